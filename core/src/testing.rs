@@ -1,0 +1,34 @@
+//! Help for tests of every crate: where real data lies, when it is there.
+
+use std::path::{Path, PathBuf};
+
+/// Variable that turns "skipped" into a failure, set where everything optional is known to be installed.
+pub const REQUIRE_ALL: &str = "HILUM_REQUIRE_ALL";
+
+/// The path of `relative` inside the folder of shared test data, or `None` with a loud line when it is absent.
+///
+/// The folder is `$HILUM_SHARED`, else `shared/` beside the checkout. A test that gets `None` returns.
+pub fn shared_data(relative: &str) -> Option<PathBuf> {
+    let path = shared_root().join(relative);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: shared data not found ({relative})");
+    None
+}
+
+fn shared_root() -> PathBuf {
+    match std::env::var_os("HILUM_SHARED") {
+        Some(root) => PathBuf::from(root),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+    }
+}
+
+/// Reports that an optional tool is absent, and fails where [`REQUIRE_ALL`] is set.
+///
+/// # Panics
+/// Where the environment promises that everything optional is installed.
+pub fn skip(what: &str) {
+    assert!(std::env::var_os(REQUIRE_ALL).is_none(), "{what} is absent although {REQUIRE_ALL} is set");
+    eprintln!("skipped: {what} not found");
+}
