@@ -14,6 +14,9 @@ use super::simd::{Kernel, Level, Simd, run};
 /// Positions that a kernel may compute past the last one: one tile of the longest vectors.
 pub(super) const BEYOND: usize = 8 * 16;
 
+/// Size of a slab: half of a usual second-level cache.
+const SLAB_FLOATS: usize = 160 * 1024;
+
 /// Where a weight `[group, output channel, input channel, tap]` lies in its tensor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WeightStrides {
@@ -96,7 +99,7 @@ impl Correlation {
             let low = taps.iter().map(|t| t.offset[a]).min().unwrap_or(0);
             taps.iter().map(|t| (t.offset[a] - low) as usize).max().unwrap_or(0)
         });
-        let block = choose_block(grid, self.inputs, self.in_step, reach);
+        let block = choose_block(grid, self.inputs, self.in_step, reach, SLAB_FLOATS);
         SlabLayout::new(&taps, self.in_step, block, grid[2])
     }
 
@@ -110,9 +113,9 @@ impl Correlation {
         bias: Option<&[f32]>,
     ) -> Vec<f32> {
         let voxels: usize = self.out_size.iter().product();
-        let mut out = vec![0.0; self.batch * self.groups * self.outputs * voxels];
-        if out.is_empty() {
-            return out;
+        let mut out = super::Output::new(self.batch * self.groups * self.outputs * voxels);
+        if out.values().is_empty() {
+            return Vec::new();
         }
         assert_eq!(x.len(), self.batch * self.groups * self.inputs * self.in_size.iter().product::<usize>());
         let layout = self.layout();
@@ -128,10 +131,12 @@ impl Correlation {
             packed: &packed,
             x,
             bias: bias.unwrap_or(&zeros),
-            out: OutPointer(out.as_mut_ptr()),
+            out: OutPointer(out.values().as_mut_ptr().cast()),
         };
         self.tasks(&layout, blocks.len()).into_par_iter().for_each(|task| work.perform(&task));
-        out
+        // SAFETY: the lattices of the phases cover all voxels (`Window::gather`, `Window::scatter`), the tasks
+        // all positions and channels of each.
+        unsafe { out.written() }
     }
 
     fn pack_phase(

@@ -19,6 +19,8 @@ mod simd;
 mod tests;
 mod weight_grad;
 
+use std::mem::MaybeUninit;
+
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
@@ -150,4 +152,30 @@ pub fn instance_norm_leaky_relu(
 /// A constant vector that goes with `like`.
 fn filled(len: usize, value: f32, like: &Tensor<5>) -> Tensor<1> {
     Tensor::full([len], value, (&like.device(), like.dtype()))
+}
+
+/// A result in the making: filling large memory with zeros first would cost as much as some kernels.
+struct Output(Vec<MaybeUninit<f32>>);
+
+impl Output {
+    fn new(len: usize) -> Self {
+        let mut values = Vec::with_capacity(len);
+        // SAFETY: the capacity is there, and uninitialised values need no initialisation.
+        unsafe { values.set_len(len) };
+        Self(values)
+    }
+
+    fn values(&mut self) -> &mut [MaybeUninit<f32>] {
+        &mut self.0
+    }
+
+    /// The finished result.
+    ///
+    /// # Safety
+    /// Every value must have been written.
+    unsafe fn written(self) -> Vec<f32> {
+        let mut values = std::mem::ManuallyDrop::new(self.0);
+        // SAFETY: same allocation, same layout, and the caller has written every value.
+        unsafe { Vec::from_raw_parts(values.as_mut_ptr().cast(), values.len(), values.capacity()) }
+    }
 }

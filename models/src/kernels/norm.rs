@@ -3,8 +3,11 @@
 //! Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization". Statistics are
 //! taken over runs that fit the cache and joined with the formula of Chan et al. 1979, in a fixed order.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
+use super::Output;
 use super::simd::{Kernel, Level, Simd, run};
 
 /// Values that one thread treats before looking up.
@@ -94,7 +97,7 @@ pub(super) fn statistics(level: Level, x: &[f32], voxels: usize, epsilon: f64) -
 
 struct Apply<'a> {
     x: &'a [f32],
-    y: &'a mut [f32],
+    y: &'a mut [MaybeUninit<f32>],
     affine: Affine,
     slope: f32,
 }
@@ -106,20 +109,22 @@ impl Kernel for Apply<'_> {
         let scale = inverse_deviation * gamma;
         for (y, x) in self.y.iter_mut().zip(self.x) {
             let v = (x - mean) * scale + beta;
-            *y = if v < 0.0 { v * self.slope } else { v };
+            y.write(if v < 0.0 { v * self.slope } else { v });
         }
     }
 }
 
 /// Normalises each row of `voxels` values of `x` by its `affine` and applies the leaky ReLU.
 pub(super) fn apply(level: Level, x: &[f32], voxels: usize, affine: &[Affine], slope: f32) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    let rows = y.par_chunks_mut(voxels.max(1)).zip(x.par_chunks(voxels.max(1))).zip(affine);
+    assert!(affine.len() * voxels == x.len());
+    let mut y = Output::new(x.len());
+    let rows = y.values().par_chunks_mut(voxels.max(1)).zip(x.par_chunks(voxels.max(1))).zip(affine);
     rows.for_each(|((y, x), &affine)| {
         let runs = y.par_chunks_mut(RUN).zip(x.par_chunks(RUN));
         runs.for_each(|(y, x)| run(level, Apply { x, y, affine, slope }));
     });
-    y
+    // SAFETY: there is an `affine` for every row, and each run of each row was written.
+    unsafe { y.written() }
 }
 
 /// Sums over one row: of the gradient before the leaky ReLU, and of its product with the normalised value.
@@ -169,7 +174,7 @@ impl Kernel for SumsOf<'_> {
 struct Back<'a> {
     grad: &'a [f32],
     x: &'a [f32],
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
     affine: Affine,
     slope: f32,
     /// Means of the two sums.
@@ -183,7 +188,7 @@ impl Kernel for Back<'_> {
         let scale = self.affine.gamma * self.affine.inverse_deviation;
         for (out, (grad, x)) in self.out.iter_mut().zip(self.grad.iter().zip(self.x)) {
             let (normal, g) = behind(*grad, *x, self.affine, self.slope);
-            *out = scale * (g - self.plain - normal * self.weighted);
+            out.write(scale * (g - self.plain - normal * self.weighted));
         }
     }
 }
@@ -197,8 +202,10 @@ pub(super) fn backward(
     affine: &[Affine],
     slope: f32,
 ) -> (Vec<f32>, Vec<GradientSums>) {
-    let mut out = vec![0.0; x.len()];
+    assert!(affine.len() * voxels == x.len() && grad.len() == x.len());
+    let mut out = Output::new(x.len());
     let rows = out
+        .values()
         .par_chunks_mut(voxels.max(1))
         .zip(grad.par_chunks(voxels.max(1)).zip(x.par_chunks(voxels.max(1))))
         .zip(affine);
@@ -221,5 +228,6 @@ pub(super) fn backward(
         sums
     });
     let sums = sums.collect();
-    (out, sums)
+    // SAFETY: there is an `affine` for every row, and each run of each row was written.
+    (unsafe { out.written() }, sums)
 }

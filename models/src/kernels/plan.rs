@@ -220,9 +220,14 @@ fn copy_stepped(row: &mut [f32], line: &[f32], first: isize, step: usize) {
 }
 
 /// Planes and rows of positions to treat at once: enough for long vectors, few enough that the slab of all
-/// `channels` stays in the cache. Depends on the shapes alone, never on the machine.
-pub(super) fn choose_block(grid: Axes, channels: usize, in_step: Axes, reach: Axes) -> [usize; 2] {
-    const SLAB_FLOATS: usize = 160 * 1024;
+/// `channels` stays within `limit` floats. Depends on the shapes alone, never on the machine.
+pub(super) fn choose_block(
+    grid: Axes,
+    channels: usize,
+    in_step: Axes,
+    reach: Axes,
+    limit: usize,
+) -> [usize; 2] {
     const POSITIONS: usize = 1024;
     let width = grid[2] + reach[2] / in_step[2];
     let floats = |planes: usize, rows: usize| {
@@ -232,12 +237,12 @@ pub(super) fn choose_block(grid: Axes, channels: usize, in_step: Axes, reach: Ax
             * (width * in_step[2])
     };
     let mut rows = (POSITIONS / width).clamp(1, grid[1]);
-    while rows > 1 && rows * width > 256 && floats(1, rows) > SLAB_FLOATS {
+    while rows > 1 && rows * width > 256 && floats(1, rows) > limit {
         rows -= 1;
     }
     let rows = grid[1].div_ceil(grid[1].div_ceil(rows));
     let mut planes = grid[0].min(8);
-    while planes > 1 && floats(planes, rows) > SLAB_FLOATS {
+    while planes > 1 && floats(planes, rows) > limit {
         planes -= 1;
     }
     [grid[0].div_ceil(grid[0].div_ceil(planes)), rows]

@@ -15,6 +15,9 @@ use super::simd::{Kernel, Level, Simd, run};
 /// Partial sums kept side by side; fixed, so that the order of summation is.
 const PARTS: usize = 16;
 
+/// Size of both slabs: larger than elsewhere, since each tile of sums over a block ends in a slow sum of lanes.
+const SLAB_FLOATS: usize = 480 * 1024;
+
 /// Sums `d_weight[group, output, input, tap] = sum over positions of grad[output] * x[input, tap]`.
 #[derive(Debug)]
 pub(super) struct WeightGradient {
@@ -85,7 +88,7 @@ impl WeightGradient {
             let low = taps.iter().map(|t| t.offset[a]).min().unwrap_or(0);
             taps.iter().map(|t| (t.offset[a] - low) as usize).max().unwrap_or(0)
         });
-        let block = choose_block(grid, self.inputs + self.outputs, self.in_step, reach);
+        let block = choose_block(grid, self.inputs + self.outputs, self.in_step, reach, SLAB_FLOATS);
         let layout = SlabLayout::new(taps, self.in_step, block, grid[2]);
         let columns = layout.columns(taps, self.inputs);
         let mut places = Vec::new();
