@@ -344,3 +344,25 @@ fn a_flipped_weight_has_negative_strides() {
         "flipped weight",
     );
 }
+
+/// All operations in a row, with gradients, on one device.
+fn small_network(device: &Device) -> [Vec<f32>; 4] {
+    with_gradients(([1, 2, 6, 7, 8], [3, 2, 3, 3, 3], 3), device, |x, w, b| {
+        let up = noise_tensor([3, 2, 2, 2, 2], 5, device);
+        let y = conv3d(x, w, Some(b.clone()), options(2, 1, 1));
+        let y = instance_norm_leaky_relu(y, Some(b.clone() + 2.0), Some(b), 1e-5, 0.1);
+        instance_norm(conv_transpose3d(y, up, None, [2; 3], [0; 3], [0; 3]), None, None, 1e-5)
+    })
+}
+
+#[test]
+fn a_gpu_gives_what_the_cpu_gives() {
+    let Ok(gpu) = Device::wgpu_options().init() else {
+        eprintln!("skipped: no wgpu adapter found, the GPU path of the kernels is not tested");
+        return;
+    };
+    let (ours, expected) = (small_network(&gpu.autodiff()), small_network(&Device::flex().autodiff()));
+    for (ours, expected) in ours.iter().zip(&expected) {
+        assert_close(ours, expected, 1e-3, "wgpu");
+    }
+}
