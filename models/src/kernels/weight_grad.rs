@@ -220,7 +220,7 @@ impl Kernel for Tile<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self) {
         let farthest = self.columns.iter().max().copied().unwrap_or(0);
-        assert!(self.planes > 0 && self.grad_plane % S::LANES == 0);
+        assert!(self.planes > 0 && self.grad_plane.is_multiple_of(S::LANES));
         assert!(
             self.planes * self.grad_plane <= self.channel && self.grad.len() == self.width * self.channel
         );
