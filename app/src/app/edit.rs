@@ -1,0 +1,145 @@
+//! Editing labels.
+
+use hilum_core::document::{EditCommand, StrokeTool};
+use hilum_core::geometry::{VoxelBox, WorldPoint};
+use hilum_core::label::{BACKGROUND, BoxMask, LookChange};
+use hilum_core::paint::BrushShape;
+use hilum_core::prompt::Click;
+use nalgebra::Point3;
+
+use super::HilumApp;
+use crate::command::{SegmentAction, UiCommand};
+use crate::state::{BRUSH_RANGE_MM, Severity, Tool, ViewId};
+
+/// One press of a brush key.
+const BRUSH_STEP: f32 = 1.2;
+
+impl HilumApp {
+    /// Commands that edit or choose how to edit.
+    pub(super) fn run_edit(&mut self, command: UiCommand) {
+        use UiCommand as C;
+        match command {
+            C::Undo => drop(self.edit(EditCommand::Undo)),
+            C::Redo => drop(self.edit(EditCommand::Redo)),
+            C::Accept => drop(self.edit(EditCommand::AcceptPreview)),
+            C::Reject => drop(self.edit(EditCommand::RejectPreview)),
+            C::AddLabel => drop(self.edit(EditCommand::AddLabel { name: None })),
+            C::ClearLabel => self.clear_label(),
+            C::PreviousLabel => self.step_label(false),
+            C::NextLabel => self.step_label(true),
+            C::ToolNavigate => self.take_tool(Tool::Navigate),
+            C::ToolPoint => self.take_tool(Tool::Point),
+            C::ToolBrush => self.take_tool(Tool::Brush),
+            C::ToolEraser => self.take_tool(Tool::Eraser),
+            C::ToggleSign => self.state.negative = !self.state.negative,
+            C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
+            C::BrushSmaller => self.scale_brush(1.0 / BRUSH_STEP),
+            C::BrushLarger => self.scale_brush(BRUSH_STEP),
+            _ => {}
+        }
+    }
+
+    fn take_tool(&mut self, tool: Tool) {
+        if self.state.session.as_ref().is_some_and(|session| session.document.is_stroking()) {
+            self.edit(EditCommand::EndStroke);
+        }
+        self.state.tool = tool;
+        self.state.negative = false;
+    }
+
+    fn scale_brush(&mut self, factor: f32) {
+        let radius = self.state.settings.brush_radius_mm * factor;
+        self.state.settings.brush_radius_mm = radius.clamp(BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1);
+    }
+
+    fn clear_label(&mut self) {
+        let Some(session) = self.state.editable() else { return };
+        let mask = BoxMask::from_labels(session.document.labels(), session.document.table().active());
+        self.edit(EditCommand::WriteMask { name: "Clear label".into(), mask, label: BACKGROUND });
+    }
+
+    fn step_label(&mut self, forward: bool) {
+        let Some(session) = self.state.editable() else { return };
+        let entries = session.document.table().entries();
+        let active = session.document.table().active();
+        let at = entries.iter().position(|entry| entry.id == active).unwrap_or(0);
+        let next = if forward { at + 1 } else { at + entries.len() - 1 } % entries.len();
+        let id = entries[next].id;
+        self.edit(EditCommand::Look(LookChange::Active(id)));
+    }
+
+    pub(super) fn segment(&mut self, action: SegmentAction) {
+        match action {
+            SegmentAction::Click { at, positive } => self.click(at, positive),
+            SegmentAction::StrokeStart(view, at) => self.start_stroke(view, at),
+            SegmentAction::StrokeMove(at) => self.move_stroke(at),
+            SegmentAction::StrokeEnd => {
+                if let Some(session) = &mut self.state.session {
+                    session.stroke_at = None;
+                }
+                self.edit(EditCommand::EndStroke);
+            }
+            SegmentAction::BrushRadius(radius_mm) => {
+                self.state.settings.brush_radius_mm = radius_mm.clamp(BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1);
+            }
+            SegmentAction::GoTo(step) => drop(self.edit(EditCommand::GoTo(step))),
+            SegmentAction::Look(change) => drop(self.edit(EditCommand::Look(change))),
+            SegmentAction::Rename(id, name) => drop(self.edit(EditCommand::RenameLabel { id, name })),
+            SegmentAction::Recolor(id, color) => drop(self.edit(EditCommand::SetColor { id, color })),
+            SegmentAction::Remove(id) => drop(self.edit(EditCommand::RemoveLabel(id))),
+        }
+    }
+
+    fn click(&mut self, at: WorldPoint, positive: bool) {
+        let Some(session) = self.state.session.as_mut().filter(|session| session.can_segment()) else {
+            return;
+        };
+        let Some(voxel) = session.volume().grid().voxel_at_world(at) else {
+            self.state.messages.say(Severity::Info, "That point lies outside the image");
+            return;
+        };
+        let volume = std::sync::Arc::clone(session.volume());
+        session.views.set_crosshair(&volume, at);
+        self.edit(EditCommand::AddClick(Click { voxel, positive }));
+    }
+
+    fn start_stroke(&mut self, view: ViewId, at: WorldPoint) {
+        let tool = match self.state.tool {
+            Tool::Brush => StrokeTool::Brush,
+            Tool::Eraser => StrokeTool::Eraser,
+            Tool::Navigate | Tool::Point => return,
+        };
+        let radius_mm = f64::from(self.state.settings.brush_radius_mm);
+        let ball = self.state.settings.ball;
+        let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
+        session.views.active = view;
+        let normal_world = session.views.axes(view).into;
+        let shape = if ball && !session.views.is_flat() {
+            BrushShape::Ball
+        } else {
+            BrushShape::Disc { normal_world }
+        };
+        if self.edit(EditCommand::BeginStroke { tool, shape, radius_mm }).is_some() {
+            self.move_stroke(at);
+        }
+    }
+
+    fn move_stroke(&mut self, at: WorldPoint) {
+        let Some(session) = self.state.session.as_mut().filter(|s| s.document.is_stroking()) else { return };
+        let from = session.stroke_at.replace(at).unwrap_or(at);
+        self.edit(EditCommand::StrokeTo { from, to: at });
+    }
+
+    /// The crosshair to the middle of the active label.
+    pub(super) fn center_on_label(&mut self) {
+        let Some(session) = &mut self.state.session else { return };
+        let bounds: VoxelBox = session.document.labels().bounds(session.document.table().active());
+        if bounds.is_empty() {
+            return;
+        }
+        let middle = [0, 1, 2].map(|a| (bounds.start()[a] + bounds.end()[a] - 1) as f64 / 2.0);
+        let volume = std::sync::Arc::clone(session.volume());
+        let world = volume.grid().affine().world_from_voxel(Point3::from(middle));
+        session.views.set_crosshair(&volume, world);
+    }
+}

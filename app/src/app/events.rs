@@ -1,0 +1,154 @@
+//! Taking in what threads answer. An answer that nobody waits for any more is dropped.
+
+use std::path::PathBuf;
+
+use hilum_models::infer::DeviceChoice;
+
+use super::HilumApp;
+use crate::command::Action;
+use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent};
+use crate::state::{Dialog, EngineState, SeriesChoice, Severity};
+
+impl HilumApp {
+    pub(super) fn take_in(&mut self, ctx: &egui::Context, event: Event) {
+        match event {
+            Event::Io(event) => self.take_in_io(ctx, event),
+            Event::Infer(event) => self.take_in_infer(event),
+            Event::Project(event) => self.take_in_project(event),
+            Event::Chosen(ask, path) => self.take_in_choice(ask, path),
+            Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
+        }
+    }
+
+    fn take_in_choice(&mut self, ask: Ask, path: Option<PathBuf>) {
+        let Some(path) = path else {
+            // Cancelling the dialog cancels what was to follow saving.
+            self.after_save = None;
+            return;
+        };
+        self.actions.send(match ask {
+            Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
+            Ask::SaveMask { .. } => Action::SaveTo(path),
+        });
+    }
+
+    fn take_in_panic(&mut self, thread: &str, text: &str, request: Option<u64>) {
+        self.state.messages.error(format!(
+            "a fault of the program in its {thread} thread was caught ({text}); your work is kept, please report it"
+        ));
+        if request.is_some_and(|request| self.is_opening(request)) {
+            self.state.opening = None;
+            if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
+                self.state.session = None;
+            }
+        }
+        if thread == "io" {
+            self.state.saving = false;
+            self.after_save = None;
+        }
+        if let Some(session) = &mut self.state.session
+            && session.running.as_ref().is_some_and(|running| Some(running.request) == request)
+        {
+            session.running = None;
+        }
+    }
+
+    fn take_in_io(&mut self, ctx: &egui::Context, event: IoEvent) {
+        match event {
+            IoEvent::Progress { request, what, share } => {
+                if let Some(opening) = self.state.opening.as_mut().filter(|o| o.request == request) {
+                    opening.what = what;
+                    opening.share = share;
+                }
+            }
+            IoEvent::FirstSlice { request, slice } if self.is_opening(request) => self.show_glimpse(*slice),
+            IoEvent::Series { request, path, series } if self.is_opening(request) => {
+                self.state.opening = None;
+                self.state.dialog = Dialog::Series(SeriesChoice { path, series });
+            }
+            IoEvent::Opened { request, path, opened } if self.is_opening(request) => {
+                self.show_opened(path.as_deref(), *opened);
+            }
+            IoEvent::OpenFailed { request, error } if self.is_opening(request) => {
+                self.state.opening = None;
+                if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
+                    self.state.session = None;
+                }
+                if let Some(error) = error {
+                    self.state.messages.error(error);
+                }
+            }
+            IoEvent::Saved { session, path, state, error } => {
+                self.take_in_saved(ctx, session, path, state, error)
+            }
+            IoEvent::Measured { session, measurement } => {
+                if let Some(open) = self.state.session.as_mut().filter(|open| open.id == session) {
+                    open.measurement = Some(*measurement);
+                }
+            }
+            _ => tracing::debug!("an answer about an image that is no longer wanted was dropped"),
+        }
+    }
+
+    fn take_in_saved(
+        &mut self,
+        ctx: &egui::Context,
+        session: u64,
+        path: PathBuf,
+        state: u64,
+        error: Option<String>,
+    ) {
+        self.state.saving = false;
+        if let Some(error) = error {
+            self.after_save = None;
+            self.state.messages.error(error);
+            return;
+        }
+        self.state.messages.say(Severity::Info, format!("The mask was saved: {}", path.display()));
+        let Some(open) = self.state.session.as_mut().filter(|open| open.id == session) else { return };
+        open.mask_path = Some(path);
+        // Work done while the file was being written is not in it.
+        if open.document.history().state() == state {
+            open.document.mark_saved();
+        }
+        if let Some(guarded) = self.after_save.take() {
+            self.guard(ctx, guarded);
+        }
+    }
+
+    fn take_in_infer(&mut self, event: InferEvent) {
+        match event {
+            InferEvent::Devices(devices) => self.state.devices = devices,
+            InferEvent::Loading => self.state.engine = EngineState::Loading,
+            InferEvent::Ready { device, model, warm_up_secs } => {
+                self.state.engine = EngineState::Ready { device, model, warm_up_secs };
+            }
+            InferEvent::Unusable(why) => self.engine_failed(why),
+            InferEvent::Progress { request, what, share } => {
+                let running = self.state.session.as_mut().and_then(|session| session.running.as_mut());
+                if let Some(running) = running.filter(|running| running.request == request) {
+                    running.what = what;
+                    running.share = share;
+                }
+            }
+            InferEvent::Segmented { request, result } => self.show_answer(request, result),
+        }
+    }
+
+    /// A device that does not work is left for the CPU, and the person is told.
+    fn engine_failed(&mut self, why: String) {
+        self.state.engine = EngineState::Failed(why.clone());
+        if self.state.device_choice() == DeviceChoice::Cpu {
+            self.state.messages.say(Severity::Warning, format!("The network is not available: {why}"));
+            return;
+        }
+        self.state.messages.say(Severity::Warning, format!("{why}. The CPU is used instead"));
+        self.state.settings.set_device(DeviceChoice::Cpu);
+        self.infer.ask(InferRequest::Prepare(DeviceChoice::Cpu)).ok();
+    }
+
+    pub(super) fn choose_device(&mut self, choice: DeviceChoice) {
+        self.state.settings.set_device(choice);
+        self.infer.ask(InferRequest::Prepare(choice)).ok();
+    }
+}

@@ -1,0 +1,243 @@
+//! Opening, saving, closing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use egui::ViewportCommand;
+use hilum_core::document::Document;
+use hilum_core::io::nifti::LabelName;
+use hilum_core::io::{Opened, Warning};
+use hilum_core::job::CancelToken;
+use hilum_core::volume::Volume;
+
+use super::HilumApp;
+use crate::command::UiCommand;
+use crate::jobs::{Ask, InferRequest, IoRequest, SaveRequest};
+use crate::state::{Dialog, Guarded, Opening, Session, Severity, Tool};
+
+impl HilumApp {
+    pub(super) fn run_file(&mut self, ctx: &egui::Context, command: UiCommand) {
+        match command {
+            UiCommand::OpenFile => self.ask(Ask::OpenFile),
+            UiCommand::OpenFolder => self.ask(Ask::OpenFolder),
+            UiCommand::OpenSample => self.guard(ctx, Guarded::Open { path: None, series_uid: None }),
+            UiCommand::Save => self.save(false),
+            UiCommand::SaveAs => self.save(true),
+            UiCommand::CloseImage => self.guard(ctx, Guarded::CloseImage),
+            UiCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            _ => {}
+        }
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) {
+        if let Err(error) = self.dialogs.ask(ask, &self.inbox) {
+            self.state.messages.error(format!("the file dialog cannot be shown: {error}"));
+        }
+    }
+
+    /// Opens what was named on the command line or dropped on the window. Of several files the first; DICOM
+    /// slices of one folder are opened as that folder.
+    pub(super) fn open_dropped(&mut self, paths: Vec<PathBuf>) {
+        let Some(first) = paths.first().cloned() else { return };
+        let parent = first.parent().map(Path::to_owned);
+        let together = paths.len() > 1 && paths.iter().all(|path| path.parent() == parent.as_deref());
+        let is_dicom = matches!(hilum_core::io::probe(&first), Ok(hilum_core::io::FileKind::Dicom));
+        let path = match parent {
+            Some(folder) if together && is_dicom => folder,
+            _ => {
+                if paths.len() > 1 {
+                    let text = format!("{} files were given; the first one is opened", paths.len());
+                    self.state.messages.say(Severity::Warning, text);
+                }
+                first
+            }
+        };
+        self.actions.send(crate::command::Action::Open { path, series_uid: None });
+    }
+
+    /// Whether the window may close without a question.
+    pub(super) fn may_close(&self) -> bool {
+        self.state.may_close || !self.state.session.as_ref().is_some_and(Session::has_unsaved_work)
+    }
+
+    /// Does it at once, or asks first if work would be lost.
+    pub(super) fn guard(&mut self, ctx: &egui::Context, what: Guarded) {
+        if self.state.session.as_ref().is_some_and(Session::has_unsaved_work) {
+            self.state.dialog = Dialog::Unsaved(what);
+            ctx.request_repaint();
+        } else {
+            self.go_on(ctx, what);
+        }
+    }
+
+    pub(super) fn go_on(&mut self, ctx: &egui::Context, what: Guarded) {
+        match what {
+            Guarded::Quit => {
+                self.state.may_close = true;
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+            Guarded::CloseImage => self.close_image(),
+            Guarded::Open { path: Some(path), series_uid } => self.start_opening(path, series_uid),
+            Guarded::Open { path: None, .. } => self.start_sample(),
+        }
+    }
+
+    fn close_image(&mut self) {
+        self.cancel();
+        self.detach();
+        self.state.session = None;
+        self.state.tool = Tool::Navigate;
+    }
+
+    fn begin(&mut self, name: String) -> (u64, CancelToken) {
+        if let Some(opening) = self.state.opening.take() {
+            opening.cancel.cancel();
+        }
+        let (request, cancel) = (self.number(), CancelToken::default());
+        let opening =
+            Opening { request, name, cancel: cancel.clone(), what: "Reading…".into(), share: None };
+        self.state.opening = Some(opening);
+        (request, cancel)
+    }
+
+    fn start_opening(&mut self, path: PathBuf, series_uid: Option<String>) {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let (request, cancel) = self.begin(name);
+        self.ask_io(IoRequest::Open { request, path, series_uid, cancel });
+    }
+
+    fn start_sample(&mut self) {
+        let (request, _) = self.begin("sample case".into());
+        self.ask_io(IoRequest::Sample { request });
+    }
+
+    fn ask_io(&mut self, request: IoRequest) {
+        if self.io.ask(request).is_err() {
+            self.state.opening = None;
+            self.state.saving = false;
+            self.state.messages.error("the thread that reads files is busy; try again in a moment");
+        }
+    }
+
+    /// Whether an answer belongs to the image being opened.
+    pub(super) fn is_opening(&self, request: u64) -> bool {
+        self.state.opening.as_ref().is_some_and(|opening| opening.request == request)
+    }
+
+    /// One slice is shown while the rest is read, unless there is work on another image.
+    pub(super) fn show_glimpse(&mut self, slice: Volume) {
+        let id = self.number();
+        let document = Document::new(Arc::new(slice));
+        self.replace_session(Session::new(id, document, Vec::new(), true));
+    }
+
+    pub(super) fn show_opened(&mut self, path: Option<&Path>, opened: Opened) {
+        self.state.opening = None;
+        if let Some(path) = path {
+            self.state.settings.remember(path);
+        }
+        let Opened { volume, warnings } = opened;
+        self.announce(&warnings);
+        let id = self.number();
+        let mut session = Session::new(id, Document::new(Arc::new(volume)), warnings, false);
+        self.detach();
+        self.attach(&mut session);
+        if session.can_segment() {
+            self.infer.ask(InferRequest::Prepare(self.state.device_choice())).ok();
+        }
+        self.replace_session(session);
+    }
+
+    fn announce(&mut self, warnings: &[Warning]) {
+        match warnings {
+            [] => {}
+            [one] => self.state.messages.say(Severity::Warning, one.to_string()),
+            [first, rest @ ..] => {
+                let text = format!("{first} (and {} more, see Help › Image warnings)", rest.len());
+                self.state.messages.say(Severity::Warning, text);
+            }
+        }
+    }
+
+    fn replace_session(&mut self, session: Session) {
+        if let Some(running) = self.state.session.as_mut().and_then(|old| old.running.take()) {
+            running.cancel.cancel();
+        }
+        if !session.can_edit() || (self.state.tool == Tool::Point && !session.can_segment()) {
+            self.state.tool = Tool::Navigate;
+        }
+        self.state.session = Some(session);
+    }
+
+    /// Stops opening and segmenting.
+    pub(super) fn cancel(&mut self) {
+        if let Some(opening) = self.state.opening.take() {
+            opening.cancel.cancel();
+            if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
+                self.state.session = None;
+            }
+            self.state.messages.say(Severity::Info, "Opening was cancelled");
+        }
+        if let Some(running) = self.state.session.as_mut().and_then(|session| session.running.take()) {
+            running.cancel.cancel();
+        }
+    }
+
+    /// Saves where the mask was saved before, or asks.
+    pub(super) fn save(&mut self, ask: bool) {
+        let Some(session) = self.state.editable() else { return };
+        match session.mask_path.clone().filter(|_| !ask) {
+            Some(path) => self.save_to(path),
+            None => {
+                let name = session.proposed_mask_name();
+                let source = session.volume().meta().source.path();
+                let folder = source.and_then(Path::parent).map(Path::to_owned);
+                self.ask(Ask::SaveMask { name, folder });
+            }
+        }
+    }
+
+    pub(super) fn save_to(&mut self, path: PathBuf) {
+        let Some(session) = self.state.editable() else { return };
+        let path = with_ending(path);
+        let document = &session.document;
+        let name = |entry: &hilum_core::label::LabelEntry| LabelName {
+            value: entry.id,
+            name: entry.name.clone(),
+            color: entry.color,
+        };
+        let request = SaveRequest {
+            session: session.id,
+            path,
+            labels: Arc::clone(document.labels()),
+            source: session.volume().meta().source.clone(),
+            names: document.table().entries().iter().map(name).collect(),
+            state: document.history().state(),
+        };
+        self.state.saving = true;
+        self.ask_io(IoRequest::Save(request));
+    }
+}
+
+/// A mask is NIfTI, whatever ending a person left out.
+fn with_ending(path: PathBuf) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if name.ends_with(".nii") || name.ends_with(".nii.gz") || path.extension().is_some() {
+        return path;
+    }
+    let mut longer = path.into_os_string();
+    longer.push(".nii.gz");
+    longer.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_ending_becomes_nifti() {
+        assert_eq!(with_ending("/a/b".into()), PathBuf::from("/a/b.nii.gz"));
+        assert_eq!(with_ending("/a/b.nii".into()), PathBuf::from("/a/b.nii"));
+        assert_eq!(with_ending("/a/b.NII.GZ".into()), PathBuf::from("/a/b.NII.GZ"));
+    }
+}

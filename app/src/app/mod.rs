@@ -1,0 +1,305 @@
+//! The program behind the window: the only place that changes the state.
+//!
+//! A frame: answers of threads are taken in ([`eframe::App::logic`]), keys become commands, panels draw the
+//! state and ask for actions, the actions are applied, and what changed goes to the graphics device.
+
+mod edit;
+mod events;
+mod file;
+mod project;
+mod screen;
+mod segment;
+mod view;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use egui::ViewportCommand;
+use hilum_core::document::State;
+
+use crate::command::{self, Action, Actions, UiCommand, ViewAction};
+use crate::jobs::{
+    Dialogs, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, ProjectRequest,
+    ProjectWorker, SystemDialogs, Worker, handle_io, network_engine,
+};
+use crate::panels;
+use crate::state::{AppState, Dialog, Guarded, Settings};
+use crate::theme;
+use crate::viewport::{CpuSlices, ViewContext};
+use screen::Screen;
+
+/// Key under which the settings are stored.
+const SETTINGS_KEY: &str = "settings";
+
+/// What the window needs from outside; tests bring their own.
+pub struct Services {
+    /// Makes the network.
+    pub engine: EngineFactory,
+    /// Asks for files.
+    pub dialogs: Box<dyn Dialogs>,
+    /// Where changes are kept for the case of a crash; without it they are not.
+    pub project_folder: Option<PathBuf>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        let folders = directories::ProjectDirs::from("", "", "hilum");
+        let project_folder = folders.map(|folders| folders.data_local_dir().join("unsaved"));
+        Self { engine: network_engine(), dialogs: Box::new(SystemDialogs), project_folder }
+    }
+}
+
+/// The program.
+pub struct HilumApp {
+    state: AppState,
+    actions: Actions,
+    cpu: RefCell<CpuSlices>,
+    screen: Screen,
+    io: Worker<IoRequest>,
+    infer: Worker<InferRequest>,
+    project: Worker<ProjectRequest>,
+    left_behind: Option<(u64, State)>,
+    kept_at_secs: f64,
+    inbox: Inbox,
+    events: Receiver<Event>,
+    dialogs: Box<dyn Dialogs>,
+    last_number: u64,
+    after_save: Option<Guarded>,
+    title: String,
+    shown_look: Option<(bool, f32)>,
+}
+
+impl HilumApp {
+    /// Starts the threads and opens the first of `paths`.
+    ///
+    /// # Errors
+    /// If the system refuses threads.
+    pub fn new(
+        creation: &eframe::CreationContext<'_>,
+        services: Services,
+        paths: Vec<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        let ctx = &creation.egui_ctx;
+        let stored =
+            creation.storage.and_then(|storage| eframe::get_value::<Settings>(storage, SETTINGS_KEY));
+        let settings = stored.unwrap_or_default().sane();
+        // Keys for larger and smaller text are commands here.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
+        let (inbox, events) = Inbox::new(ctx.clone());
+        let (for_io, for_infer, for_project) = (inbox.clone(), inbox.clone(), inbox.clone());
+        let io = Worker::spawn("io", inbox.clone(), move || move |request| handle_io(request, &for_io))
+            .context("cannot start the thread that reads files")?;
+        let engine = services.engine;
+        let infer = Worker::spawn("infer", inbox.clone(), move || {
+            let mut worker = InferWorker::new(engine, for_infer);
+            move |request| worker.handle(request)
+        })
+        .context("cannot start the thread of the network")?;
+        let folder = services.project_folder;
+        let project = Worker::spawn("project", inbox.clone(), move || {
+            let mut worker = ProjectWorker::new(folder, for_project);
+            move |request| worker.handle(request)
+        })
+        .context("cannot start the thread that keeps changes")?;
+        let mut app = Self {
+            state: AppState { settings, ..AppState::default() },
+            actions: Actions::default(),
+            cpu: RefCell::new(CpuSlices::default()),
+            screen: Screen::new(creation.wgpu_render_state.clone()),
+            io,
+            infer,
+            project,
+            left_behind: None,
+            kept_at_secs: 0.0,
+            inbox,
+            events,
+            dialogs: services.dialogs,
+            last_number: 0,
+            after_save: None,
+            title: String::new(),
+            shown_look: None,
+        };
+        app.state.graphics = app.screen.adapter_name();
+        app.restyle(ctx);
+        app.infer.ask(InferRequest::ListDevices).ok();
+        app.open_dropped(paths);
+        Ok(app)
+    }
+
+    /// What is shown; for tests.
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Asks for something as a widget would; it is done in the next frame.
+    pub fn send(&self, action: impl Into<Action>) {
+        self.actions.send(action);
+    }
+
+    /// A number never used before.
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// The one place where what was asked for is done.
+    fn apply(&mut self, ctx: &egui::Context, action: Action) {
+        match action {
+            Action::Ui(command) if self.state.is_enabled(command) => self.run(ctx, command),
+            Action::Ui(_) => {}
+            Action::Open { path, series_uid } => {
+                self.guard(ctx, Guarded::Open { path: Some(path), series_uid })
+            }
+            Action::SaveTo(path) => self.save_to(path),
+            Action::View(action) => self.view(action),
+            Action::Segment(action) => self.segment(action),
+            Action::Device(choice) => self.choose_device(choice),
+            Action::Settings(settings) => self.state.settings = settings.sane(),
+            Action::PaletteText(text) => self.state.dialog = Dialog::Palette(text),
+            Action::CloseDialog => {
+                self.after_save = None;
+                self.state.dialog = Dialog::None;
+            }
+            Action::Dismiss(id) => self.state.messages.dismiss(id),
+            Action::Discard => {
+                if let Dialog::Unsaved(guarded) = std::mem::take(&mut self.state.dialog) {
+                    self.go_on(ctx, guarded);
+                }
+            }
+            Action::SaveThenContinue => {
+                if let Dialog::Unsaved(guarded) = std::mem::take(&mut self.state.dialog) {
+                    self.after_save = Some(guarded);
+                    self.save(false);
+                }
+            }
+            Action::Recover(yes) => self.recover(yes),
+        }
+    }
+
+    fn run(&mut self, ctx: &egui::Context, command: UiCommand) {
+        use UiCommand as C;
+        match command {
+            C::OpenFile | C::OpenFolder | C::OpenSample | C::Save | C::SaveAs | C::CloseImage | C::Quit => {
+                self.run_file(ctx, command);
+            }
+            C::Palette => self.state.dialog = Dialog::Palette(String::new()),
+            C::About => self.state.dialog = Dialog::About,
+            C::Shortcuts => self.state.dialog = Dialog::Shortcuts,
+            C::Settings => self.state.dialog = Dialog::Settings,
+            C::ShowWarnings => self.state.dialog = Dialog::Warnings,
+            C::ToggleTheme => self.state.settings.dark = !self.state.settings.dark,
+            C::LargerText => self.scale_text(1.1),
+            C::SmallerText => self.scale_text(1.0 / 1.1),
+            C::Cancel => self.cancel(),
+            _ if self.run_view(command) => {}
+            _ => self.run_edit(command),
+        }
+    }
+
+    fn scale_text(&mut self, factor: f32) {
+        let mut settings = self.state.settings.clone();
+        settings.font_scale *= factor;
+        self.state.settings = settings.sane();
+    }
+
+    fn restyle(&mut self, ctx: &egui::Context) {
+        let look = (self.state.settings.dark, self.state.settings.font_scale);
+        if self.shown_look != Some(look) {
+            self.shown_look = Some(look);
+            theme::apply(ctx, look.0, look.1);
+        }
+    }
+
+    fn retitle(&mut self, ctx: &egui::Context) {
+        let title = match &self.state.session {
+            Some(session) => {
+                let mark = if session.has_unsaved_work() { "• " } else { "" };
+                format!("{mark}{} — Hilum", session.volume().meta().title)
+            }
+            None => "Hilum".to_owned(),
+        };
+        if title != self.title {
+            ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+
+    fn age_messages(&mut self, ctx: &egui::Context) {
+        let now = ctx.input(|i| i.time);
+        if let Some(secs) = self.state.messages.age(now) {
+            ctx.request_repaint_after(Duration::from_secs_f64(secs.max(0.05)));
+        }
+    }
+
+    fn take_dropped_files(&mut self, ctx: &egui::Context) {
+        let dropped = ctx.input(|i| i.raw.dropped_files.clone());
+        let paths: Vec<PathBuf> = dropped.into_iter().map(|file| file.path().to_owned()).collect();
+        if !paths.is_empty() {
+            self.open_dropped(paths);
+        }
+    }
+}
+
+impl eframe::App for HilumApp {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        while let Ok(event) = self.events.try_recv() {
+            self.take_in(ctx, event);
+        }
+        if ctx.input(|i| i.viewport().close_requested()) && !self.may_close() {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.guard(ctx, Guarded::Quit);
+        }
+        self.measure_when_quiet();
+        self.keep_changes(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        self.take_dropped_files(&ctx);
+        if matches!(self.state.dialog, Dialog::None) {
+            for command in command::pressed(&ctx) {
+                self.actions.send(command);
+            }
+            self.apply_all(&ctx);
+        }
+        self.screen.sync(&mut self.state);
+        let context = ViewContext { state: &self.state, actions: &self.actions, cpu: &self.cpu };
+        panels::show(ui, context);
+        self.apply_all(&ctx);
+        self.screen.sync(&mut self.state);
+        self.restyle(&ctx);
+        self.retitle(&ctx);
+        self.age_messages(&ctx);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        eframe::set_value(storage, SETTINGS_KEY, &self.state.settings);
+    }
+
+    fn on_exit(&mut self) {
+        self.finish_project();
+    }
+
+    /// Positions of panels are kept in the settings only as far as egui needs; a stale layout after an update
+    /// would be worse than none.
+    fn persist_egui_memory(&self) -> bool {
+        false
+    }
+}
+
+impl HilumApp {
+    fn apply_all(&mut self, ctx: &egui::Context) {
+        let actions = self.actions.take();
+        // The position of the mouse is drawn where it is; it needs no second frame.
+        let visible = actions.iter().any(|action| !matches!(action, Action::View(ViewAction::Hover(_))));
+        for action in actions {
+            self.apply(ctx, action);
+        }
+        if visible {
+            ctx.request_repaint();
+        }
+    }
+}

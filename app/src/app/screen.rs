@@ -1,0 +1,111 @@
+//! Keeps the textures of the graphics device in step with the state.
+
+use eframe::egui_wgpu::RenderState;
+use hilum_core::geometry::VoxelBox;
+
+use crate::render::{Gpu, SliceRenderer};
+use crate::state::{AppState, Dirty, Session, Severity};
+use crate::viewport::label_colors;
+
+/// Labels handed over at once.
+const LABELS_PER_WRITE: usize = 16 << 20;
+
+/// The graphics device, if there is one, and what it holds.
+pub(super) struct Screen {
+    render_state: Option<RenderState>,
+    /// The session whose textures are there, or that the device refused.
+    seen: Option<u64>,
+}
+
+impl Screen {
+    /// Compiles the shaders.
+    pub(super) fn new(render_state: Option<RenderState>) -> Self {
+        if let Some(render_state) = &render_state {
+            let gpu = Gpu { device: render_state.device.clone(), queue: render_state.queue.clone() };
+            let renderer = SliceRenderer::new(gpu, render_state.target_format);
+            render_state.renderer.write().callback_resources.insert(renderer);
+        }
+        Self { render_state, seen: None }
+    }
+
+    /// What people call the device.
+    pub(super) fn adapter_name(&self) -> Option<String> {
+        self.render_state.as_ref().map(|state| state.adapter.get_info().name)
+    }
+
+    /// Uploads what changed: the image when another was opened, else only the dirty box.
+    pub(super) fn sync(&mut self, state: &mut AppState) {
+        let Some(render_state) = &self.render_state else { return };
+        let Some(session) = &mut state.session else {
+            if self.seen.take().is_some()
+                && let Some(renderer) =
+                    render_state.renderer.write().callback_resources.get_mut::<SliceRenderer>()
+            {
+                renderer.clear();
+            }
+            return;
+        };
+        let dirty = std::mem::take(&mut session.dirty);
+        let is_new = self.seen != Some(session.id);
+        if !is_new && dirty.labels.is_empty() && !dirty.preview && !dirty.colors {
+            return;
+        }
+        let mut locked = render_state.renderer.write();
+        let Some(renderer) = locked.callback_resources.get_mut::<SliceRenderer>() else { return };
+        if is_new {
+            self.seen = Some(session.id);
+            state.graphics = None;
+            if let Err(error) = renderer.set_volume(session.volume()) {
+                state.messages.say(Severity::Warning, error.to_string());
+                return;
+            }
+            state.graphics = Some(render_state.adapter.get_info().name);
+        }
+        if state.graphics.is_some()
+            && let Err(error) = update(renderer, session, &dirty)
+        {
+            // Drawn by the CPU from now on.
+            renderer.clear();
+            state.graphics = None;
+            state.messages.say(Severity::Warning, error.to_string());
+        }
+    }
+}
+
+fn update(
+    renderer: &mut SliceRenderer,
+    session: &Session,
+    dirty: &Dirty,
+) -> Result<(), crate::render::TextureError> {
+    let labels = session.document.labels();
+    let untouched = session.labels_revision == 0 && labels.count(0) == labels.voxels().len();
+    if !dirty.labels.is_empty() && !untouched {
+        for part in parts(dirty.labels) {
+            let mut values = Vec::with_capacity(part.voxel_count());
+            for (y, z) in part.rows() {
+                let start = labels.grid().index([part.start()[0], y, z]);
+                values.extend_from_slice(&labels.voxels()[start..start + part.size()[0]]);
+            }
+            renderer.write_labels(part, &values);
+        }
+    }
+    if dirty.colors {
+        renderer.set_colors(&label_colors(session));
+    }
+    if dirty.preview {
+        match session.document.preview() {
+            Some(mask) => renderer.set_preview(mask.region(), bytemuck::cast_slice(mask.inside()))?,
+            None => renderer.set_preview(VoxelBox::default(), &[])?,
+        }
+    }
+    Ok(())
+}
+
+/// A box in pieces of whole slices that are small enough to copy.
+fn parts(region: VoxelBox) -> impl Iterator<Item = VoxelBox> {
+    let (start, end) = (region.start(), region.end());
+    let step = (LABELS_PER_WRITE / (region.size()[0] * region.size()[1]).max(1)).max(1);
+    (start[2]..end[2])
+        .step_by(step)
+        .map(move |z| VoxelBox::new([start[0], start[1], z], [end[0], end[1], (z + step).min(end[2])]))
+}

@@ -1,0 +1,157 @@
+//! Commands that carry data.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use egui::Vec2;
+use hilum_core::geometry::WorldPoint;
+use hilum_core::label::LookChange;
+use hilum_models::infer::DeviceChoice;
+
+use super::UiCommand;
+use crate::state::{Settings, ViewId};
+
+/// A named window for CT.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preset {
+    /// Name shown.
+    pub name: &'static str,
+    /// Centre in HU.
+    pub center: f32,
+    /// Width in HU.
+    pub width: f32,
+    /// The command that applies it.
+    pub command: UiCommand,
+}
+
+impl Preset {
+    /// The presets of the number keys.
+    pub const CT: [Self; 6] = [
+        Self { name: "Soft tissue", center: 40.0, width: 400.0, command: UiCommand::Preset1 },
+        Self { name: "Lung", center: -600.0, width: 1500.0, command: UiCommand::Preset2 },
+        Self { name: "Bone", center: 400.0, width: 1800.0, command: UiCommand::Preset3 },
+        Self { name: "Brain", center: 40.0, width: 80.0, command: UiCommand::Preset4 },
+        Self { name: "Liver", center: 90.0, width: 150.0, command: UiCommand::Preset5 },
+        Self { name: "Mediastinum", center: 50.0, width: 350.0, command: UiCommand::Preset6 },
+    ];
+}
+
+/// Changes of what is looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ViewAction {
+    /// All planes through this point.
+    Crosshair(WorldPoint),
+    /// Slices forward (or back) in a view.
+    Scroll(ViewId, f64),
+    /// Move the image with the mouse, in points, in a view of a size.
+    Pan(ViewId, Vec2, Vec2),
+    /// Zoom by a factor around a screen position, given as offset from the middle of the view, whose size
+    /// follows; all in points.
+    Zoom(ViewId, f32, Vec2, Vec2),
+    /// Centre and width.
+    Window(f32, f32),
+    /// The mouse is over a voxel position of a view, or over none.
+    Hover(Option<(ViewId, WorldPoint)>),
+    /// Show one view alone, or all again.
+    Maximise(ViewId),
+}
+
+/// Work on the object being segmented and on labels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SegmentAction {
+    /// A click at a world position.
+    Click {
+        /// Where.
+        at: WorldPoint,
+        /// Whether it belongs to the object.
+        positive: bool,
+    },
+    /// The brush goes down.
+    StrokeStart(ViewId, WorldPoint),
+    /// It moves.
+    StrokeMove(WorldPoint),
+    /// It goes up.
+    StrokeEnd,
+    /// Brush radius in mm.
+    BrushRadius(f32),
+    /// Go to a point in the history: number of steps that stay applied.
+    GoTo(usize),
+    /// Choose, show, hide, protect or fade a label.
+    Look(LookChange),
+    /// Rename a label.
+    Rename(u16, String),
+    /// Give a label another colour.
+    Recolor(u16, [u8; 3]),
+    /// Remove a label and its voxels.
+    Remove(u16),
+}
+
+/// Everything widgets can ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A command without data.
+    Ui(UiCommand),
+    /// Open a path; a series of a folder by its UID.
+    Open {
+        /// File or folder.
+        path: PathBuf,
+        /// Series Instance UID.
+        series_uid: Option<String>,
+    },
+    /// Save the mask there.
+    SaveTo(PathBuf),
+    /// Look.
+    View(ViewAction),
+    /// Edit.
+    Segment(SegmentAction),
+    /// Use another device.
+    Device(DeviceChoice),
+    /// Change the settings.
+    Settings(Box<Settings>),
+    /// Text of the palette.
+    PaletteText(String),
+    /// Close whatever dialog is in front.
+    CloseDialog,
+    /// Remove a message.
+    Dismiss(u64),
+    /// Leave without saving, after the guard has asked.
+    Discard,
+    /// Save, then do what the guard held back.
+    SaveThenContinue,
+    /// Take back what an earlier session left.
+    Recover(bool),
+}
+
+impl From<UiCommand> for Action {
+    fn from(command: UiCommand) -> Self {
+        Self::Ui(command)
+    }
+}
+
+impl From<ViewAction> for Action {
+    fn from(action: ViewAction) -> Self {
+        Self::View(action)
+    }
+}
+
+impl From<SegmentAction> for Action {
+    fn from(action: SegmentAction) -> Self {
+        Self::Segment(action)
+    }
+}
+
+/// Collects what widgets ask for during a frame.
+#[derive(Debug, Default)]
+pub struct Actions(RefCell<Vec<Action>>);
+
+impl Actions {
+    /// Asks for something.
+    pub fn send(&self, action: impl Into<Action>) {
+        self.0.borrow_mut().push(action.into());
+    }
+
+    /// Everything asked for, in order.
+    pub fn take(&self) -> Vec<Action> {
+        self.0.take()
+    }
+}

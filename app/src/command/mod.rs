@@ -1,0 +1,261 @@
+//! Everything a person can ask for.
+//!
+//! [`UiCommand`] names the things that menus, palette, shortcuts and buttons offer; its text, tool-tip and
+//! shortcut stand in one table. [`Action`] also carries data. Widgets only emit actions; the one place that
+//! applies them is [`crate::app`].
+
+mod action;
+mod table;
+
+pub use action::{Action, Actions, Preset, SegmentAction, ViewAction};
+pub use table::Description;
+
+use egui::KeyboardShortcut;
+
+/// A command without data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UiCommand {
+    /// Ask for an image file.
+    OpenFile,
+    /// Ask for a folder of DICOM files.
+    OpenFolder,
+    /// Make the synthetic case.
+    OpenSample,
+    /// Save the mask where it was saved before, or ask.
+    Save,
+    /// Ask where to save the mask.
+    SaveAs,
+    /// Close the image.
+    CloseImage,
+    /// Close the window.
+    Quit,
+    /// Take the last step back.
+    Undo,
+    /// Take the step again.
+    Redo,
+    /// Look only.
+    ToolNavigate,
+    /// Click lesions.
+    ToolPoint,
+    /// Paint.
+    ToolBrush,
+    /// Erase.
+    ToolEraser,
+    /// Switch between points that belong to the object and points that do not.
+    ToggleSign,
+    /// Switch between disc and ball.
+    ToggleBall,
+    /// A smaller brush.
+    BrushSmaller,
+    /// A larger brush.
+    BrushLarger,
+    /// Take the proposal over.
+    Accept,
+    /// Drop the proposal.
+    Reject,
+    /// Stop what runs.
+    Cancel,
+    /// CT window 1.
+    Preset1,
+    /// CT window 2.
+    Preset2,
+    /// CT window 3.
+    Preset3,
+    /// CT window 4.
+    Preset4,
+    /// CT window 5.
+    Preset5,
+    /// CT window 6.
+    Preset6,
+    /// Window from the percentiles of the image.
+    AutoWindow,
+    /// Show or hide all labels.
+    ToggleMask,
+    /// Smooth or nearest pixels.
+    ToggleInterpolation,
+    /// Show or hide the lines of the other planes.
+    ToggleCrosshair,
+    /// Fit the image to the views.
+    ResetView,
+    /// All three planes.
+    LayoutAll,
+    /// Only the axial plane.
+    LayoutAxial,
+    /// Only the coronal plane.
+    LayoutCoronal,
+    /// Only the sagittal plane.
+    LayoutSagittal,
+    /// One slice towards the start.
+    PreviousSlice,
+    /// One slice towards the end.
+    NextSlice,
+    /// Ten slices towards the start.
+    PreviousSlices,
+    /// Ten slices towards the end.
+    NextSlices,
+    /// First slice.
+    FirstSlice,
+    /// Last slice.
+    LastSlice,
+    /// The crosshair to the middle of the active label.
+    CenterOnLabel,
+    /// Edit the label before.
+    PreviousLabel,
+    /// Edit the label after.
+    NextLabel,
+    /// Add a label.
+    AddLabel,
+    /// Erase all voxels of the active label.
+    ClearLabel,
+    /// What is unusual about the image.
+    ShowWarnings,
+    /// The command palette.
+    Palette,
+    /// All keys.
+    Shortcuts,
+    /// Settings of look and mouse.
+    Settings,
+    /// Dark or light.
+    ToggleTheme,
+    /// Larger text.
+    LargerText,
+    /// Smaller text.
+    SmallerText,
+    /// About the program.
+    About,
+}
+
+impl UiCommand {
+    /// Every command in the order of the palette.
+    pub const ALL: [Self; 54] = {
+        use UiCommand::*;
+        [
+            OpenFile,
+            OpenFolder,
+            OpenSample,
+            Save,
+            SaveAs,
+            CloseImage,
+            Quit,
+            Undo,
+            Redo,
+            ToolNavigate,
+            ToolPoint,
+            ToolBrush,
+            ToolEraser,
+            ToggleSign,
+            ToggleBall,
+            BrushSmaller,
+            BrushLarger,
+            Accept,
+            Reject,
+            Cancel,
+            Preset1,
+            Preset2,
+            Preset3,
+            Preset4,
+            Preset5,
+            Preset6,
+            AutoWindow,
+            ToggleMask,
+            ToggleInterpolation,
+            ToggleCrosshair,
+            ResetView,
+            LayoutAll,
+            LayoutAxial,
+            LayoutCoronal,
+            LayoutSagittal,
+            PreviousSlice,
+            NextSlice,
+            PreviousSlices,
+            NextSlices,
+            FirstSlice,
+            LastSlice,
+            CenterOnLabel,
+            PreviousLabel,
+            NextLabel,
+            AddLabel,
+            ClearLabel,
+            ShowWarnings,
+            Palette,
+            Shortcuts,
+            Settings,
+            ToggleTheme,
+            LargerText,
+            SmallerText,
+            About,
+        ]
+    };
+
+    /// Name as shown in menus and palette.
+    pub fn text(self) -> &'static str {
+        self.description().text
+    }
+
+    /// The keys of the command in the words of the system, if it has any.
+    pub fn shortcut_text(self, ctx: &egui::Context) -> Option<String> {
+        self.shortcut().map(|keys| ctx.format_shortcut(&keys))
+    }
+
+    /// Its first key combination.
+    pub fn shortcut(self) -> Option<KeyboardShortcut> {
+        self.description().keys.first().copied()
+    }
+
+    /// What it does, with its keys.
+    pub fn tooltip(self, ctx: &egui::Context) -> String {
+        let what = self.description().tooltip;
+        match self.shortcut_text(ctx) {
+            Some(keys) => format!("{what} ({keys})"),
+            None => what.to_owned(),
+        }
+    }
+}
+
+/// Takes the key presses of this frame that belong to commands out of the input.
+///
+/// While a text field has the keyboard, keys that write text stay with it.
+pub fn pressed(ctx: &egui::Context) -> Vec<UiCommand> {
+    let typing = ctx.text_edit_focused();
+    let mut keys: Vec<(KeyboardShortcut, UiCommand)> = UiCommand::ALL
+        .into_iter()
+        .flat_map(|command| command.description().keys.iter().map(move |key| (*key, command)))
+        .filter(|(key, _)| !(typing && key.conflicts_with_text_editing()))
+        .collect();
+    // egui ignores surplus modifiers, so the combination with most of them asks first.
+    keys.sort_by_key(|(key, _)| std::cmp::Reverse(modifier_count(key)));
+    let mut found = Vec::new();
+    ctx.input_mut(|input| {
+        for (key, command) in keys {
+            let times = input.count_and_consume_key(key.modifiers, key.logical_key);
+            found.extend(std::iter::repeat_n(command, times));
+        }
+    });
+    found
+}
+
+fn modifier_count(key: &KeyboardShortcut) -> u32 {
+    let m = key.modifiers;
+    [m.alt, m.ctrl || m.command, m.shift].into_iter().map(u32::from).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_command_is_listed_once_with_its_own_name_and_keys() {
+        let all: BTreeSet<UiCommand> = UiCommand::ALL.into_iter().collect();
+        assert_eq!(all.len(), UiCommand::ALL.len());
+        let names: BTreeSet<&str> = all.iter().map(|c| c.text()).collect();
+        assert_eq!(names.len(), all.len());
+        let mut keys = BTreeSet::new();
+        for command in all {
+            assert!(!command.description().tooltip.is_empty());
+            for key in command.description().keys {
+                assert!(keys.insert(format!("{key:?}")), "{key:?} of {command:?} is used twice");
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Names, tool-tips and keys of all commands.
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::UiCommand;
+
+/// What a person sees of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// Name in menus and palette.
+    pub text: &'static str,
+    /// One sentence.
+    pub tooltip: &'static str,
+    /// Key combinations; the first one is shown.
+    pub keys: &'static [KeyboardShortcut],
+}
+
+const fn key(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+const fn ctrl(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
+
+const fn shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::SHIFT, key)
+}
+
+const fn row(text: &'static str, tooltip: &'static str, keys: &'static [KeyboardShortcut]) -> Description {
+    Description { text, tooltip, keys }
+}
+
+impl UiCommand {
+    /// Name, tool-tip and keys.
+    pub fn description(self) -> Description {
+        self.file_or_edit().or_else(|| self.tool()).or_else(|| self.view()).unwrap_or_else(|| self.other())
+    }
+
+    fn file_or_edit(self) -> Option<Description> {
+        Some(match self {
+            Self::OpenFile => row(
+                "Open file…",
+                "Open an image: NIfTI, DICOM, PNG, JPEG, TIFF or BMP",
+                const { &[ctrl(Key::O)] },
+            ),
+            Self::OpenFolder => {
+                row("Open folder…", "Open a folder of DICOM files", const { &[ctrl_shift(Key::O)] })
+            }
+            Self::OpenSample => {
+                row("Open sample case", "Open a synthetic CT with lesions to try the tools on", &[])
+            }
+            Self::Save => row(
+                "Save mask",
+                "Save the label map as NIfTI in the grid of the image",
+                const { &[ctrl(Key::S)] },
+            ),
+            Self::SaveAs => {
+                row("Save mask as…", "Save the label map under another name", const { &[ctrl_shift(Key::S)] })
+            }
+            Self::CloseImage => {
+                row("Close image", "Close the image and go to the start page", const { &[ctrl(Key::W)] })
+            }
+            Self::Quit => row("Quit", "Close the window", const { &[ctrl(Key::Q)] }),
+            Self::Undo => row("Undo", "Take the last step back", const { &[ctrl(Key::Z)] }),
+            Self::Redo => {
+                row("Redo", "Take the undone step again", const { &[ctrl_shift(Key::Z), ctrl(Key::Y)] })
+            }
+            Self::PreviousLabel => {
+                row("Previous label", "Edit the label above in the list", const { &[key(Key::Q)] })
+            }
+            Self::NextLabel => {
+                row("Next label", "Edit the label below in the list", const { &[key(Key::W)] })
+            }
+            Self::AddLabel => row("Add label", "Add a label and edit it", const { &[ctrl_shift(Key::N)] }),
+            Self::ClearLabel => row("Clear active label", "Erase all voxels of the label being edited", &[]),
+            _ => return None,
+        })
+    }
+
+    fn tool(self) -> Option<Description> {
+        Some(match self {
+            Self::ToolNavigate => {
+                row("Navigate", "Look only: left drag changes window and level", const { &[key(Key::V)] })
+            }
+            Self::ToolPoint => {
+                row("Point", "Click a lesion; the network proposes its outline", const { &[key(Key::P)] })
+            }
+            Self::ToolBrush => row("Brush", "Paint the active label", const { &[key(Key::B)] }),
+            Self::ToolEraser => row("Eraser", "Erase the active label", const { &[key(Key::E)] }),
+            Self::ToggleSign => row(
+                "Toggle point sign",
+                "Switch between points inside (+) and outside (−) the lesion",
+                const { &[key(Key::T)] },
+            ),
+            Self::ToggleBall => row(
+                "Toggle disc and ball",
+                "Paint in one slice or in three dimensions",
+                const { &[key(Key::D)] },
+            ),
+            Self::BrushSmaller => {
+                row("Smaller brush", "Make the brush smaller", const { &[key(Key::OpenBracket)] })
+            }
+            Self::BrushLarger => {
+                row("Larger brush", "Make the brush larger", const { &[key(Key::CloseBracket)] })
+            }
+            Self::Accept => row(
+                "Accept proposal",
+                "Take the proposal over into the active label",
+                const { &[key(Key::Enter)] },
+            ),
+            Self::Reject => {
+                row("Reject proposal", "Drop the proposal and its points", const { &[key(Key::Escape)] })
+            }
+            Self::Cancel => {
+                row("Cancel running work", "Stop opening or segmenting", const { &[ctrl(Key::Period)] })
+            }
+            _ => return None,
+        })
+    }
+
+    fn view(self) -> Option<Description> {
+        Some(match self {
+            Self::Preset1 => row("Window: soft tissue", "CT window 40 / 400 HU", const { &[key(Key::Num1)] }),
+            Self::Preset2 => row("Window: lung", "CT window −600 / 1500 HU", const { &[key(Key::Num2)] }),
+            Self::Preset3 => row("Window: bone", "CT window 400 / 1800 HU", const { &[key(Key::Num3)] }),
+            Self::Preset4 => row("Window: brain", "CT window 40 / 80 HU", const { &[key(Key::Num4)] }),
+            Self::Preset5 => row("Window: liver", "CT window 90 / 150 HU", const { &[key(Key::Num5)] }),
+            Self::Preset6 => row("Window: mediastinum", "CT window 50 / 350 HU", const { &[key(Key::Num6)] }),
+            Self::AutoWindow => row(
+                "Window: automatic",
+                "Window from the percentiles of the image",
+                const { &[key(Key::Num0)] },
+            ),
+            Self::ToggleMask => row("Toggle mask", "Show or hide all labels", const { &[key(Key::G)] }),
+            Self::ToggleInterpolation => {
+                row("Toggle interpolation", "Smooth or nearest pixels", const { &[key(Key::I)] })
+            }
+            Self::ToggleCrosshair => row(
+                "Toggle crosshair",
+                "Show or hide the lines of the other planes",
+                const { &[key(Key::X)] },
+            ),
+            Self::ResetView => row("Reset view", "Fit the image to the views", const { &[key(Key::R)] }),
+            Self::LayoutAll => {
+                row("Layout: three planes", "Show all three planes", const { &[key(Key::F5)] })
+            }
+            Self::LayoutAxial => row("Layout: axial", "Show the axial plane only", const { &[key(Key::F6)] }),
+            Self::LayoutCoronal => {
+                row("Layout: coronal", "Show the coronal plane only", const { &[key(Key::F7)] })
+            }
+            Self::LayoutSagittal => {
+                row("Layout: sagittal", "Show the sagittal plane only", const { &[key(Key::F8)] })
+            }
+            Self::PreviousSlice => row(
+                "Previous slice",
+                "One slice back in the view under the mouse",
+                const { &[key(Key::ArrowUp), key(Key::ArrowLeft)] },
+            ),
+            Self::NextSlice => row(
+                "Next slice",
+                "One slice on in the view under the mouse",
+                const { &[key(Key::ArrowDown), key(Key::ArrowRight)] },
+            ),
+            Self::PreviousSlices => row(
+                "Ten slices back",
+                "Ten slices back in the view under the mouse",
+                const { &[key(Key::PageUp)] },
+            ),
+            Self::NextSlices => row(
+                "Ten slices on",
+                "Ten slices on in the view under the mouse",
+                const { &[key(Key::PageDown)] },
+            ),
+            Self::FirstSlice => {
+                row("First slice", "First slice of the view under the mouse", const { &[key(Key::Home)] })
+            }
+            Self::LastSlice => {
+                row("Last slice", "Last slice of the view under the mouse", const { &[key(Key::End)] })
+            }
+            Self::CenterOnLabel => row(
+                "Centre on label",
+                "Move the crosshair to the middle of the active label",
+                const { &[key(Key::C)] },
+            ),
+            _ => return None,
+        })
+    }
+
+    fn other(self) -> Description {
+        match self {
+            Self::ShowWarnings => row("Image warnings", "What is unusual about the image", &[]),
+            Self::Palette => {
+                row("Command palette…", "Find and run any command", const { &[ctrl_shift(Key::P)] })
+            }
+            Self::Shortcuts => row("Keyboard shortcuts", "List all keys", const { &[key(Key::F1)] }),
+            Self::Settings => {
+                row("Settings…", "Theme, text size, opacity and device", const { &[ctrl(Key::Comma)] })
+            }
+            Self::ToggleTheme => {
+                row("Toggle dark and light", "Switch between the dark and the light theme", &[])
+            }
+            Self::LargerText => {
+                row("Larger text", "Make all text larger", const { &[ctrl(Key::Plus), ctrl(Key::Equals)] })
+            }
+            Self::SmallerText => row("Smaller text", "Make all text smaller", const { &[ctrl(Key::Minus)] }),
+            _ => row("About Hilum", "Version, licence and purpose", const { &[shift(Key::F1)] }),
+        }
+    }
+}

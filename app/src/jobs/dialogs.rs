@@ -1,0 +1,68 @@
+//! File dialogs of the system, off the thread that draws.
+
+use std::path::PathBuf;
+
+use super::{Event, Inbox};
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// An image file.
+    OpenFile,
+    /// A folder.
+    OpenFolder,
+    /// Where to save the mask; the name proposed.
+    SaveMask {
+        /// File name.
+        name: String,
+        /// Folder to start in.
+        folder: Option<PathBuf>,
+    },
+}
+
+/// Asks a person for paths. Tests answer in its place.
+pub trait Dialogs {
+    /// Starts asking; the answer comes as [`Event::Chosen`].
+    ///
+    /// # Errors
+    /// If the system refuses another thread.
+    fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()>;
+}
+
+/// The dialogs of the desktop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemDialogs;
+
+impl Dialogs for SystemDialogs {
+    fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
+        // The future must be made on the thread of the window (macOS); it may be waited for on any.
+        let dialog = rfd::AsyncFileDialog::new();
+        let future: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match &ask {
+            Ask::OpenFile => Box::pin(
+                dialog
+                    .set_title("Open image")
+                    .add_filter("All files", &["*"])
+                    .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
+                    .add_filter("DICOM", &["dcm", "dicom", "ima"])
+                    .add_filter("Photographs", &["png", "jpg", "jpeg", "tif", "tiff", "bmp"])
+                    .pick_file(),
+            ),
+            Ask::OpenFolder => Box::pin(dialog.set_title("Open folder of DICOM files").pick_folder()),
+            Ask::SaveMask { name, folder } => {
+                let dialog =
+                    dialog.set_title("Save mask").set_file_name(name).add_filter("NIfTI", &["nii.gz", "nii"]);
+                let dialog = match folder {
+                    Some(folder) => dialog.set_directory(folder),
+                    None => dialog,
+                };
+                Box::pin(dialog.save_file())
+            }
+        };
+        let inbox = inbox.clone();
+        std::thread::Builder::new().name("dialog".into()).spawn(move || {
+            let chosen = pollster::block_on(future).map(|file| file.path().to_owned());
+            inbox.send(Event::Chosen(ask, chosen));
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! The thread that owns the network and all its tensors.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use hilum_core::job::{CancelToken, Observer};
+use hilum_models::infer::{
+    ClickRequest, ClickResult, DeviceChoice, DeviceInfo, InferError, OneClick, list_devices,
+};
+
+use super::{Event, Inbox, Numbered, panic_text};
+
+/// What turns clicks into masks. The window uses [`network_engine`]; tests of the window put their own here.
+pub trait Engine {
+    /// Name of the device in use.
+    fn device(&self) -> String;
+    /// Identity of the model in use.
+    fn model(&self) -> String;
+    /// Prepares for the first request and returns the seconds it took.
+    ///
+    /// # Errors
+    /// [`InferError`] if the network does not run.
+    fn warm_up(&mut self) -> Result<f64, InferError>;
+    /// The mask for some clicks.
+    ///
+    /// # Errors
+    /// [`InferError`] with what to do.
+    fn segment(&mut self, request: &ClickRequest, observer: &dyn Observer)
+    -> Result<ClickResult, InferError>;
+}
+
+/// Makes an engine on the thread that will own it.
+pub type EngineFactory = Arc<dyn Fn(DeviceChoice) -> Result<Box<dyn Engine>, InferError> + Send + Sync>;
+
+/// The engine with the networks of the program.
+pub fn network_engine() -> EngineFactory {
+    Arc::new(|choice| Ok(Box::new(OneClick::load(None, &choice)?)))
+}
+
+impl Engine for OneClick {
+    fn device(&self) -> String {
+        self.device_name().to_owned()
+    }
+
+    fn model(&self) -> String {
+        self.model_id().to_owned()
+    }
+
+    fn warm_up(&mut self) -> Result<f64, InferError> {
+        Self::warm_up(self)
+    }
+
+    fn segment(
+        &mut self,
+        request: &ClickRequest,
+        observer: &dyn Observer,
+    ) -> Result<ClickResult, InferError> {
+        Self::segment(self, request, observer)
+    }
+}
+
+/// What can be asked of the thread.
+#[derive(Debug)]
+pub enum InferRequest {
+    /// Look for devices.
+    ListDevices,
+    /// Load the network on a device, if it is not there already, and warm it up.
+    Prepare(DeviceChoice),
+    /// Segment.
+    Segment {
+        /// Number of the request.
+        request: u64,
+        /// Where to run.
+        device: DeviceChoice,
+        /// What.
+        what: ClickRequest,
+        /// Stops it, before or while it runs.
+        cancel: CancelToken,
+    },
+}
+
+impl Numbered for InferRequest {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Segment { request, .. } => Some(*request),
+            Self::ListDevices | Self::Prepare(_) => None,
+        }
+    }
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub enum InferEvent {
+    /// Devices found.
+    Devices(Vec<DeviceInfo>),
+    /// The network is being loaded.
+    Loading,
+    /// It is ready.
+    Ready {
+        /// Name of the device.
+        device: String,
+        /// Identity of the model.
+        model: String,
+        /// Seconds of the warm-up.
+        warm_up_secs: f64,
+    },
+    /// It cannot be used.
+    Unusable(String),
+    /// How far a request is.
+    Progress {
+        /// Number of the request.
+        request: u64,
+        /// What is being done.
+        what: String,
+        /// Share done, where known.
+        share: Option<f32>,
+    },
+    /// The answer to a request; the error is for people, `None` in it: cancelled.
+    Segmented {
+        /// Number of the request.
+        request: u64,
+        /// The mask.
+        result: Result<Box<ClickResult>, Option<String>>,
+    },
+}
+
+/// Owns the engine on the `infer` thread.
+pub struct InferWorker {
+    factory: EngineFactory,
+    inbox: Inbox,
+    loaded: Option<(DeviceChoice, Box<dyn Engine>)>,
+}
+
+impl InferWorker {
+    /// A worker that loads its engine when it is first needed.
+    pub fn new(factory: EngineFactory, inbox: Inbox) -> Self {
+        Self { factory, inbox, loaded: None }
+    }
+
+    /// Handles one request.
+    pub fn handle(&mut self, request: InferRequest) {
+        match request {
+            InferRequest::ListDevices => self.tell(InferEvent::Devices(list_devices())),
+            InferRequest::Prepare(choice) => {
+                if let Err(text) = self.prepare(choice) {
+                    self.tell(InferEvent::Unusable(text));
+                }
+            }
+            InferRequest::Segment { request, device, what, cancel } => {
+                let result = self.segment(request, device, &what, cancel);
+                self.tell(InferEvent::Segmented { request, result });
+            }
+        }
+    }
+
+    fn tell(&self, event: InferEvent) {
+        self.inbox.send(Event::Infer(event));
+    }
+
+    /// Loads and warms up. A panic of the framework is an error like any other, and the engine is dropped.
+    fn prepare(&mut self, choice: DeviceChoice) -> Result<(), String> {
+        if self.loaded.as_ref().is_some_and(|(loaded, _)| *loaded == choice) {
+            return Ok(());
+        }
+        self.loaded = None;
+        self.tell(InferEvent::Loading);
+        let factory = Arc::clone(&self.factory);
+        let (engine, warm_up_secs) = guarded(move || {
+            let mut engine = factory(choice)?;
+            let secs = engine.warm_up()?;
+            Ok((engine, secs))
+        })?;
+        self.tell(InferEvent::Ready { device: engine.device(), model: engine.model(), warm_up_secs });
+        self.loaded = Some((choice, engine));
+        Ok(())
+    }
+
+    fn segment(
+        &mut self,
+        request: u64,
+        device: DeviceChoice,
+        what: &ClickRequest,
+        cancel: CancelToken,
+    ) -> Result<Box<ClickResult>, Option<String>> {
+        if cancel.is_cancelled() {
+            return Err(None);
+        }
+        if let Err(text) = self.prepare(device) {
+            self.tell(InferEvent::Unusable(text.clone()));
+            return Err(Some(text));
+        }
+        let Some((choice, mut engine)) = self.loaded.take() else { return Err(None) };
+        let watcher = Watcher { request, cancel: cancel.clone(), inbox: &self.inbox };
+        let outcome = catch_unwind(AssertUnwindSafe(|| engine.segment(what, &watcher)));
+        match outcome {
+            Ok(result) => {
+                self.loaded = Some((choice, engine));
+                match result {
+                    Ok(result) => Ok(Box::new(result)),
+                    Err(InferError::Cancelled(_)) => Err(None),
+                    Err(error) => Err(Some(error.to_string())),
+                }
+            }
+            // The engine may be broken; it is loaded anew for the next request.
+            Err(panic) => {
+                Err(Some(format!("the network stopped unexpectedly: {}", panic_text(panic.as_ref()))))
+            }
+        }
+    }
+}
+
+fn guarded<T>(work: impl FnOnce() -> Result<T, InferError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("the network cannot be started: {}", panic_text(panic.as_ref()))),
+    }
+}
+
+struct Watcher<'a> {
+    request: u64,
+    cancel: CancelToken,
+    inbox: &'a Inbox,
+}
+
+impl Observer for Watcher<'_> {
+    fn progress(&self, what: &str, done: u64, total: u64) {
+        let share = (total > 0).then(|| done as f32 / total as f32);
+        let event = InferEvent::Progress { request: self.request, what: what.to_owned(), share };
+        self.inbox.try_send(Event::Infer(event));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broken_engine, oblique_volume};
+    use hilum_core::prompt::Click;
+    use std::time::Duration;
+
+    #[test]
+    fn a_panic_in_the_network_is_an_answer_and_the_next_request_is_served() {
+        let (inbox, events) = Inbox::new(egui::Context::default());
+        let mut worker = InferWorker::new(broken_engine(), inbox);
+        let ask = |voxel| InferRequest::Segment {
+            request: 7,
+            device: DeviceChoice::Cpu,
+            what: ClickRequest {
+                volume: Arc::new(oblique_volume()),
+                clicks: vec![Click { voxel, positive: true }],
+                previous: None,
+            },
+            cancel: CancelToken::default(),
+        };
+        let answer = || loop {
+            match events.recv_timeout(Duration::from_secs(5)).unwrap() {
+                Event::Infer(InferEvent::Segmented { request: 7, result }) => return result,
+                _ => continue,
+            }
+        };
+        worker.handle(ask([0, 0, 0]));
+        let text = answer().unwrap_err().unwrap();
+        assert!(text.contains("the test wants a panic"), "{text}");
+        worker.handle(ask([3, 3, 3]));
+        assert!(answer().is_ok());
+    }
+
+    #[test]
+    fn a_request_cancelled_while_it_waits_is_not_run() {
+        let (inbox, _events) = Inbox::new(egui::Context::default());
+        let mut worker = InferWorker::new(broken_engine(), inbox);
+        let cancel = CancelToken::default();
+        cancel.cancel();
+        let what = ClickRequest { volume: Arc::new(oblique_volume()), clicks: Vec::new(), previous: None };
+        assert!(matches!(worker.segment(1, DeviceChoice::Cpu, &what, cancel), Err(None)));
+        assert!(worker.loaded.is_none());
+    }
+}

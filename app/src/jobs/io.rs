@@ -1,0 +1,274 @@
+//! The thread that reads, writes and measures.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hilum_core::geometry::Grid;
+use hilum_core::io::nifti::LabelName;
+use hilum_core::io::{FileKind, OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary};
+use hilum_core::job::{CancelToken, Observer};
+use hilum_core::label::{BoxMask, LabelMap};
+use hilum_core::measure::{mask_statistics, recist};
+use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
+use hilum_core::volume::{Source, Volume};
+
+use super::{Event, Inbox, Numbered};
+use crate::state::Measurement;
+
+/// Progress is told at most this often.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+
+/// A mask to be written.
+#[derive(Clone, Debug)]
+pub struct SaveRequest {
+    /// The image it belongs to.
+    pub session: u64,
+    /// Where to.
+    pub path: PathBuf,
+    /// The labels.
+    pub labels: Arc<LabelMap>,
+    /// Where the image came from.
+    pub source: Source,
+    /// Names of the labels.
+    pub names: Vec<LabelName>,
+    /// State of the document's history that is being saved.
+    pub state: u64,
+}
+
+/// A label to be measured.
+#[derive(Clone, Debug)]
+pub struct MeasureRequest {
+    /// The image.
+    pub session: u64,
+    /// State of its labels.
+    pub labels_revision: u64,
+    /// The image's values.
+    pub volume: Arc<Volume>,
+    /// The labels.
+    pub labels: Arc<LabelMap>,
+    /// Which one.
+    pub label: u16,
+}
+
+/// What can be asked of the thread.
+#[derive(Debug)]
+pub enum IoRequest {
+    /// Open an image, or list the series of a folder that holds several.
+    Open {
+        /// Number of the request.
+        request: u64,
+        /// File or folder.
+        path: PathBuf,
+        /// A series of it.
+        series_uid: Option<String>,
+        /// Stops it.
+        cancel: CancelToken,
+    },
+    /// Make the synthetic case.
+    Sample {
+        /// Number of the request.
+        request: u64,
+    },
+    /// Write a mask.
+    Save(SaveRequest),
+    /// Measure a label.
+    Measure(MeasureRequest),
+}
+
+impl Numbered for IoRequest {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Open { request, .. } | Self::Sample { request } => Some(*request),
+            Self::Save(_) | Self::Measure(_) => None,
+        }
+    }
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub enum IoEvent {
+    /// How far opening is.
+    Progress {
+        /// Number of the request.
+        request: u64,
+        /// What is being done.
+        what: String,
+        /// Share done, where known.
+        share: Option<f32>,
+    },
+    /// One slice, before the rest.
+    FirstSlice {
+        /// Number of the request.
+        request: u64,
+        /// The slice in its place.
+        slice: Box<Volume>,
+    },
+    /// The folder holds several series.
+    Series {
+        /// Number of the request.
+        request: u64,
+        /// The folder.
+        path: PathBuf,
+        /// What it holds.
+        series: Vec<SeriesSummary>,
+    },
+    /// The image is open.
+    Opened {
+        /// Number of the request.
+        request: u64,
+        /// File or folder; `None` for the synthetic case.
+        path: Option<PathBuf>,
+        /// Image and warnings.
+        opened: Box<Opened>,
+    },
+    /// It cannot be opened; `None`: the person cancelled.
+    OpenFailed {
+        /// Number of the request.
+        request: u64,
+        /// Why, for people.
+        error: Option<String>,
+    },
+    /// A mask was written, or not.
+    Saved {
+        /// The image.
+        session: u64,
+        /// Where to.
+        path: PathBuf,
+        /// State of the history that was saved.
+        state: u64,
+        /// Why not, for people.
+        error: Option<String>,
+    },
+    /// A label was measured.
+    Measured {
+        /// The image.
+        session: u64,
+        /// Its size.
+        measurement: Box<Measurement>,
+    },
+}
+
+/// Handles one request on the `io` thread.
+pub fn handle(request: IoRequest, inbox: &Inbox) {
+    let event = match request {
+        IoRequest::Open { request, path, series_uid, cancel } => {
+            open(request, path, series_uid, cancel, inbox)
+        }
+        IoRequest::Sample { request } => sample(request),
+        IoRequest::Save(request) => save(request),
+        IoRequest::Measure(request) => match measure(&request) {
+            Some(measurement) => {
+                IoEvent::Measured { session: request.session, measurement: Box::new(measurement) }
+            }
+            None => return,
+        },
+    };
+    inbox.send(Event::Io(event));
+}
+
+fn open(
+    request: u64,
+    path: PathBuf,
+    series_uid: Option<String>,
+    cancel: CancelToken,
+    inbox: &Inbox,
+) -> IoEvent {
+    let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
+    let options = OpenOptions { series_uid, ..OpenOptions::default() };
+    match choose_or_open(&path, &options, &watcher) {
+        Ok(Found::Series(series)) => IoEvent::Series { request, path, series },
+        Ok(Found::Image(opened)) => IoEvent::Opened { request, path: Some(path), opened },
+        Err(OpenError::Cancelled(_)) => IoEvent::OpenFailed { request, error: None },
+        Err(error) => IoEvent::OpenFailed { request, error: Some(error.to_string()) },
+    }
+}
+
+enum Found {
+    Series(Vec<SeriesSummary>),
+    Image(Box<Opened>),
+}
+
+fn choose_or_open(path: &Path, options: &OpenOptions, watcher: &Watcher<'_>) -> Result<Found, OpenError> {
+    if options.series_uid.is_none() && hilum_core::io::probe(path)? == FileKind::Folder {
+        let series = hilum_core::io::list_series(path, options, watcher)?;
+        if series.len() > 1 {
+            return Ok(Found::Series(series));
+        }
+    }
+    hilum_core::io::open(path, options, watcher).map(|opened| Found::Image(Box::new(opened)))
+}
+
+fn sample(request: u64) -> IoEvent {
+    match ct_phantom(&CtPhantomOptions::default()) {
+        Ok(phantom) => {
+            let opened = Opened { volume: phantom.volume, warnings: Vec::new() };
+            IoEvent::Opened { request, path: None, opened: Box::new(opened) }
+        }
+        Err(error) => IoEvent::OpenFailed { request, error: Some(error.to_string()) },
+    }
+}
+
+fn save(request: SaveRequest) -> IoEvent {
+    let SaveRequest { session, path, labels, source, names, state } = request;
+    let saved = hilum_core::io::nifti::save_labels(&path, labels.voxels(), labels.grid(), &source, &names);
+    IoEvent::Saved { session, path, state, error: saved.err().map(|error| error.to_string()) }
+}
+
+/// Measures within the label's box, so that a small lesion in a large image takes no time.
+fn measure(request: &MeasureRequest) -> Option<Measurement> {
+    let mask = BoxMask::from_labels(&request.labels, request.label);
+    let grid = request.volume.grid();
+    let volume_ml = request.labels.volume_ml(request.label);
+    let empty = Measurement {
+        labels_revision: request.labels_revision,
+        label: request.label,
+        volume_ml,
+        recist: None,
+        mean_sd: None,
+    };
+    if mask.is_empty() {
+        return Some(empty);
+    }
+    let part: Grid = grid.sub_grid(mask.region()).ok()?;
+    let values = hilum_core::volume::Voxels::F32(request.volume.box_values(mask.region()));
+    let image = Volume::new(part, values, request.volume.meta().clone()).ok()?;
+    let statistics = mask_statistics(&image, mask.inside()).ok().flatten();
+    Some(Measurement {
+        recist: recist(mask.inside(), &part).ok().flatten(),
+        mean_sd: statistics.map(|s| (s.mean, s.sd)),
+        ..empty
+    })
+}
+
+/// Tells the window how opening goes.
+struct Watcher<'a> {
+    request: u64,
+    cancel: CancelToken,
+    inbox: &'a Inbox,
+    last: std::sync::Mutex<Option<Instant>>,
+}
+
+impl Observer for Watcher<'_> {
+    fn progress(&self, what: &str, done: u64, total: u64) {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if last.is_some_and(|at| at.elapsed() < PROGRESS_PAUSE) && done < total {
+            return;
+        }
+        *last = Some(Instant::now());
+        let share = (total > 0).then(|| done as f32 / total as f32);
+        let event = IoEvent::Progress { request: self.request, what: what.to_owned(), share };
+        self.inbox.try_send(Event::Io(event));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}
+
+impl OpenObserver for Watcher<'_> {
+    fn first_slice(&self, slice: Volume) {
+        let event = IoEvent::FirstSlice { request: self.request, slice: Box::new(slice) };
+        self.inbox.try_send(Event::Io(event));
+    }
+}

@@ -1,0 +1,169 @@
+//! Work beside the window: named threads that send their answers through one bounded channel.
+//!
+//! A request captures all its inputs; an answer carries the number of its request, and the window drops answers
+//! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
+
+mod dialogs;
+mod infer;
+mod io;
+mod project;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+pub use dialogs::{Ask, Dialogs, SystemDialogs};
+pub use infer::{Engine, EngineFactory, InferEvent, InferRequest, InferWorker, network_engine};
+pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
+
+use std::path::PathBuf;
+
+/// Answers waiting for the window before a worker has to wait.
+const INBOX_LENGTH: usize = 256;
+/// Requests waiting for a worker.
+const QUEUE_LENGTH: usize = 64;
+
+/// What threads tell the window.
+#[derive(Debug)]
+pub enum Event {
+    /// From the thread that reads and writes.
+    Io(IoEvent),
+    /// From the thread of the network.
+    Infer(InferEvent),
+    /// From the thread that keeps changes.
+    Project(ProjectEvent),
+    /// A file dialog was answered; `None`: cancelled.
+    Chosen(Ask, Option<PathBuf>),
+    /// A thread met a fault of the program and goes on.
+    Panicked {
+        /// Name of the thread.
+        thread: &'static str,
+        /// What it said.
+        text: String,
+        /// The request it worked on, where it has a number.
+        request: Option<u64>,
+    },
+}
+
+/// The way back to the window. Every message wakes it.
+#[derive(Clone)]
+pub struct Inbox {
+    sender: SyncSender<Event>,
+    window: egui::Context,
+}
+
+impl Inbox {
+    /// A channel whose messages wake `window`.
+    pub fn new(window: egui::Context) -> (Self, Receiver<Event>) {
+        let (sender, receiver) = sync_channel(INBOX_LENGTH);
+        (Self { sender, window }, receiver)
+    }
+
+    /// Sends; waits while the window is behind. `false` if it has gone.
+    pub fn send(&self, event: Event) -> bool {
+        let sent = self.sender.send(event).is_ok();
+        self.window.request_repaint();
+        sent
+    }
+
+    /// Sends what may be lost, such as progress. `false` if the window has gone.
+    pub fn try_send(&self, event: Event) -> bool {
+        let sent = !matches!(self.sender.try_send(event), Err(TrySendError::Disconnected(_)));
+        self.window.request_repaint();
+        sent
+    }
+}
+
+/// A named thread with a queue of requests; it ends when this handle is dropped.
+#[derive(Debug)]
+pub struct Worker<Request> {
+    sender: SyncSender<Request>,
+}
+
+impl<Request: Numbered + Send + 'static> Worker<Request> {
+    /// Starts the thread. `make` runs on it and returns what handles requests.
+    ///
+    /// # Errors
+    /// If the system refuses another thread.
+    pub fn spawn<Handler: FnMut(Request)>(
+        name: &'static str,
+        inbox: Inbox,
+        make: impl FnOnce() -> Handler + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel::<Request>(QUEUE_LENGTH);
+        std::thread::Builder::new().name(name.into()).spawn(move || {
+            let mut handle = make();
+            while let Ok(request) = receiver.recv() {
+                let number = request.number();
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| handle(request))) {
+                    let text = panic_text(panic.as_ref());
+                    if !inbox.send(Event::Panicked { thread: name, text, request: number }) {
+                        return;
+                    }
+                }
+            }
+        })?;
+        Ok(Self { sender })
+    }
+
+    /// Hands over a request; gives it back if the queue is full or the thread has gone.
+    ///
+    /// # Errors
+    /// The request itself.
+    pub fn ask(&self, request: Request) -> Result<(), Request> {
+        self.sender.try_send(request).map_err(|error| match error {
+            TrySendError::Full(request) | TrySendError::Disconnected(request) => request,
+        })
+    }
+}
+
+/// A request that may have a number by which its answer is recognised.
+pub trait Numbered {
+    /// The number.
+    fn number(&self) -> Option<u64>;
+}
+
+/// What a panic said, for people.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    struct Job(u64);
+
+    impl Numbered for Job {
+        fn number(&self) -> Option<u64> {
+            Some(self.0)
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_a_message_and_the_thread_goes_on() {
+        let (inbox, events) = Inbox::new(egui::Context::default());
+        let answers = inbox.clone();
+        let worker = Worker::spawn("io", inbox, move || {
+            move |job: Job| {
+                assert!(job.0 != 1, "request one is broken");
+                answers.send(Event::Chosen(Ask::OpenFile, Some(PathBuf::from(job.0.to_string()))));
+            }
+        })
+        .unwrap();
+        for number in [1, 2] {
+            assert!(worker.ask(Job(number)).is_ok());
+        }
+        let wait = Duration::from_secs(10);
+        match events.recv_timeout(wait).unwrap() {
+            Event::Panicked { thread: "io", text, request: Some(1) } => assert!(text.contains("broken")),
+            other => panic!("{other:?}"),
+        }
+        assert!(
+            matches!(events.recv_timeout(wait).unwrap(), Event::Chosen(_, Some(path)) if path == PathBuf::from("2"))
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! Hilum: click a lesion, get its outline. The window and the command line.
+
+pub mod app;
+pub mod cli;
+pub mod command;
+pub mod jobs;
+pub mod panels;
+pub mod render;
+pub mod state;
+pub mod testing;
+pub mod theme;
+pub mod viewport;
+pub mod window;

@@ -1,0 +1,170 @@
+//! Dialogs in front of the window.
+
+use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
+
+use super::{Context, DISCLAIMER, palette, settings};
+use crate::command::{Action, UiCommand};
+use crate::state::{Dialog, Guarded, SeriesChoice};
+use crate::theme;
+
+pub(super) fn show(ui: &Ui, context: Context<'_>) {
+    match &context.state.dialog {
+        Dialog::None => {}
+        Dialog::Palette(typed) => palette::show(ui, context, typed),
+        Dialog::About => modal(ui, context, 420.0, about),
+        Dialog::Shortcuts => modal(ui, context, 520.0, shortcuts),
+        Dialog::Settings => modal(ui, context, 480.0, |ui| settings::dialog(ui, context)),
+        Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
+        Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
+        Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
+        Dialog::Recover { steps } => recover(ui, context, *steps),
+    }
+}
+
+fn frame<T>(ui: &Ui, width: f32, contents: impl FnOnce(&mut Ui) -> T) -> ModalResponse<T> {
+    Modal::new(egui::Id::unique("dialog")).show(ui.ctx(), |ui| {
+        ui.set_width(width);
+        contents(ui)
+    })
+}
+
+/// A dialog with a button that closes it.
+fn modal(ui: &Ui, context: Context<'_>, width: f32, contents: impl FnOnce(&mut Ui)) {
+    let response = frame(ui, width, |ui| {
+        contents(ui);
+        ui.add_space(10.0);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.button("Close").clicked())
+            .inner
+    });
+    if response.inner || response.should_close() {
+        context.actions.send(Action::CloseDialog);
+    }
+}
+
+fn about(ui: &mut Ui) {
+    let tokens = theme::of(ui);
+    ui.label(RichText::new("Hilum").size(26.0).strong());
+    ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
+    ui.add_space(8.0);
+    ui.label(
+        "A desktop workstation for segmentation with attention networks. Images never leave this computer.",
+    );
+    ui.add_space(8.0);
+    ui.label(RichText::new(DISCLAIMER).color(tokens.warning));
+    ui.label("Hilum is not a medical device.");
+    ui.add_space(8.0);
+    ui.label(RichText::new("Licence: MIT or Apache-2.0").color(tokens.weak));
+}
+
+fn shortcuts(ui: &mut Ui) {
+    let tokens = theme::of(ui);
+    ui.heading("Keyboard shortcuts");
+    ui.add_space(6.0);
+    ScrollArea::vertical().max_height(440.0).auto_shrink([false, true]).show(ui, |ui| {
+        Grid::new("shortcuts").num_columns(2).striped(true).spacing([24.0, 4.0]).show(ui, |ui| {
+            for command in UiCommand::ALL {
+                let keys: Vec<_> =
+                    command.description().keys.iter().map(|keys| ui.ctx().format_shortcut(keys)).collect();
+                if !keys.is_empty() {
+                    ui.label(command.text());
+                    ui.label(RichText::new(keys.join(", ")).color(tokens.weak));
+                    ui.end_row();
+                }
+            }
+        });
+    });
+}
+
+fn warnings(ui: &mut Ui, context: Context<'_>) {
+    let tokens = theme::of(ui);
+    ui.heading("What is unusual about this image");
+    ui.add_space(6.0);
+    let found = context.state.session.as_ref().map_or(&[][..], |session| &session.warnings);
+    for warning in found {
+        let text = warning.to_string();
+        let mut letters = text.chars();
+        let sentence: String =
+            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        ui.horizontal_top(|ui| {
+            let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(18.0), egui::Sense::hover());
+            theme::paint_icon(ui.painter(), rect, theme::Icon::Warning, tokens.warning);
+            ui.add(egui::Label::new(sentence).wrap());
+        });
+    }
+}
+
+fn series(ui: &mut Ui, context: Context<'_>, choice: &SeriesChoice) {
+    let tokens = theme::of(ui);
+    ui.heading("Choose a series");
+    ui.label(RichText::new(format!("The folder holds {} series.", choice.series.len())).color(tokens.weak));
+    ui.add_space(6.0);
+    ScrollArea::vertical().max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
+        Grid::new("series").num_columns(4).striped(true).spacing([20.0, 6.0]).show(ui, |ui| {
+            for title in ["Series", "Modality", "Size", "Date"] {
+                ui.label(RichText::new(title).small().color(tokens.weak));
+            }
+            ui.end_row();
+            for (number, series) in choice.series.iter().enumerate() {
+                let name = match series.description.trim() {
+                    "" => format!("Series {}", number + 1),
+                    name => name.to_owned(),
+                };
+                if ui.link(name).on_hover_text("Open this series").clicked() {
+                    let (path, uid) = (choice.path.clone(), series.uid.clone());
+                    context.actions.send(Action::CloseDialog);
+                    context.actions.send(Action::Open { path, series_uid: Some(uid) });
+                }
+                ui.label(series.modality.code());
+                let [columns, rows, slices] = series.dims;
+                ui.label(format!("{columns} × {rows} × {slices}"));
+                ui.label(series.date.as_deref().unwrap_or(""));
+                ui.end_row();
+            }
+        });
+    });
+}
+
+fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
+    let response = frame(ui, 420.0, |ui| {
+        ui.heading("Save the mask first?");
+        ui.label(match guarded {
+            Guarded::Quit => "There are changes that were not saved. Closing the window discards them.",
+            Guarded::CloseImage => "There are changes that were not saved. Closing the image discards them.",
+            Guarded::Open { .. } => {
+                "There are changes that were not saved. Opening another image discards them."
+            }
+        });
+        ui.add_space(10.0);
+        ui.horizontal(|ui| {
+            if ui.button("Save").clicked() {
+                context.actions.send(Action::SaveThenContinue);
+            }
+            if ui.button("Discard").clicked() {
+                context.actions.send(Action::Discard);
+            }
+            if ui.button("Cancel").clicked() {
+                context.actions.send(Action::CloseDialog);
+            }
+        });
+    });
+    if response.should_close() {
+        context.actions.send(Action::CloseDialog);
+    }
+}
+
+fn recover(ui: &Ui, context: Context<'_>, steps: usize) {
+    frame(ui, 440.0, |ui| {
+        ui.heading("Continue where you were?");
+        let count = if steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+        ui.label(format!("An earlier session left work on this image that was not saved: {count}."));
+        ui.add_space(10.0);
+        ui.horizontal(|ui| {
+            if ui.button("Continue that work").clicked() {
+                context.actions.send(Action::Recover(true));
+            }
+            if ui.button("Start afresh").clicked() {
+                context.actions.send(Action::Recover(false));
+            }
+        });
+    });
+}

@@ -1,0 +1,126 @@
+//! Everything around the images. Panels read the state and ask for actions; they change nothing.
+
+mod dialogs;
+mod history;
+mod labels;
+mod menu;
+mod palette;
+mod result;
+mod settings;
+mod start;
+mod status;
+mod toasts;
+mod toolbar;
+mod views;
+
+use egui::{Frame, Margin, Panel, RichText, ScrollArea, Ui};
+
+use crate::command::{Actions, UiCommand};
+use crate::state::AppState;
+use crate::theme;
+use crate::viewport::ViewContext;
+
+/// Line shown on the start page, in the status bar and in the about box.
+pub const DISCLAIMER: &str = "For research use; not for diagnosis";
+
+/// What a panel reads, and where it asks.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// What is shown.
+    pub state: &'a AppState,
+    /// Where to ask.
+    pub actions: &'a Actions,
+}
+
+/// The whole window.
+pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
+    let panels = Context { state: context.state, actions: context.actions };
+    let tokens = theme::of(ui);
+    let bar = Frame::new().fill(tokens.bar).inner_margin(Margin::symmetric(8, 4));
+    Panel::top("menu").frame(bar).show(ui, |ui| menu::show(ui, panels));
+    Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, panels));
+    if context.state.session.is_some() {
+        let strip = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(6, 8));
+        Panel::left("tools")
+            .frame(strip)
+            .resizable(false)
+            .exact_size(46.0)
+            .show(ui, |ui| toolbar::show(ui, panels));
+        let side = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
+        Panel::right("side")
+            .frame(side)
+            .default_size(296.0)
+            .size_range(240.0..=460.0)
+            .show(ui, |ui| side_panel(ui, panels));
+    }
+    let center = Frame::new().fill(if context.state.session.is_some() {
+        theme::on_image::BACKGROUND
+    } else {
+        tokens.panel
+    });
+    egui::CentralPanel::default().frame(center).show(ui, |ui| match &context.state.session {
+        Some(session) => views::show(ui, context, session),
+        None => start::show(ui, panels),
+    });
+    toasts::show(ui, panels);
+    views::drop_hint(ui);
+    dialogs::show(ui, panels);
+}
+
+fn side_panel(ui: &mut Ui, context: Context<'_>) {
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 6.0;
+        section(ui, "Lesion", |ui| result::show(ui, context));
+        section(ui, "Labels", |ui| labels::show(ui, context));
+        section(ui, "Display", |ui| settings::display(ui, context));
+        section(ui, "History", |ui| history::show(ui, context));
+    });
+}
+
+/// A titled block of the side panel.
+fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
+    let tokens = theme::of(ui);
+    Frame::new().inner_margin(Margin { left: 14, right: 12, top: 10, bottom: 4 }).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.label(RichText::new(title.to_uppercase()).small().color(tokens.weak).extra_letter_spacing(0.6));
+        ui.add_space(2.0);
+        contents(ui);
+        ui.add_space(4.0);
+    });
+    let rect = ui.max_rect();
+    ui.painter().hline(rect.x_range(), ui.cursor().top(), egui::Stroke::new(1.0, tokens.line));
+}
+
+/// A button for a command with its name, tool-tip and state.
+fn command_button(ui: &mut Ui, context: Context<'_>, command: UiCommand) -> egui::Response {
+    let button = egui::Button::new(command.text());
+    let enabled = context.state.is_enabled(command);
+    let response = ui.add_enabled(enabled, button).on_hover_text(command.tooltip(ui.ctx()));
+    if response.clicked() {
+        context.actions.send(command);
+    }
+    response
+}
+
+/// The same in the colour that says "go on here".
+fn primary_button(ui: &mut Ui, context: Context<'_>, command: UiCommand, text: &str) -> egui::Response {
+    let tokens = theme::of(ui);
+    let button = egui::Button::new(RichText::new(text).color(tokens.on_accent)).fill(tokens.accent);
+    let enabled = context.state.is_enabled(command);
+    let response = ui.add_enabled(enabled, button).on_hover_text(command.tooltip(ui.ctx()));
+    if response.clicked() {
+        context.actions.send(command);
+    }
+    response
+}
+
+/// A row of two columns: what, and how much.
+fn fact(ui: &mut Ui, what: &str, value: &str) {
+    let tokens = theme::of(ui);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(what).color(tokens.weak));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(RichText::new(value).color(tokens.text));
+        });
+    });
+}

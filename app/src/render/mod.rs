@@ -1,0 +1,14 @@
+//! Painting slices: a shader where there is a graphics device, the CPU where there is none. Both take the
+//! geometry of [`crate::viewport::SliceView`] and the colours of [`SliceLook`].
+
+mod cpu;
+mod gpu;
+mod look;
+#[cfg(test)]
+mod tests;
+mod texture;
+
+pub use cpu::{CpuScene, draw as draw_on_cpu};
+pub use gpu::{SliceCallback, SliceRenderer};
+pub use look::{LabelColors, PREVIEW_COLOR, SliceLook, SliceUniforms};
+pub use texture::{Gpu, TextureError};

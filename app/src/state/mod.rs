@@ -1,0 +1,223 @@
+//! Everything the window shows. Widgets read it; only [`crate::app`] changes it.
+
+mod messages;
+mod session;
+mod settings;
+mod views;
+
+use std::path::PathBuf;
+
+use hilum_core::io::SeriesSummary;
+use hilum_core::job::CancelToken;
+use hilum_models::infer::{DeviceChoice, DeviceInfo};
+
+pub use messages::{Message, Messages, Severity};
+pub use session::{Dirty, Measurement, RunningSegmentation, Session};
+pub use settings::{BRUSH_RANGE_MM, Settings};
+pub use views::{ViewId, Views, auto_window};
+
+use crate::command::UiCommand;
+
+/// What the left mouse button does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tool {
+    /// Window and level.
+    #[default]
+    Navigate,
+    /// Clicks for the network.
+    Point,
+    /// Painting.
+    Brush,
+    /// Erasing.
+    Eraser,
+}
+
+/// An image that is being opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Which request.
+    pub request: u64,
+    /// Name without the folder.
+    pub name: String,
+    /// Stops it.
+    pub cancel: CancelToken,
+    /// What is being done.
+    pub what: String,
+    /// Share done, where known.
+    pub share: Option<f32>,
+}
+
+/// Series of a folder, for the person to choose from.
+#[derive(Clone, Debug)]
+pub struct SeriesChoice {
+    /// The folder.
+    pub path: PathBuf,
+    /// What was found.
+    pub series: Vec<SeriesSummary>,
+}
+
+/// The dialog in front of the window.
+#[derive(Clone, Debug, Default)]
+pub enum Dialog {
+    /// None.
+    #[default]
+    None,
+    /// The command palette with the text typed so far.
+    Palette(String),
+    /// About the program.
+    About,
+    /// All keys.
+    Shortcuts,
+    /// Settings.
+    Settings,
+    /// Warnings of the image.
+    Warnings,
+    /// Which series.
+    Series(SeriesChoice),
+    /// There is unsaved work and the person wants to do this.
+    Unsaved(Guarded),
+    /// An earlier session left unsaved work on this image.
+    Recover {
+        /// Steps that were made.
+        steps: usize,
+    },
+}
+
+/// What the guard of unsaved work holds back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Guarded {
+    /// Closing the window.
+    Quit,
+    /// Closing the image.
+    CloseImage,
+    /// Opening another image.
+    Open {
+        /// File or folder; `None` for the sample case.
+        path: Option<PathBuf>,
+        /// A series of it.
+        series_uid: Option<String>,
+    },
+}
+
+/// What is known about the network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum EngineState {
+    /// Nobody has needed it.
+    #[default]
+    Idle,
+    /// Weights are being loaded or kernels warmed up.
+    Loading,
+    /// Ready.
+    Ready {
+        /// Name of the device.
+        device: String,
+        /// Identity of the model.
+        model: String,
+        /// Seconds of the warm-up.
+        warm_up_secs: f64,
+    },
+    /// It cannot be used.
+    Failed(String),
+}
+
+/// Everything the window shows.
+#[derive(Debug, Default)]
+pub struct AppState {
+    /// What is remembered.
+    pub settings: Settings,
+    /// The image that is open.
+    pub session: Option<Session>,
+    /// The image that is being opened.
+    pub opening: Option<Opening>,
+    /// The dialog in front.
+    pub dialog: Dialog,
+    /// Short messages.
+    pub messages: Messages,
+    /// What the left button does.
+    pub tool: Tool,
+    /// New points do not belong to the object.
+    pub negative: bool,
+    /// Devices found; empty until they were looked for.
+    pub devices: Vec<DeviceInfo>,
+    /// The network.
+    pub engine: EngineState,
+    /// A mask is being written.
+    pub saving: bool,
+    /// Name of the graphics adapter that draws the slices; `None` when the CPU does.
+    pub graphics: Option<String>,
+    /// The window may close without asking.
+    pub may_close: bool,
+}
+
+impl AppState {
+    /// The open image, if it is complete and may be edited.
+    pub fn editable(&self) -> Option<&Session> {
+        self.session.as_ref().filter(|session| session.can_edit())
+    }
+
+    /// The device asked for.
+    pub fn device_choice(&self) -> DeviceChoice {
+        self.settings.device()
+    }
+
+    /// Whether a command makes sense now; menus, palette and keys all ask here.
+    pub fn is_enabled(&self, command: UiCommand) -> bool {
+        use UiCommand as C;
+        let session = self.session.as_ref();
+        let editable = self.editable();
+        let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
+        let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
+        match command {
+            C::Save | C::SaveAs => editable.is_some() && !self.saving,
+            C::Undo => editable.is_some_and(|s| s.document.can_undo()),
+            C::Redo => editable.is_some_and(|s| s.document.can_redo()),
+            C::Accept => has_preview,
+            C::Reject => has_preview || has_points,
+            C::Cancel => self.opening.is_some() || session.is_some_and(|s| s.running.is_some()),
+            C::ToolPoint | C::ToggleSign => editable.is_some_and(Session::can_segment),
+            C::ToolBrush | C::ToolEraser | C::ToggleBall | C::BrushSmaller | C::BrushLarger => {
+                editable.is_some()
+            }
+            C::PreviousLabel | C::NextLabel | C::AddLabel | C::ToggleMask => editable.is_some(),
+            C::ClearLabel | C::CenterOnLabel => {
+                editable.is_some_and(|s| s.document.labels().count(s.document.table().active()) > 0)
+            }
+            C::LayoutAll | C::LayoutAxial | C::LayoutCoronal | C::LayoutSagittal | C::ToggleCrosshair => {
+                session.is_some_and(|s| !s.views.is_flat())
+            }
+            C::PreviousSlice
+            | C::NextSlice
+            | C::PreviousSlices
+            | C::NextSlices
+            | C::FirstSlice
+            | C::LastSlice => session.is_some_and(|s| !s.views.is_flat()),
+            C::CloseImage | C::ResetView | C::AutoWindow | C::ToolNavigate | C::ToggleInterpolation => {
+                session.is_some()
+            }
+            C::Preset1 | C::Preset2 | C::Preset3 | C::Preset4 | C::Preset5 | C::Preset6 => session.is_some(),
+            C::ShowWarnings => session.is_some_and(|s| !s.warnings.is_empty()),
+            _ => true,
+        }
+    }
+
+    /// Whether a command is a switch that is on.
+    pub fn is_on(&self, command: UiCommand) -> bool {
+        use UiCommand as C;
+        let single = |view| self.session.as_ref().is_some_and(|s| s.views.single == view);
+        match command {
+            C::ToolNavigate => self.tool == Tool::Navigate,
+            C::ToolPoint => self.tool == Tool::Point,
+            C::ToolBrush => self.tool == Tool::Brush,
+            C::ToolEraser => self.tool == Tool::Eraser,
+            C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
+            C::ToggleInterpolation => self.settings.linear,
+            C::ToggleCrosshair => self.settings.crosshair,
+            C::ToggleBall => self.settings.ball,
+            C::LayoutAll => single(None),
+            C::LayoutAxial => single(Some(ViewId::PLANES[0])),
+            C::LayoutCoronal => single(Some(ViewId::PLANES[1])),
+            C::LayoutSagittal => single(Some(ViewId::PLANES[2])),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The image that is open and everything about it that is not part of the document.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hilum_core::document::{Document, Effects};
+use hilum_core::geometry::{VoxelBox, WorldPoint};
+use hilum_core::io::Warning;
+use hilum_core::job::CancelToken;
+use hilum_core::label::BoxMask;
+use hilum_core::measure::Recist;
+use hilum_core::prompt::Prompts;
+use hilum_core::volume::Volume;
+use hilum_models::infer::ClickResult;
+
+use super::Views;
+
+/// Proposals remembered, so that going back in the history needs no network.
+const KEPT_PROPOSALS: usize = 16;
+
+/// A request to the network that has not been answered.
+#[derive(Clone, Debug)]
+pub struct RunningSegmentation {
+    /// Which request.
+    pub request: u64,
+    /// The clicks it was made for, as the document numbers them.
+    pub prompts_revision: u64,
+    /// Stops it.
+    pub cancel: CancelToken,
+    /// What it is doing.
+    pub what: String,
+    /// Share done, where known.
+    pub share: Option<f32>,
+}
+
+/// Size of a label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measurement {
+    /// State of the labels that was measured.
+    pub labels_revision: u64,
+    /// The label.
+    pub label: u16,
+    /// Volume in ml.
+    pub volume_ml: f64,
+    /// Long and short axis, where the mask is large enough.
+    pub recist: Option<Recist>,
+    /// Mean and standard deviation of the values inside.
+    pub mean_sd: Option<(f64, f64)>,
+}
+
+/// What a change of the document asks the renderer to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dirty {
+    /// Voxels whose labels changed.
+    pub labels: VoxelBox,
+    /// The proposal changed.
+    pub preview: bool,
+    /// Colours or visibility changed.
+    pub colors: bool,
+}
+
+/// An open image.
+#[derive(Debug)]
+pub struct Session {
+    /// Identity; another image has another number.
+    pub id: u64,
+    /// Image, labels, clicks, proposal, history.
+    pub document: Document,
+    /// What is unusual about the image.
+    pub warnings: Vec<Warning>,
+    /// One slice, shown while the rest is being read; not to be edited.
+    pub is_glimpse: bool,
+    /// What is looked at.
+    pub views: Views,
+    /// Where the mask was saved.
+    pub mask_path: Option<PathBuf>,
+    /// The question to the network that is under way.
+    pub running: Option<RunningSegmentation>,
+    /// The network's last answer.
+    pub result: Option<ClickResult>,
+    /// The last measurement.
+    pub measurement: Option<Measurement>,
+    /// Number of changes of labels.
+    pub labels_revision: u64,
+    /// The measurement that was asked for: label and state of the labels.
+    pub measuring: Option<(u16, u64)>,
+    /// Position of the brush in the last event of the stroke under way.
+    pub stroke_at: Option<WorldPoint>,
+    /// All labels are drawn.
+    pub show_mask: bool,
+    /// What the renderer has not seen yet.
+    pub dirty: Dirty,
+    proposals: Vec<(Prompts, ClickResult)>,
+}
+
+impl Session {
+    /// Opens an image without labels.
+    pub fn new(id: u64, document: Document, warnings: Vec<Warning>, is_glimpse: bool) -> Self {
+        let views = Views::new(document.image());
+        let full = document.image().grid().full_box();
+        Self {
+            id,
+            document,
+            warnings,
+            is_glimpse,
+            views,
+            mask_path: None,
+            running: None,
+            result: None,
+            measurement: None,
+            measuring: None,
+            labels_revision: 0,
+            stroke_at: None,
+            show_mask: true,
+            dirty: Dirty { labels: full, preview: true, colors: true },
+            proposals: Vec::new(),
+        }
+    }
+
+    /// Goes on with another document of the same image.
+    pub fn replace_document(&mut self, document: Document) {
+        self.dirty = Dirty { labels: document.image().grid().full_box(), preview: true, colors: true };
+        self.document = document;
+        self.labels_revision += 1;
+        self.measurement = None;
+        self.measuring = None;
+    }
+
+    /// The image.
+    pub fn volume(&self) -> &Arc<Volume> {
+        self.document.image()
+    }
+
+    /// Whether one-click segmentation works on this image.
+    pub fn can_segment(&self) -> bool {
+        !self.is_glimpse && !self.views.is_flat()
+    }
+
+    /// Whether labels may be changed now.
+    pub fn can_edit(&self) -> bool {
+        !self.is_glimpse
+    }
+
+    /// Whether something would be lost if the image were closed.
+    pub fn has_unsaved_work(&self) -> bool {
+        !self.is_glimpse && self.document.is_modified_since_save()
+    }
+
+    /// Notes what the renderer must draw again.
+    pub fn note(&mut self, effects: &Effects) {
+        if effects.labels_changed {
+            self.labels_revision += 1;
+            self.dirty.labels = self.dirty.labels.union(&effects.dirty);
+        }
+        self.dirty.preview |= effects.preview_changed;
+        self.dirty.colors |= effects.table_changed;
+    }
+
+    /// Remembers an answer of the network for its clicks.
+    pub fn remember(&mut self, prompts: Prompts, result: ClickResult) {
+        self.proposals.retain(|(old, _)| *old != prompts);
+        self.proposals.push((prompts, result));
+        if self.proposals.len() > KEPT_PROPOSALS {
+            self.proposals.remove(0);
+        }
+    }
+
+    /// The answer to clicks that were asked about before.
+    pub fn remembered(&self, prompts: &Prompts) -> Option<&ClickResult> {
+        self.proposals.iter().find(|(old, _)| old == prompts).map(|(_, result)| result)
+    }
+
+    /// The object as the network last proposed it for all clicks but the last: the start of a refinement.
+    pub fn previous_mask(&self) -> Option<BoxMask> {
+        let before = self.document.prompts().without_last();
+        self.remembered(&before).map(|result| result.mask.clone())
+    }
+
+    /// Where the mask is saved if nobody says otherwise: beside the image, `_mask.nii.gz` for its ending.
+    pub fn proposed_mask_name(&self) -> String {
+        let path = self.volume().meta().source.path();
+        let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_else(|| self.volume().meta().title.clone());
+        let mut stem = name.as_str();
+        for ending in
+            [".gz", ".nii", ".hdr", ".img", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"]
+        {
+            stem = stem.strip_suffix(ending).unwrap_or(stem);
+        }
+        let safe: String =
+            stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        format!("{}_mask.nii.gz", if safe.is_empty() { "image" } else { &safe })
+    }
+}

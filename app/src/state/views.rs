@@ -1,0 +1,306 @@
+//! What is looked at: crosshair, framing, window.
+
+use egui::{Rect, Vec2};
+use hilum_core::geometry::{AnatomicalPlane, WorldPoint};
+use hilum_core::volume::{Modality, Volume};
+
+use crate::viewport::{ScreenAxes, SliceView, extent_along, slice_axis, slice_step_mm};
+
+/// One of the views of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewId {
+    /// A plane of the body.
+    Plane(AnatomicalPlane),
+    /// The only slice of a photograph or of another flat image.
+    Flat,
+}
+
+impl ViewId {
+    /// The views of volumes.
+    pub const PLANES: [Self; 3] = [
+        Self::Plane(AnatomicalPlane::Axial),
+        Self::Plane(AnatomicalPlane::Coronal),
+        Self::Plane(AnatomicalPlane::Sagittal),
+    ];
+
+    /// Number for arrays of views.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Plane(AnatomicalPlane::Axial) | Self::Flat => 0,
+            Self::Plane(AnatomicalPlane::Coronal) => 1,
+            Self::Plane(AnatomicalPlane::Sagittal) => 2,
+        }
+    }
+
+    /// Name for people and screen readers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plane(plane) => plane.name(),
+            Self::Flat => "Image",
+        }
+    }
+}
+
+/// Where a view looks and how large.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Framing {
+    center: WorldPoint,
+    /// `None`: the whole image fits.
+    mm_per_point: Option<f64>,
+}
+
+/// Share of a view that a fitted image leaves free.
+const FIT_MARGIN: f64 = 1.04;
+/// Smallest and largest zoom relative to the voxel spacing.
+const ZOOM_RANGE: (f64, f64) = (0.01, 40.0);
+/// Above this cosine a view shows slices as they were acquired.
+const ALIGNED: f64 = 0.9999;
+
+/// The views of one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Views {
+    /// The point through which all planes run.
+    pub crosshair: WorldPoint,
+    /// The one view that is shown alone, if any.
+    pub single: Option<ViewId>,
+    /// View and position under the mouse.
+    pub hover: Option<(ViewId, WorldPoint)>,
+    /// The view that keys act on.
+    pub active: ViewId,
+    /// Centre of the window.
+    pub center: f32,
+    /// Width of the window.
+    pub width: f32,
+    framing: [Framing; 3],
+    flat_axes: Option<ScreenAxes>,
+}
+
+impl Views {
+    /// Everything fits, the crosshair is in the middle, the window suits the image.
+    pub fn new(volume: &Volume) -> Self {
+        let grid = volume.grid();
+        let middle =
+            grid.voxel_at_world(grid.center_world()).map_or(grid.center_world(), |v| grid.world_of(v));
+        let framing = Framing { center: grid.center_world(), mm_per_point: None };
+        let flat_axes = grid.is_flat().then(|| ScreenAxes::of_flat(volume));
+        let (center, width) = first_window(volume);
+        Self {
+            crosshair: middle,
+            single: None,
+            hover: None,
+            active: if flat_axes.is_some() { ViewId::Flat } else { ViewId::PLANES[0] },
+            center,
+            width,
+            framing: [framing; 3],
+            flat_axes,
+        }
+    }
+
+    /// Whether the image has one slice and one view.
+    pub fn is_flat(&self) -> bool {
+        self.flat_axes.is_some()
+    }
+
+    /// How a view is turned.
+    pub fn axes(&self, view: ViewId) -> ScreenAxes {
+        match (view, self.flat_axes) {
+            (_, Some(axes)) => axes,
+            (ViewId::Plane(plane), None) => ScreenAxes::of_plane(plane),
+            (ViewId::Flat, None) => ScreenAxes::of_plane(AnatomicalPlane::Axial),
+        }
+    }
+
+    /// What a view shows in a rectangle.
+    pub fn slice_view(&self, volume: &Volume, view: ViewId, rect: Rect) -> SliceView {
+        let axes = self.axes(view);
+        let framing = self.framing[view.index()];
+        let depth = (self.crosshair - framing.center).dot(&axes.into);
+        SliceView {
+            rect,
+            center: framing.center + axes.into * depth,
+            axes,
+            mm_per_point: framing.mm_per_point.unwrap_or_else(|| fit(volume, &axes, rect.size())),
+        }
+    }
+
+    /// Moves the image of a view with the mouse, by points.
+    pub fn pan(&mut self, volume: &Volume, view: ViewId, delta: Vec2, size: Vec2) {
+        let shown = self.slice_view(volume, view, Rect::from_min_size(egui::Pos2::ZERO, size));
+        let framing = &mut self.framing[view.index()];
+        framing.mm_per_point = Some(shown.mm_per_point);
+        framing.center -= shown.world_from_screen_delta(delta);
+    }
+
+    /// Zooms a view; the world under `offset` (points from the middle) stays there.
+    pub fn zoom(&mut self, volume: &Volume, view: ViewId, factor: f32, offset: Vec2, size: Vec2) {
+        let shown = self.slice_view(volume, view, Rect::from_min_size(egui::Pos2::ZERO, size));
+        let finest = volume.grid().spacing_mm().into_iter().fold(f64::INFINITY, f64::min);
+        let target = (shown.mm_per_point / f64::from(factor.clamp(0.1, 10.0)))
+            .clamp(finest * ZOOM_RANGE.0, finest * ZOOM_RANGE.1);
+        let zoomed = SliceView { mm_per_point: target, ..shown };
+        let shift = shown.world_from_screen_delta(offset) - zoomed.world_from_screen_delta(offset);
+        let framing = &mut self.framing[view.index()];
+        framing.mm_per_point = Some(target);
+        framing.center += shift;
+    }
+
+    /// Fits the image to all views again.
+    pub fn reset(&mut self, volume: &Volume) {
+        self.framing = [Framing { center: volume.grid().center_world(), mm_per_point: None }; 3];
+    }
+
+    /// Moves the crosshair to the voxel at a world position; positions outside are pulled to the border.
+    pub fn set_crosshair(&mut self, volume: &Volume, world: WorldPoint) {
+        let grid = volume.grid();
+        let mut voxel = grid.affine().voxel_from_world(world);
+        for axis in 0..3 {
+            voxel[axis] = voxel[axis].round().clamp(0.0, (grid.dims()[axis] - 1) as f64);
+        }
+        self.crosshair = grid.affine().world_from_voxel(voxel);
+    }
+
+    /// Moves the plane of a view by slices.
+    pub fn scroll(&mut self, volume: &Volume, view: ViewId, slices: f64) {
+        let (grid, into) = (volume.grid(), self.axes(view).into);
+        let step = slice_step_mm(grid, into);
+        let (low, high) = extent_along(grid, into);
+        let here = self.crosshair.coords.dot(&into);
+        let there = (here + slices * step).clamp(low + step / 2.0, (high - step / 2.0).max(low + step / 2.0));
+        let moved = self.crosshair + into * (there - here);
+        if grid.affine().direction(slice_axis(grid, into)).dot(&into).abs() > ALIGNED {
+            self.set_crosshair(volume, moved);
+        } else {
+            self.crosshair = moved;
+        }
+    }
+
+    /// Number of the slice of a view, from 1, and how many there are, along the voxel axis that the view
+    /// follows best.
+    pub fn slice_number(&self, volume: &Volume, view: ViewId) -> (usize, usize) {
+        let axis = slice_axis(volume.grid(), self.axes(view).into);
+        let count = volume.grid().dims()[axis];
+        let at = volume.grid().affine().voxel_from_world(self.crosshair)[axis].round();
+        // Slices count along the file's axis, as in the DICOM series or the NIfTI file.
+        (at.clamp(0.0, (count - 1) as f64) as usize + 1, count)
+    }
+
+    /// Value shown black and value shown white.
+    pub fn window(&self) -> (f32, f32) {
+        (self.center - self.width / 2.0, self.center + self.width / 2.0)
+    }
+}
+
+/// Millimetres per point at which the whole image fits.
+fn fit(volume: &Volume, axes: &ScreenAxes, size: Vec2) -> f64 {
+    let span = |direction| {
+        let (low, high) = extent_along(volume.grid(), direction);
+        high - low
+    };
+    let across = span(axes.right) / f64::from(size.x.max(1.0));
+    let along = span(axes.down) / f64::from(size.y.max(1.0));
+    across.max(along).max(1e-9) * FIT_MARGIN
+}
+
+/// Centre and width with which an image opens: what the file recommends, else soft tissue for CT, else the
+/// central 99 % of the values; bytes and colours are shown as they are.
+pub fn first_window(volume: &Volume) -> (f32, f32) {
+    if volume.meta().modality == Modality::Photograph || volume.voxels().is_color() {
+        let top = if volume.range().max > 255.0 { volume.range().max } else { 255.0 };
+        return (top / 2.0, top);
+    }
+    if let Some((center, width)) = volume.meta().window.filter(|(c, w)| c.is_finite() && *w > 0.0) {
+        return (center, width);
+    }
+    if volume.meta().modality == Modality::Ct {
+        return (40.0, 400.0);
+    }
+    auto_window(volume)
+}
+
+/// Centre and width from the percentiles of the values.
+pub fn auto_window(volume: &Volume) -> (f32, f32) {
+    let range = volume.range();
+    let (low, high) = if range.high > range.low { (range.low, range.high) } else { (range.min, range.max) };
+    ((low + high) / 2.0, (high - low).max(1e-6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::oblique_volume;
+    use egui::{Pos2, vec2};
+    use hilum_core::geometry::Grid;
+    use hilum_core::volume::{ImageMeta, Voxels};
+
+    const SIZE: Vec2 = vec2(400.0, 300.0);
+
+    fn rect() -> Rect {
+        Rect::from_min_size(Pos2::new(10.0, 20.0), SIZE)
+    }
+
+    #[test]
+    fn a_fitted_volume_lies_wholly_in_every_view() {
+        let volume = oblique_volume();
+        let views = Views::new(&volume);
+        for view in ViewId::PLANES {
+            let shown = views.slice_view(&volume, view, rect());
+            let dims = volume.grid().dims();
+            for corner in 0..8 {
+                let voxel = [0, 1, 2].map(|a| if corner >> a & 1 == 1 { dims[a] - 1 } else { 0 });
+                assert!(rect().contains(shown.screen_from_world(volume.grid().world_of(voxel))));
+            }
+        }
+    }
+
+    #[test]
+    fn zooming_keeps_the_world_under_the_mouse() {
+        let volume = oblique_volume();
+        let mut views = Views::new(&volume);
+        let (view, offset) = (ViewId::PLANES[1], vec2(60.0, -45.0));
+        let before = views.slice_view(&volume, view, rect()).world_from_screen(rect().center() + offset);
+        views.zoom(&volume, view, 2.5, offset, SIZE);
+        let shown = views.slice_view(&volume, view, rect());
+        assert!((shown.world_from_screen(rect().center() + offset) - before).norm() < 1e-6);
+        views.pan(&volume, view, vec2(12.0, 7.0), SIZE);
+        let shown = views.slice_view(&volume, view, rect());
+        assert!((shown.world_from_screen(rect().center() + offset + vec2(12.0, 7.0)) - before).norm() < 1e-5);
+    }
+
+    #[test]
+    fn scrolling_an_aligned_volume_visits_every_slice_and_stops_at_the_ends() {
+        let grid = Grid::from_spacing([4, 5, 6], [1.0, 1.5, 3.0]).unwrap();
+        let volume = Volume::new(grid, Voxels::U8(vec![0; 120]), ImageMeta::default()).unwrap();
+        let mut views = Views::new(&volume);
+        let axial = ViewId::PLANES[0];
+        views.scroll(&volume, axial, -100.0);
+        for slice in 1..=6 {
+            assert_eq!(views.slice_number(&volume, axial), (slice, 6));
+            views.scroll(&volume, axial, 1.0);
+        }
+        assert_eq!(views.slice_number(&volume, axial), (6, 6));
+    }
+
+    #[test]
+    fn scrolling_an_oblique_volume_moves_only_along_the_normal() {
+        let volume = oblique_volume();
+        let mut views = Views::new(&volume);
+        let before = views.crosshair;
+        views.scroll(&volume, ViewId::PLANES[0], 1.0);
+        let moved = views.crosshair - before;
+        assert!(moved.x.abs() < 1e-9 && moved.y.abs() < 1e-9 && moved.z > 0.1);
+    }
+
+    #[test]
+    fn windows_suit_the_modality() {
+        let grid = Grid::from_spacing([10, 10, 10], [1.0; 3]).unwrap();
+        let voxels = || Voxels::I16((0..1000).collect());
+        let of = |modality, window| {
+            let meta = ImageMeta { modality, window, ..ImageMeta::default() };
+            first_window(&Volume::new(grid, voxels(), meta).unwrap())
+        };
+        assert_eq!(of(Modality::Ct, None), (40.0, 400.0));
+        assert_eq!(of(Modality::Ct, Some((50.0, 350.0))), (50.0, 350.0));
+        let (center, width) = of(Modality::Mr, None);
+        assert!((center - 499.5).abs() < 2.0 && (width - 989.0).abs() < 4.0);
+    }
+}

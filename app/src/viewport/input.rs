@@ -1,0 +1,188 @@
+//! The mouse in a view, preset "Radiology": left the tool, middle pan, right zoom, wheel slices.
+
+use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
+
+use super::{SliceView, ViewContext};
+use crate::command::{SegmentAction, UiCommand, ViewAction};
+use crate::state::{Session, Tool, ViewId};
+
+/// Points of a touch pad's movement that count as one slice.
+const POINTS_PER_SLICE: f32 = 30.0;
+/// Doubling of the zoom per so many points of movement.
+const POINTS_PER_OCTAVE: f32 = 120.0;
+/// Points of movement over which the window's width doubles or halves, roughly.
+const POINTS_PER_WINDOW: f32 = 400.0;
+
+/// Turns what the mouse does in a view into actions.
+pub(super) fn handle(
+    ui: &Ui,
+    context: ViewContext<'_>,
+    session: &Session,
+    view: ViewId,
+    shown: &SliceView,
+    response: &Response,
+) {
+    hover(ui, context, session, view, shown, response);
+    drag(context, session, view, shown.rect.size(), response);
+    wheel(ui, context, view, shown, response);
+    if response.double_clicked() && context.state.tool == Tool::Navigate && !session.views.is_flat() {
+        context.actions.send(ViewAction::Maximise(view));
+    } else if response.clicked() {
+        click(ui, context, shown, response);
+    }
+    if matches!(context.state.tool, Tool::Brush | Tool::Eraser) && session.can_edit() {
+        stroke(ui, context, session, view, shown, response);
+    }
+}
+
+fn hover(
+    ui: &Ui,
+    context: ViewContext<'_>,
+    session: &Session,
+    view: ViewId,
+    shown: &SliceView,
+    response: &Response,
+) {
+    let pointer = response.hover_pos().map(|pos| (view, shown.world_from_screen(pos)));
+    let known = session.views.hover.filter(|(old, _)| *old == view);
+    match (pointer, known) {
+        (None, None) => {}
+        (None, Some(_)) => context.actions.send(ViewAction::Hover(None)),
+        (Some(now), old) if old != Some(now) => {
+            context.actions.send(ViewAction::Hover(Some(now)));
+            let pressed = ui.input(|i| i.pointer.any_down());
+            if ui.input(|i| i.modifiers.shift) && !pressed {
+                context.actions.send(ViewAction::Crosshair(now.1));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn drag(context: ViewContext<'_>, session: &Session, view: ViewId, size: Vec2, response: &Response) {
+    let delta = response.drag_delta();
+    if delta == Vec2::ZERO {
+        return;
+    }
+    let actions = context.actions;
+    if response.dragged_by(PointerButton::Middle) {
+        actions.send(ViewAction::Pan(view, delta, size));
+    } else if response.dragged_by(PointerButton::Secondary) {
+        actions.send(ViewAction::Zoom(view, (-delta.y / POINTS_PER_OCTAVE).exp2(), Vec2::ZERO, size));
+    } else if response.dragged_by(PointerButton::Primary) && context.state.tool == Tool::Navigate {
+        let views = &session.views;
+        // Relative steps suit a brain window of 80 HU and a photograph of 65535 values alike.
+        let width = views.width * (delta.x / POINTS_PER_WINDOW).exp2();
+        let center = views.center + delta.y * views.width / POINTS_PER_WINDOW;
+        actions.send(ViewAction::Window(center, width));
+    }
+}
+
+fn click(ui: &Ui, context: ViewContext<'_>, shown: &SliceView, response: &Response) {
+    let Some(pos) = response.interact_pointer_pos() else { return };
+    let at = shown.world_from_screen(pos);
+    match context.state.tool {
+        Tool::Navigate => context.actions.send(ViewAction::Crosshair(at)),
+        Tool::Point => {
+            let opposite = ui.input(|i| i.modifiers.alt || i.modifiers.command);
+            let positive = context.state.negative == opposite;
+            context.actions.send(SegmentAction::Click { at, positive });
+        }
+        Tool::Brush | Tool::Eraser => {}
+    }
+}
+
+/// A stroke follows every position the system reported, not only the last one of a frame.
+fn stroke(
+    ui: &Ui,
+    context: ViewContext<'_>,
+    session: &Session,
+    view: ViewId,
+    shown: &SliceView,
+    response: &Response,
+) {
+    let actions = context.actions;
+    let mut painting = session.document.is_stroking() && session.views.active == view;
+    let down_here = response.is_pointer_button_down_on();
+    for event in ui.input(|i| i.events.clone()) {
+        match event {
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. }
+                if down_here && !painting =>
+            {
+                painting = true;
+                actions.send(SegmentAction::StrokeStart(view, shown.world_from_screen(pos)));
+            }
+            Event::PointerMoved(pos) if painting => {
+                actions.send(SegmentAction::StrokeMove(shown.world_from_screen(pos)));
+            }
+            Event::PointerButton { button: PointerButton::Primary, pressed: false, .. }
+            | Event::PointerGone
+                if painting =>
+            {
+                painting = false;
+                actions.send(SegmentAction::StrokeEnd);
+            }
+            _ => {}
+        }
+    }
+    // The release may have happened outside the window.
+    if painting && !ui.input(|i| i.pointer.primary_down()) {
+        actions.send(SegmentAction::StrokeEnd);
+    }
+}
+
+fn wheel(ui: &Ui, context: ViewContext<'_>, view: ViewId, shown: &SliceView, response: &Response) {
+    if !response.contains_pointer() {
+        return;
+    }
+    let offset = response.hover_pos().map_or(Vec2::ZERO, |pos: Pos2| pos - shown.rect.center());
+    for event in ui.input(|i| i.events.clone()) {
+        match event {
+            Event::MouseWheel { unit, delta, modifiers, .. } => {
+                let notches = notches(ui, response, unit, delta);
+                turn(context, view, modifiers, notches, (offset, shown.rect.size()));
+            }
+            Event::Zoom(factor) => {
+                context.actions.send(ViewAction::Zoom(view, factor, offset, shown.rect.size()))
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whole turns of the wheel; what a touch pad leaves over is kept for its next movement.
+fn notches(ui: &Ui, response: &Response, unit: MouseWheelUnit, delta: Vec2) -> f32 {
+    // With shift held some systems turn the wheel sideways.
+    let along = if delta.y.abs() >= delta.x.abs() { delta.y } else { delta.x };
+    match unit {
+        MouseWheelUnit::Line => along.signum() * along.abs().max(1.0).round() * f32::from(along != 0.0),
+        MouseWheelUnit::Page => along * 10.0,
+        MouseWheelUnit::Point => {
+            let id = response.id.with("wheel");
+            let sum = ui.data(|d| d.get_temp::<f32>(id)).unwrap_or(0.0) + along / POINTS_PER_SLICE;
+            ui.data_mut(|d| d.insert_temp(id, sum - sum.trunc()));
+            sum.trunc()
+        }
+    }
+}
+
+fn turn(
+    context: ViewContext<'_>,
+    view: ViewId,
+    modifiers: Modifiers,
+    notches: f32,
+    (offset, size): (Vec2, Vec2),
+) {
+    if notches == 0.0 {
+        return;
+    }
+    let actions = context.actions;
+    if modifiers.command || modifiers.ctrl {
+        actions.send(ViewAction::Zoom(view, 1.15f32.powf(notches), offset, size));
+    } else if modifiers.shift {
+        let command = if notches > 0.0 { UiCommand::BrushLarger } else { UiCommand::BrushSmaller };
+        actions.send(command);
+    } else {
+        actions.send(ViewAction::Scroll(view, f64::from(-notches)));
+    }
+}

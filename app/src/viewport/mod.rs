@@ -1,0 +1,12 @@
+//! The views: geometry, mouse, and what is drawn over the image.
+
+mod input;
+mod overlay;
+mod view;
+mod widget;
+
+pub use overlay::readout_lines;
+pub use view::{
+    ScreenAxes, SliceView, VoxelFromPixel, extent_along, plane_of_flat, slice_axis, slice_step_mm,
+};
+pub use widget::{CpuSlices, ViewContext, label_colors, show};

@@ -1,0 +1,156 @@
+//! One view: the image, what lies over it, and the mouse.
+
+use std::cell::RefCell;
+
+use eframe::egui_wgpu;
+use egui::{Color32, Id, Rect, Response, Role, Sense, TextureHandle, TextureOptions, Ui, WidgetInfo, pos2};
+use hilum_core::geometry::VoxelBox;
+
+use super::{SliceView, VoxelFromPixel, input, overlay};
+use crate::command::Actions;
+use crate::render::{CpuScene, LabelColors, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu};
+use crate::state::{AppState, Session, ViewId};
+use crate::theme::on_image;
+
+/// Everything a view reads, and where it asks for changes.
+#[derive(Clone, Copy)]
+pub struct ViewContext<'a> {
+    /// What is shown.
+    pub state: &'a AppState,
+    /// Where to ask.
+    pub actions: &'a Actions,
+    /// Slices drawn by the CPU, where there is no graphics device.
+    pub cpu: &'a RefCell<CpuSlices>,
+}
+
+/// Draws a view of the open image into a rectangle and handles the mouse in it.
+pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: ViewId, rect: Rect) -> Response {
+    let response = ui.interact(rect, Id::unique(("view", view.index())), Sense::click_and_drag());
+    let (slice, count) = session.views.slice_number(session.volume(), view);
+    response.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::Canvas, true, format!("{} view", view.name()));
+        info.current_text_value = Some(format!("slice {slice} of {count}"));
+        info
+    });
+    let shown = session.views.slice_view(session.volume(), view, rect);
+    input::handle(ui, context, session, view, &shown, &response);
+    if ui.is_rect_visible(rect) {
+        let painter = ui.painter_at(rect);
+        painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
+        paint_image(ui, context, session, view, &shown);
+        overlay::paint(&painter, context.state, session, view, &shown, &response);
+    }
+    response
+}
+
+fn look(state: &AppState, session: &Session) -> SliceLook {
+    let (low, high) = session.views.window();
+    let [r, g, b, _] = on_image::BACKGROUND.to_normalized_gamma_f32();
+    SliceLook {
+        low,
+        high,
+        linear: state.settings.linear,
+        show_labels: session.show_mask && !session.is_glimpse,
+        fill_opacity: state.settings.fill_opacity,
+        outline_opacity: state.settings.outline_opacity,
+        background: [r, g, b],
+    }
+}
+
+/// Colour of every label; the alpha is its own opacity, 0 where it is hidden.
+pub fn label_colors(session: &Session) -> LabelColors {
+    let table = session.document.table();
+    let last = table.entries().iter().map(|entry| entry.id).max().unwrap_or(0);
+    let mut colors = vec![[255, 255, 255, 255]; usize::from(last) + 1];
+    for entry in table.entries() {
+        let [r, g, b] = entry.color;
+        let alpha = if entry.visible { (entry.opacity.clamp(0.0, 1.0) * 255.0).round() as u8 } else { 0 };
+        colors[usize::from(entry.id)] = [r, g, b, alpha];
+    }
+    colors
+}
+
+fn paint_image(ui: &Ui, context: ViewContext<'_>, session: &Session, view: ViewId, shown: &SliceView) {
+    let volume = session.volume();
+    let look = look(context.state, session);
+    let preview = session.document.preview().map(|mask| mask.region());
+    if context.state.graphics.is_some() {
+        let map = shown.voxel_from_pixel(volume.grid().affine(), pos2(0.0, 0.0), ui.pixels_per_point());
+        let dims = volume.grid().dims();
+        let uniforms = SliceUniforms::new(&map, dims, &look, volume.voxels().is_color(), preview);
+        let callback = SliceCallback { slot: view.index(), uniforms };
+        ui.painter_at(shown.rect).add(egui_wgpu::Callback::new_paint_callback(shown.rect, callback));
+    } else {
+        context.cpu.borrow_mut().paint(ui, session, view, shown, look, preview);
+    }
+}
+
+/// What a slice drawn by the CPU depends on.
+#[derive(Clone, Debug, PartialEq)]
+struct CpuKey {
+    session: u64,
+    map: VoxelFromPixel,
+    size: [usize; 2],
+    look: SliceLook,
+    labels_revision: u64,
+    document_revision: u64,
+}
+
+/// Slices drawn by the CPU, kept until something changes.
+#[derive(Default)]
+pub struct CpuSlices {
+    slices: [Option<(CpuKey, TextureHandle)>; 3],
+}
+
+impl CpuSlices {
+    fn paint(
+        &mut self,
+        ui: &Ui,
+        session: &Session,
+        view: ViewId,
+        shown: &SliceView,
+        look: SliceLook,
+        preview: Option<VoxelBox>,
+    ) {
+        let rect = shown.rect;
+        let size = [rect.width().round().max(1.0) as usize, rect.height().round().max(1.0) as usize];
+        let map = shown.voxel_from_pixel(session.volume().grid().affine(), rect.min, 1.0);
+        let key = CpuKey {
+            session: session.id,
+            map,
+            size,
+            look,
+            labels_revision: session.labels_revision,
+            document_revision: session.document.revision(),
+        };
+        let slot = &mut self.slices[view.index()];
+        if slot.as_ref().is_none_or(|(old, _)| *old != key) {
+            let labels = session.document.labels();
+            let mask = session.document.preview();
+            let preview_at = |voxel| mask.is_some_and(|mask| mask.contains(voxel));
+            let label_at = |voxel| labels.value(voxel);
+            let scene = CpuScene {
+                volume: session.volume(),
+                label_at: &label_at,
+                preview_at: preview.is_some().then_some(&preview_at),
+                colors: &label_colors(session),
+                look,
+            };
+            let image = draw_on_cpu(&scene, &map, size, [f64::from(rect.min.x), f64::from(rect.min.y)]);
+            match slot {
+                Some((old, texture)) => {
+                    texture.set(image, TextureOptions::LINEAR);
+                    *old = key;
+                }
+                None => {
+                    let name = format!("slice {}", view.index());
+                    *slot = Some((key, ui.ctx().load_texture(name, image, TextureOptions::LINEAR)));
+                }
+            }
+        }
+        if let Some((_, texture)) = slot {
+            let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            ui.painter_at(rect).image(texture.id(), rect, uv, Color32::WHITE);
+        }
+    }
+}

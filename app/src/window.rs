@@ -1,0 +1,90 @@
+//! Opening the window.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use eframe::egui_wgpu::{WgpuSetup, WgpuSetupCreateNew};
+use egui::{IconData, ViewportBuilder};
+
+use crate::app::{HilumApp, Services};
+
+/// Opens the window, with the first of `paths` in it, and returns when it is closed.
+///
+/// # Errors
+/// If there is no display or no way to draw on it; the text names the command line.
+pub fn run(paths: Vec<PathBuf>) -> anyhow::Result<()> {
+    check_display()?;
+    let options = eframe::NativeOptions {
+        viewport: ViewportBuilder::default()
+            .with_app_id("hilum")
+            .with_title("Hilum")
+            .with_inner_size([1440.0, 900.0])
+            .with_min_inner_size([800.0, 560.0])
+            .with_drag_and_drop(true)
+            .with_icon(icon()),
+        wgpu_options: eframe::egui_wgpu::WgpuConfiguration { wgpu_setup: graphics(), ..Default::default() },
+        ..Default::default()
+    };
+    eframe::run_native(
+        "hilum",
+        options,
+        Box::new(|creation| {
+            let app = HilumApp::new(creation, Services::default(), paths)?;
+            Ok(Box::new(app))
+        }),
+    )
+    .map_err(|error| {
+        anyhow!(
+            "the window cannot be opened ({error}); the command line works without one, see `hilum --help`"
+        )
+    })
+}
+
+/// On Linux and its relatives a display has a name; without one the window system would only say so obscurely.
+fn check_display() -> anyhow::Result<()> {
+    let needs_name = cfg!(all(unix, not(target_os = "macos")));
+    let named = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    if needs_name && !named("DISPLAY") && !named("WAYLAND_DISPLAY") && !named("WAYLAND_SOCKET") {
+        bail!(
+            "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); use the command line, for example \
+             `hilum segment IMAGE --click x,y,z --out MASK.nii.gz`, see `hilum --help`"
+        );
+    }
+    Ok(())
+}
+
+/// The defaults of egui, but with the longest texture axes that the adapter offers: a photograph or a whole-body
+/// CT may exceed the 2048 voxels of the default.
+fn graphics() -> WgpuSetup {
+    let mut setup = WgpuSetupCreateNew::without_display_handle();
+    let default = Arc::clone(&setup.device_descriptor);
+    setup.device_descriptor = Arc::new(move |adapter| {
+        let mut descriptor = default(adapter);
+        let (offered, asked) = (adapter.limits(), &mut descriptor.required_limits);
+        asked.max_texture_dimension_3d = asked.max_texture_dimension_3d.max(offered.max_texture_dimension_3d);
+        asked.max_texture_dimension_2d = offered.max_texture_dimension_2d.max(asked.max_texture_dimension_2d);
+        descriptor
+    });
+    WgpuSetup::CreateNew(setup)
+}
+
+/// A ring with a gap, the mark of an organ's hilum, drawn in code.
+fn icon() -> IconData {
+    const SIDE: u32 = 64;
+    let center = (SIDE as f32 - 1.0) / 2.0;
+    let mut rgba = Vec::with_capacity((SIDE * SIDE * 4) as usize);
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            let (dx, dy) = (x as f32 - center, y as f32 - center);
+            let radius = dx.hypot(dy);
+            let ring = (1.0 - ((radius - 21.0).abs() - 5.5).max(0.0)).clamp(0.0, 1.0);
+            let gap = if dx > 0.0 && dy.abs() < 8.0 { 0.0 } else { 1.0 };
+            let dot = (7.5 - (dx - 12.0).hypot(dy)).clamp(0.0, 1.0);
+            let (mark, color) = if dot > 0.0 { (dot, [240, 196, 96]) } else { (ring * gap, [62, 166, 184]) };
+            rgba.extend(color);
+            rgba.push((mark * 255.0) as u8);
+        }
+    }
+    IconData { rgba, width: SIDE, height: SIDE }
+}

@@ -1,0 +1,300 @@
+//! The window as a person uses it, driven through its accessibility tree. The network is a stand-in that grows
+//! a region, so that the tests are about the window; everything else is the program itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, Role, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use hilum::app::{HilumApp, Services};
+use hilum::command::{Action, ViewAction};
+use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox};
+use hilum::state::{AppState, Dialog, EngineState, Session, ViewId};
+use hilum::testing::{growing_engine, oblique_volume};
+use hilum_core::geometry::WorldPoint;
+use hilum_core::io::nifti::{open_labels, save_volume};
+use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
+
+const CTRL: Modifiers = Modifiers::COMMAND;
+const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+
+/// Answers every file dialog with a file of a folder.
+struct Answers(PathBuf);
+
+impl Dialogs for Answers {
+    fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
+        let name = match &ask {
+            Ask::SaveMask { name, .. } => name.clone(),
+            Ask::OpenFile | Ask::OpenFolder => String::new(),
+        };
+        inbox.send(JobEvent::Chosen(ask, Some(self.0.join(name))));
+        Ok(())
+    }
+}
+
+struct Window<'a> {
+    harness: Harness<'a, HilumApp>,
+}
+
+impl Window<'_> {
+    fn open(folder: &Path, paths: Vec<PathBuf>) -> Self {
+        let services = services(folder);
+        let builder = Harness::builder().with_size(vec2(1280.0, 860.0)).with_max_steps(12);
+        Self { harness: builder.build_eframe(|creation| HilumApp::new(creation, services, paths).unwrap()) }
+    }
+
+    fn state(&self) -> &AppState {
+        self.harness.state().state()
+    }
+
+    fn session(&self) -> &Session {
+        self.state().session.as_ref().expect("an image is open")
+    }
+
+    /// Runs frames until something holds; threads answer when they are ready.
+    fn until(&mut self, what: &str, holds: impl Fn(&AppState) -> bool) {
+        for _ in 0..1500 {
+            self.harness.step();
+            if holds(self.state()) {
+                self.harness.run();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let messages: Vec<_> = self.state().messages.list().iter().map(|m| m.text.as_str()).collect();
+        panic!("waited in vain until {what}; messages: {messages:?}");
+    }
+
+    fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.harness.run();
+    }
+
+    fn button(&mut self, name: &str) {
+        self.harness.get_by_role_and_label(Role::Button, name).click();
+        self.harness.run();
+    }
+
+    /// Where a world position is seen in a view.
+    fn position(&self, view: ViewId, world: WorldPoint) -> Pos2 {
+        let rect = self.harness.get_by_role_and_label(Role::Canvas, &format!("{} view", view.name())).rect();
+        let session = self.session();
+        session.views.slice_view(session.volume(), view, rect).screen_from_world(world)
+    }
+
+    fn pointer(&mut self, pos: Pos2, pressed: Option<bool>) {
+        self.harness.event(match pressed {
+            None => Event::PointerMoved(pos),
+            Some(pressed) => Event::PointerButton {
+                pos,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            },
+        });
+        self.harness.step();
+    }
+
+    fn click(&mut self, pos: Pos2) {
+        self.pointer(pos, None);
+        self.pointer(pos, Some(true));
+        self.pointer(pos, Some(false));
+    }
+
+    fn labelled(&self) -> usize {
+        let document = &self.session().document;
+        document.labels().count(document.table().active())
+    }
+}
+
+fn services(folder: &Path) -> Services {
+    Services {
+        engine: growing_engine(),
+        dialogs: Box::new(Answers(folder.to_owned())),
+        project_folder: Some(folder.join("unsaved")),
+    }
+}
+
+fn is_complete(state: &AppState) -> bool {
+    state.opening.is_none() && state.session.as_ref().is_some_and(|session| !session.is_glimpse)
+}
+
+/// The window with the sample case, and the world position of its first lesion.
+fn sample(folder: &Path) -> (Window<'static>, WorldPoint) {
+    let mut window = Window::open(folder, Vec::new());
+    window.harness.get_by_label("For research use; not for diagnosis");
+    window.button("Open sample case");
+    window.until("the sample case is open", is_complete);
+    window.until("the network is ready", |s| matches!(s.engine, EngineState::Ready { .. }));
+    let lesion = &ct_phantom(&CtPhantomOptions::default()).unwrap().lesions[0];
+    let world = window.session().volume().grid().world_of(lesion.click_voxel);
+    window.harness.state().send(ViewAction::Crosshair(world));
+    window.harness.run();
+    (window, world)
+}
+
+const AXIAL: ViewId = ViewId::PLANES[0];
+
+#[test]
+fn a_lesion_is_clicked_accepted_undone_redone_painted_and_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, lesion) = sample(folder.path());
+    window.press(Modifiers::NONE, Key::P);
+    let at = window.position(AXIAL, lesion);
+    window.click(at);
+    window.until("a proposal is shown", |s| s.session.as_ref().unwrap().document.preview().is_some());
+    assert_eq!(window.labelled(), 0, "a proposal is no label yet");
+    let proposed = window.session().document.preview().unwrap().count();
+    assert!(proposed > 20);
+
+    window.press(Modifiers::NONE, Key::Enter);
+    assert_eq!(window.labelled(), proposed);
+    assert!(window.session().document.preview().is_none());
+    window.press(CTRL, Key::Z);
+    assert_eq!(window.labelled(), 0);
+    window.press(CTRL_SHIFT, Key::Z);
+    assert_eq!(window.labelled(), proposed);
+    window.until("the lesion is measured", |s| {
+        s.session.as_ref().unwrap().measurement.as_ref().is_some_and(|m| m.recist.is_some())
+    });
+
+    window.press(Modifiers::NONE, Key::B);
+    let before = window.labelled();
+    window.pointer(at + vec2(60.0, 0.0), None);
+    window.pointer(at + vec2(60.0, 0.0), Some(true));
+    for step in 1..6u8 {
+        window.pointer(at + vec2(60.0, 12.0 * f32::from(step)), None);
+    }
+    window.pointer(at + vec2(60.0, 60.0), Some(false));
+    window.harness.run();
+    assert!(window.labelled() > before + 20, "the brush painted nothing");
+    let steps: Vec<&str> = window.session().document.history().steps().collect();
+    assert_eq!(steps, ["Add point", "Segment lesion", "Brush"]);
+
+    assert!(window.session().has_unsaved_work());
+    window.press(CTRL, Key::S);
+    window.until("the mask is saved", |s| !s.session.as_ref().unwrap().has_unsaved_work());
+    let path = window.session().mask_path.clone().unwrap();
+    let image = open_labels(&path).unwrap();
+    assert_eq!(image.labels, window.session().document.labels().voxels());
+    assert!(image.grid.matches(window.session().volume().grid()));
+}
+
+#[test]
+fn a_second_click_refines_and_escape_drops_the_proposal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, lesion) = sample(folder.path());
+    window.press(Modifiers::NONE, Key::P);
+    let at = window.position(AXIAL, lesion);
+    window.click(at);
+    window.until("a proposal is shown", |s| s.session.as_ref().unwrap().document.preview().is_some());
+    let first = window.session().document.preview().unwrap().count();
+    window.press(Modifiers::NONE, Key::T);
+    assert!(window.state().negative);
+    window.click(at + vec2(9.0, 0.0));
+    window.until("the proposal shrinks", |s| {
+        s.session.as_ref().unwrap().document.preview().is_some_and(|mask| mask.count() < first)
+    });
+    window.press(CTRL, Key::Z);
+    assert_eq!(
+        window.session().document.preview().unwrap().count(),
+        first,
+        "undo shows the earlier proposal"
+    );
+    window.press(Modifiers::NONE, Key::Escape);
+    assert!(window.session().document.preview().is_none());
+    assert!(window.session().document.prompts().is_empty());
+}
+
+#[test]
+fn the_palette_runs_commands_and_keys_change_the_window_slice_and_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, _) = sample(folder.path());
+    window.press(CTRL_SHIFT, Key::P);
+    assert!(matches!(window.state().dialog, Dialog::Palette(_)));
+    window.harness.event(Event::Text("bone".into()));
+    window.harness.run();
+    window.harness.key_press(Key::Enter);
+    window.harness.run();
+    let views = &window.session().views;
+    assert_eq!((views.center, views.width), (400.0, 1800.0));
+    window.press(Modifiers::NONE, Key::Num2);
+    assert_eq!(window.session().views.width, 1500.0);
+    let slice = |window: &Window<'_>| window.session().views.slice_number(window.session().volume(), AXIAL).0;
+    let before = slice(&window);
+    window.press(Modifiers::NONE, Key::PageDown);
+    assert_eq!(slice(&window).abs_diff(before), 10);
+    window.press(Modifiers::NONE, Key::F7);
+    assert!(window.harness.query_by_role_and_label(Role::Canvas, "Axial view").is_none());
+    window.harness.get_by_role_and_label(Role::Canvas, "Coronal view");
+}
+
+#[test]
+fn unsaved_work_is_guarded_and_can_be_discarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, lesion) = sample(folder.path());
+    window.press(Modifiers::NONE, Key::B);
+    let at = window.position(AXIAL, lesion);
+    window.click(at);
+    window.harness.run();
+    assert!(window.labelled() > 0, "a click of the brush is a dab");
+    window.press(CTRL, Key::W);
+    assert!(matches!(window.state().dialog, Dialog::Unsaved(_)));
+    assert!(window.state().session.is_some());
+    window.button("Cancel");
+    assert!(matches!(window.state().dialog, Dialog::None));
+    window.press(CTRL, Key::W);
+    window.button("Discard");
+    assert!(window.state().session.is_none());
+}
+
+#[test]
+fn work_survives_a_window_that_ends_without_closing() {
+    let folder = tempfile::tempdir().unwrap();
+    let painted = {
+        let (mut window, lesion) = sample(folder.path());
+        window.press(Modifiers::NONE, Key::B);
+        let at = window.position(AXIAL, lesion);
+        window.click(at);
+        window.until("the change is handed over", |s| !s.session.as_ref().unwrap().document.has_unsaved());
+        let written =
+            || std::fs::read_dir(folder.path().join("unsaved")).is_ok_and(|mut d| d.next().is_some());
+        for _ in 0..500 {
+            if written() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Arc::clone(window.session().document.labels())
+    };
+    // The window was dropped without its farewell, as after a crash; its thread lets go of the lock.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut window = Window::open(folder.path(), Vec::new());
+    window.button("Open sample case");
+    window.until("the work is offered", |s| matches!(s.dialog, Dialog::Recover { .. }));
+    window.button("Continue that work");
+    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    window.press(CTRL, Key::Z);
+    assert_eq!(window.labelled(), 0, "the history is there as well");
+}
+
+#[test]
+fn an_oblique_volume_opens_from_the_command_line_and_a_broken_file_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("oblique.nii.gz");
+    let volume = oblique_volume();
+    save_volume(&path, &volume).unwrap();
+    let mut window = Window::open(folder.path(), vec![path.clone()]);
+    window.until("the file is open", is_complete);
+    assert!(window.session().volume().grid().matches(volume.grid()));
+    assert_eq!(window.state().settings.recent.first(), Some(&path));
+
+    let broken = folder.path().join("broken.nii.gz");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&broken, &bytes[..bytes.len() / 2]).unwrap();
+    window.harness.state().send(Action::Open { path: broken, series_uid: None });
+    window.until("the error is told", |s| s.messages.list().iter().any(|m| m.text.contains("broken.nii.gz")));
+    assert!(window.state().session.is_some(), "the open image stays");
+}
