@@ -1,0 +1,28 @@
+//! Lists the folders of `resources/weights`, so that a model is embedded by being there.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+fn main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resources/weights");
+    println!("cargo::rerun-if-changed={}", root.display());
+    let mut folders: Vec<_> = std::fs::read_dir(&root)
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+        .unwrap_or_default();
+    folders.retain(|folder: &std::path::PathBuf| folder.join("card.json").is_file());
+    folders.sort();
+    let mut code = String::from("static EMBEDDED: &[EmbeddedModel] = &[\n");
+    for folder in &folders {
+        let card = folder.join("card.json");
+        let weights = folder.join("weights.safetensors");
+        println!("cargo::rerun-if-changed={}", card.display());
+        println!("cargo::rerun-if-changed={}", weights.display());
+        let _ = writeln!(
+            code,
+            "    EmbeddedModel {{ card: include_str!({card:?}), weights: include_bytes!({weights:?}) }},"
+        );
+    }
+    code.push_str("];\n");
+    let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
+    std::fs::write(Path::new(&out).join("embedded.rs"), code).expect("OUT_DIR is writable");
+}

@@ -1,0 +1,309 @@
+//! The models at hand: those inside the program and those the user added, each with its card.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::checkpoint::StateDict;
+use crate::nets::{AnyNetwork, NetError};
+use crate::train::recipe::Stage;
+use crate::transform::channels::Channel;
+
+struct EmbeddedModel {
+    card: &'static str,
+    weights: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// There is no such model.
+    #[error("there is no model \"{id}\"; there are: {known}")]
+    Unknown {
+        /// The identity asked for.
+        id: String,
+        /// All identities.
+        known: String,
+    },
+    /// A card is broken.
+    #[error("the card of a model is not understood ({cause}): {path}")]
+    Card {
+        /// The reason.
+        cause: serde_json::Error,
+        /// The card.
+        path: PathBuf,
+    },
+    /// The weights are not those the card speaks of.
+    #[error(
+        "the weights of {id} have the SHA-256 {found}, the card says {expected}; install the model again"
+    )]
+    Changed {
+        /// The model.
+        id: String,
+        /// Of the weights at hand.
+        found: String,
+        /// Of the card.
+        expected: String,
+    },
+    /// The model cannot do what is asked.
+    #[error("the model {id} {what}")]
+    Unsuitable {
+        /// The model.
+        id: String,
+        /// Why.
+        what: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read the model ({cause}): {path}")]
+    Io {
+        /// What the system said.
+        cause: std::io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The network or its weights.
+    #[error(transparent)]
+    Network(#[from] NetError),
+}
+
+/// What a person should know about a model, and what the program needs to run it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Short name, unique.
+    pub id: String,
+    /// One line for people.
+    pub title: String,
+    /// Network in the registry.
+    pub arch: String,
+    /// Its configuration.
+    pub config: serde_json::Value,
+    /// Input channels in order.
+    pub channels: Vec<Channel>,
+    /// Voxels along each edge of the input cube.
+    pub size: usize,
+    /// Place in the pipeline.
+    pub stage: Stage,
+    /// For a stage-2 network: the stage-1 model that cuts its cube.
+    #[serde(default)]
+    pub coarse: Option<String>,
+    /// Whether it is taken when nobody chose.
+    #[serde(default)]
+    pub is_default: bool,
+    /// Licence of the weights, as the data allow.
+    pub licence: String,
+    /// Data it was trained on, with their licences.
+    pub data: Vec<String>,
+    /// Which cases were set aside.
+    pub split: String,
+    /// How it was trained: recipe file, minutes, machine.
+    pub training: String,
+    /// Figures measured, with the command that measured them.
+    pub figures: Vec<String>,
+    /// What it is not good at.
+    pub limits: Vec<String>,
+    /// SHA-256 of the weights file, hexadecimal.
+    pub weights_sha256: String,
+}
+
+/// A model with where its weights are.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Its card.
+    pub card: Card,
+    weights: Weights,
+}
+
+#[derive(Clone, Debug)]
+enum Weights {
+    Embedded(&'static [u8]),
+    File(PathBuf),
+}
+
+/// All models, by identity.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    models: Vec<Model>,
+}
+
+impl Catalog {
+    /// The models inside the program, and those in `folder` (one folder a model with `card.json` and
+    /// `weights.safetensors`), if there is one. A user's model hides an embedded one of the same identity.
+    ///
+    /// # Errors
+    /// [`CatalogError`] naming the card that cannot be read.
+    pub fn new(folder: Option<&Path>) -> Result<Self, CatalogError> {
+        let mut models = Vec::new();
+        for embedded in EMBEDDED {
+            let card = parse_card(embedded.card, Path::new("embedded"))?;
+            models.push(Model { card, weights: Weights::Embedded(embedded.weights) });
+        }
+        for model in folder.map(user_models).transpose()?.unwrap_or_default() {
+            models.retain(|known: &Model| known.card.id != model.card.id);
+            models.push(model);
+        }
+        models.sort_by(|a, b| a.card.id.cmp(&b.card.id));
+        Ok(Self { models })
+    }
+
+    /// All models, sorted by identity.
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// The model of an identity.
+    ///
+    /// # Errors
+    /// [`CatalogError::Unknown`], which lists what there is.
+    pub fn find(&self, id: &str) -> Result<&Model, CatalogError> {
+        self.models.iter().find(|model| model.card.id == id).ok_or_else(|| CatalogError::Unknown {
+            id: id.to_owned(),
+            known: self.models.iter().map(|m| m.card.id.as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The stage-2 model for clicks in volumes: the one of this identity, or the default.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if it is not there or is no stage-2 model.
+    pub fn fine(&self, id: Option<&str>) -> Result<&Model, CatalogError> {
+        let is_fine = |model: &&Model| matches!(model.card.stage, Stage::Fine { .. });
+        match id {
+            Some(id) => {
+                let model = self.find(id)?;
+                if is_fine(&model) {
+                    return Ok(model);
+                }
+                let what =
+                    "is a first stage and does not answer clicks alone; choose a second stage".to_owned();
+                Err(CatalogError::Unsuitable { id: id.to_owned(), what })
+            }
+            None => {
+                let mut fine = self.models.iter().filter(is_fine);
+                fine.clone().find(|m| m.card.is_default).or_else(|| fine.next()).ok_or_else(|| {
+                    CatalogError::Unknown { id: "default".into(), known: "none is installed".into() }
+                })
+            }
+        }
+    }
+}
+
+impl Model {
+    /// Whether it is inside the program.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.weights, Weights::Embedded(_))
+    }
+
+    /// Bytes of its weights.
+    ///
+    /// # Errors
+    /// [`CatalogError::Io`].
+    pub fn weights_len(&self) -> Result<u64, CatalogError> {
+        match &self.weights {
+            Weights::Embedded(bytes) => Ok(bytes.len() as u64),
+            Weights::File(path) => std::fs::metadata(path)
+                .map(|m| m.len())
+                .map_err(|cause| CatalogError::Io { cause, path: path.clone() }),
+        }
+    }
+
+    /// Makes the network with its weights, after comparing them with the card's checksum.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the weights are not those of the card or do not fit the network.
+    pub fn load(&self, device: &Device) -> Result<AnyNetwork, CatalogError> {
+        let dict = match &self.weights {
+            Weights::Embedded(bytes) => {
+                self.verify(bytes)?;
+                StateDict::from_bytes(*bytes)
+            }
+            Weights::File(path) => {
+                let bytes =
+                    std::fs::read(path).map_err(|cause| CatalogError::Io { cause, path: path.clone() })?;
+                self.verify(&bytes)?;
+                StateDict::from_bytes(bytes)
+            }
+        }
+        .map_err(NetError::from)?;
+        let network = AnyNetwork::from_name(&self.card.arch, self.card.config.clone(), device)?;
+        Ok(network.with_weights(&dict)?)
+    }
+
+    fn verify(&self, bytes: &[u8]) -> Result<(), CatalogError> {
+        let found = sha256_hex(bytes);
+        if found == self.card.weights_sha256 {
+            return Ok(());
+        }
+        Err(CatalogError::Changed {
+            id: self.card.id.clone(),
+            found,
+            expected: self.card.weights_sha256.clone(),
+        })
+    }
+}
+
+/// SHA-256 as hexadecimal text.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn parse_card(text: &str, path: &Path) -> Result<Card, CatalogError> {
+    serde_json::from_str(text).map_err(|cause| CatalogError::Card { cause, path: path.to_owned() })
+}
+
+fn user_models(folder: &Path) -> Result<Vec<Model>, CatalogError> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut models = Vec::new();
+    for entry in entries.filter_map(Result::ok) {
+        let path = entry.path().join("card.json");
+        if !path.is_file() {
+            continue;
+        }
+        let text =
+            std::fs::read_to_string(&path).map_err(|cause| CatalogError::Io { cause, path: path.clone() })?;
+        let weights = Weights::File(entry.path().join("weights.safetensors"));
+        models.push(Model { card: parse_card(&text, &path)?, weights });
+    }
+    Ok(models)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_model_is_answered_with_those_there_are() {
+        let text = Catalog::new(None).unwrap().find("no-such").unwrap_err().to_string();
+        assert!(text.contains("no-such"), "{text}");
+    }
+
+    #[test]
+    fn every_embedded_model_loads_and_names_what_it_needs() {
+        let catalog = Catalog::new(None).unwrap();
+        for model in catalog.models() {
+            model.load(&Device::flex()).unwrap();
+            assert!(!model.card.licence.is_empty() && !model.card.limits.is_empty(), "{}", model.card.id);
+            if let Some(coarse) = &model.card.coarse {
+                assert!(matches!(catalog.find(coarse).unwrap().card.stage, Stage::Coarse { .. }));
+            }
+        }
+    }
+
+    #[test]
+    fn changed_weights_are_refused() {
+        let Some(model) = Catalog::new(None).unwrap().models().first().cloned() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("mine");
+        std::fs::create_dir(&home).unwrap();
+        std::fs::write(home.join("card.json"), serde_json::to_string(&model.card).unwrap()).unwrap();
+        std::fs::write(home.join("weights.safetensors"), b"something else").unwrap();
+        let catalog = Catalog::new(Some(folder.path())).unwrap();
+        let mine = catalog.find(&model.card.id).unwrap();
+        assert!(!mine.is_embedded());
+        assert!(matches!(mine.load(&Device::flex()), Err(CatalogError::Changed { .. })));
+    }
+}

@@ -1,0 +1,51 @@
+//! From clicks to a mask.
+
+mod answer;
+mod one_click;
+mod simulate;
+mod stage;
+
+pub use one_click::{ClickRequest, ClickResult, Intermediates, OneClick};
+pub use simulate::{SimulatedClick, simulate_clicks};
+
+use crate::device::DeviceError;
+pub use crate::device::{DeviceChoice, DeviceInfo, list_devices};
+
+/// Why there is no mask.
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    /// Nothing was clicked.
+    #[error("there is no positive click; click inside the lesion")]
+    NoClick,
+    /// A click lies outside the image.
+    #[error("the click at voxel {voxel:?} lies outside the image of {dims:?} voxels")]
+    Outside {
+        /// The click.
+        voxel: [usize; 3],
+        /// Voxels along x, y, z.
+        dims: [usize; 3],
+    },
+    /// The image has a single slice.
+    #[error("the image has a single slice of {dims:?} voxels; the one-click network needs a volume")]
+    Flat {
+        /// Voxels along x, y, z.
+        dims: [usize; 3],
+    },
+    /// The model is not known or cannot be read.
+    #[error(transparent)]
+    Model(#[from] crate::catalog::CatalogError),
+    /// No such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The device failed during the work, and so did the CPU.
+    #[error("the network failed on {device}: {cause}")]
+    Failed {
+        /// Where it ran.
+        device: String,
+        /// What it said.
+        cause: String,
+    },
+    /// The watcher asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] hilum_core::job::Cancelled),
+}

@@ -1,0 +1,82 @@
+//! One network of the pipeline on its device.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use hilum_core::geometry::{Grid, WorldPoint};
+use hilum_core::volume::Modality;
+
+use crate::catalog::{Card, CatalogError, Model};
+use crate::nets::AnyNetwork;
+use crate::transform::channels::{Crop, channels};
+
+/// A crop with its clicks.
+pub(super) type StageInput<'a> = Crop<'a>;
+
+impl<'a> StageInput<'a> {
+    /// A crop clicked in its middle: for warming up.
+    pub(super) fn empty(grid: &'a Grid, values: &'a [f32]) -> Self {
+        const MIDDLE: &[WorldPoint] = &[WorldPoint::new(0.0, 0.0, 0.0)];
+        Self { grid, values, modality: Modality::Ct, positive: MIDDLE, negative: &[], previous: None }
+    }
+}
+
+/// What a network said.
+pub(super) struct StageOutput {
+    /// Probability of the object, `[z, y, x]`.
+    pub(super) probability: Vec<f32>,
+    /// Attention maps: name, shape `[z, y, x]`, values averaged over channels.
+    pub(super) maps: Vec<(String, [usize; 3], Vec<f32>)>,
+}
+
+/// A network with its card.
+pub(super) struct Runner {
+    card: Card,
+    network: AnyNetwork,
+    device: Device,
+}
+
+impl Runner {
+    pub(super) fn new(model: &Model, device: &Device) -> Result<Self, CatalogError> {
+        Ok(Self { card: model.card.clone(), network: model.load(device)?, device: device.clone() })
+    }
+
+    pub(super) fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Runs the network. burn reports a lost or full device by panicking, so a panic is an error here.
+    pub(super) fn run(&self, input: &StageInput<'_>, with_maps: bool) -> Result<StageOutput, String> {
+        catch_unwind(AssertUnwindSafe(|| self.forward(input, with_maps))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            Err(text.unwrap_or_else(|| "the device failed without a reason".into()))
+        })
+    }
+
+    fn forward(&self, input: &StageInput<'_>, with_maps: bool) -> Result<StageOutput, String> {
+        let n = self.card.size;
+        let values = channels(input, &self.card.channels);
+        let x = Tensor::<5>::from_data(
+            TensorData::new(values, [1, self.card.channels.len(), n, n, n]),
+            &self.device,
+        );
+        let (logits, maps) = if with_maps {
+            let mut prediction = self.network.forward_with_attention(x).map_err(|e| e.to_string())?;
+            (prediction.heads.swap_remove(0), prediction.maps)
+        } else {
+            (self.network.forward(x).map_err(|e| e.to_string())?, Vec::new())
+        };
+        let probability = to_vec(activation::sigmoid(logits))?;
+        let maps = maps
+            .into_iter()
+            .map(|map| Ok((map.name, map.spatial_shape, to_vec(map.tensor.mean_dim(1))?)))
+            .collect::<Result<_, String>>()?;
+        Ok(StageOutput { probability, maps })
+    }
+}
+
+fn to_vec(tensor: Tensor<5>) -> Result<Vec<f32>, String> {
+    let data = tensor.try_into_data().map_err(|e| e.to_string())?;
+    data.try_to_vec::<f32>().map_err(|e| format!("{e:?}"))
+}

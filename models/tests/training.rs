@@ -1,0 +1,131 @@
+//! A training run from the outside: it is deterministic, and a run that was cut short goes on as if it had not been.
+
+use std::cell::Cell;
+use std::path::Path;
+
+use hilum_core::job::Observer;
+use hilum_models::checkpoint::{FloatFormat, StateDict};
+use hilum_models::device;
+use hilum_models::train::{Recipe, RunSummary, TrainError, train};
+
+const RECIPE: &str = r#"
+name = "test"
+arch = "lesion_net"
+channels = ["image", "relative", "positive", "negative", "previous"]
+size = 16
+steps = 12
+batch = 2
+learning_rate = 0.003
+refine_share = 0.5
+seed = 7
+validate_every = 6
+ema = 0.9
+
+[config]
+in_channels = 5
+features = [4, 8]
+div = true
+
+[stage]
+kind = "fine"
+margin = 1.5
+min_side_mm = 32.0
+
+[schedule]
+kind = "cosine"
+warm_up = 0.1
+
+[[data]]
+kind = "scenes"
+weight = 1.0
+"#;
+
+fn recipe(folder: &Path) -> Recipe {
+    let path = folder.join("recipe.toml");
+    std::fs::write(&path, RECIPE).unwrap();
+    Recipe::read(&path).unwrap()
+}
+
+fn run(recipe: &Recipe, folder: &Path, observer: &dyn Observer) -> Result<RunSummary, TrainError> {
+    train(recipe, folder, &device::cpu().device, observer, |_| {})
+}
+
+fn weights(folder: &Path, name: &str) -> Vec<u8> {
+    StateDict::read(&folder.join(name)).unwrap().to_bytes(&[]).unwrap()
+}
+
+/// Cancels when asked for the n-th time.
+struct CancelAfter(Cell<usize>);
+
+impl Observer for CancelAfter {
+    fn is_cancelled(&self) -> bool {
+        self.0.set(self.0.get() - 1);
+        self.0.get() == 0
+    }
+}
+
+#[test]
+fn the_same_recipe_gives_the_same_weights_also_after_an_interruption() {
+    let home = tempfile::tempdir().unwrap();
+    let recipe = recipe(home.path());
+    let (whole, again, broken) = (home.path().join("a"), home.path().join("b"), home.path().join("c"));
+    let summary = run(&recipe, &whole, &()).unwrap();
+    assert_eq!(summary.steps, 12);
+    run(&recipe, &again, &()).unwrap();
+    assert_eq!(
+        weights(&whole, "last.safetensors"),
+        weights(&again, "last.safetensors"),
+        "same seed, same weights"
+    );
+
+    let stopped = run(&recipe, &broken, &CancelAfter(Cell::new(9)));
+    assert!(matches!(stopped, Err(TrainError::Cancelled(_))));
+    let resumed = run(&recipe, &broken, &()).unwrap();
+    assert_eq!(resumed.steps, 12);
+    assert_eq!(
+        weights(&whole, "last.safetensors"),
+        weights(&broken, "last.safetensors"),
+        "resumed as if unbroken"
+    );
+    for file in ["loss.csv", "validation.csv", "curves.png", "best.safetensors", "recipe.json"] {
+        if file != "loss.csv" {
+            assert!(whole.join(file).is_file(), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_another_recipe_is_not_overwritten() {
+    let home = tempfile::tempdir().unwrap();
+    let mut recipe = recipe(home.path());
+    recipe.steps = 1;
+    recipe.validate_every = 1;
+    let folder = home.path().join("run");
+    run(&recipe, &folder, &()).unwrap();
+    recipe.seed += 1;
+    assert!(matches!(run(&recipe, &folder, &()), Err(TrainError::OtherRecipe(_))));
+}
+
+#[test]
+fn trained_weights_survive_half_precision() {
+    let home = tempfile::tempdir().unwrap();
+    let mut recipe = recipe(home.path());
+    recipe.steps = 2;
+    recipe.validate_every = 2;
+    let folder = home.path().join("run");
+    let summary = run(&recipe, &folder, &()).unwrap();
+    let device = device::cpu().device;
+    let load = |path: &Path| {
+        hilum_models::nets::AnyNetwork::from_name(&recipe.arch, recipe.config.clone(), &device)
+            .unwrap()
+            .with_weights_file(path)
+            .unwrap()
+    };
+    let half = home.path().join("half.safetensors");
+    load(&summary.weights).save_weights(&half, FloatFormat::F16).unwrap();
+    let x = burn::tensor::Tensor::<5>::ones([1, 5, 16, 16, 16], &device);
+    let full = load(&summary.weights).forward(x.clone()).unwrap();
+    let rounded = load(&half).forward(x).unwrap();
+    let difference: f32 = (full - rounded).abs().max().into_scalar();
+    assert!(difference < 0.02, "{difference}");
+}
