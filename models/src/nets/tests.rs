@@ -1,0 +1,198 @@
+//! Parity with the golden vectors, parameter counts and names at reference width, and weights that survive
+//! a round trip.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use hilum_core::testing::shared_data;
+use serde_json::{Value, json};
+
+use super::{AnyNetwork, NetError, architectures};
+use crate::checkpoint::{CheckpointError, FloatFormat, StateDict};
+use crate::golden::run_golden;
+
+fn small_lesion_net() -> Value {
+    json!({"in_channels": 2, "features": [4, 6, 8], "convs_per_stage": 1, "div": [0]})
+}
+
+fn ramp(shape: [usize; 5], device: &Device) -> Tensor<5> {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|i| ((i * 37 % 101) as f32 / 50.0) - 1.0).collect();
+    Tensor::from_data(burn::tensor::TensorData::new(values, shape), device)
+}
+
+fn values(x: Tensor<5>) -> Vec<f32> {
+    x.into_data().try_to_vec().unwrap()
+}
+
+#[test]
+fn golden_vectors_of_all_networks_agree() {
+    let device = Device::flex();
+    let names = [
+        "own_div_attention",
+        "dna_plainconvunet",
+        "dna_plainconvunet_aniso",
+        "dna_residualencoderunet",
+        "monai_unetr",
+        "monai_unetr_noconvblock_batchnorm",
+        "own_unetr_div",
+        "espnet3d",
+        "own_espnet3d_div",
+    ];
+    for name in names {
+        let Some(path) = shared_data(&format!("golden/{name}.json")) else { return };
+        let report = run_golden(&path, &device).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(report.not_computed.is_empty(), "{name}: not computed: {:?}", report.not_computed);
+        assert!(report.comparisons.iter().any(|c| c.name.starts_with("out.")), "{name}: no output compared");
+        for c in &report.comparisons {
+            println!("{name} {}: {:.2e} of {:.2e}", c.name, c.relative(), c.tolerance);
+            assert!(c.within, "{name} {}: |Δ| {:e} of absmax {:e}", c.name, c.max_abs, c.absmax);
+        }
+    }
+}
+
+#[test]
+fn parameter_counts_are_the_references() {
+    let device = Device::flex();
+    let cases = [
+        ("unetr", json!({"out_channels": 14}), 92_802_478),
+        ("unetr", json!({"out_channels": 14, "proj_type": "perceptron"}), 92_802_478),
+        ("unetr_div", Value::Null, 92_787_444),
+        ("espnet3d", Value::Null, 3_626_584),
+        ("espnet3d", json!({"classes": 2, "channels": 1}), 3_571_912),
+        ("espnet3d_div", json!({"classes": 2, "channels": 1}), 3_932_250),
+        ("plain_conv_unet", Value::Null, 16_547_592),
+        (
+            "plain_conv_unet",
+            json!({"n_stages": 6, "features_per_stage": [32, 64, 128, 256, 320, 320], "strides": [1, 2, 2, 2, 2, 2]}),
+            31_195_594,
+        ),
+        ("residual_encoder_unet", json!({"input_channels": 8}), 102_355_818),
+    ];
+    for (arch, config, count) in cases {
+        let network = AnyNetwork::from_name(arch, config.clone(), &device).unwrap();
+        assert_eq!(network.parameter_count(), count, "{arch} {config}");
+    }
+}
+
+#[test]
+fn unetr_has_the_references_names_and_shapes_at_full_width() {
+    let Some(path) = shared_data("golden/monai_unetr.full_width_shapes.json") else { return };
+    let shapes: std::collections::BTreeMap<String, Vec<usize>> =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let network = AnyNetwork::from_name("unetr", json!({"out_channels": 14}), &Device::flex()).unwrap();
+    let ours: std::collections::BTreeMap<String, Vec<usize>> = network.weight_shapes().into_iter().collect();
+    assert_eq!(ours, shapes);
+}
+
+#[test]
+fn weights_survive_saving_in_both_formats() {
+    let device = Device::flex();
+    let network = AnyNetwork::seeded("lesion_net", small_lesion_net(), 7, &device).unwrap();
+    let x = ramp([1, 2, 8, 8, 12], &device);
+    let expected = network.forward_heads(x.clone()).unwrap();
+    assert_eq!(expected.iter().map(|h| h.dims()).collect::<Vec<_>>(), [[1, 1, 8, 8, 12], [1, 1, 4, 4, 6]]);
+    let folder = tempfile::tempdir().unwrap();
+    for (format, tolerance) in [(FloatFormat::F32, 0.0), (FloatFormat::F16, 2e-2)] {
+        let path = folder.path().join("weights.safetensors");
+        network.save_weights(&path, format).unwrap();
+        let stored = StateDict::read(&path).unwrap();
+        let arch = &stored.metadata()["arch"];
+        let config = serde_json::from_str(&stored.metadata()["config"]).unwrap();
+        let again = AnyNetwork::from_name(arch, config, &device).unwrap().with_weights(&stored).unwrap();
+        let loaded = values(again.forward(x.clone()).unwrap());
+        for (a, b) in values(expected[0].clone()).iter().zip(loaded) {
+            assert!((a - b).abs() <= tolerance, "{format:?}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn missing_unused_and_misshapen_weights_are_named() {
+    let device = Device::flex();
+    let network = AnyNetwork::seeded("lesion_net", small_lesion_net(), 7, &device).unwrap();
+    let wider = json!({"in_channels": 2, "features": [4, 6, 10], "convs_per_stage": 1, "div": false});
+    let other = AnyNetwork::from_name("lesion_net", wider, &device).unwrap();
+    let error = other.with_weights(&network.weights(FloatFormat::F32).unwrap()).unwrap_err();
+    let NetError::Checkpoint(CheckpointError::Mismatch { missing, unused, shapes }) = &error else {
+        panic!("{error}")
+    };
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(unused.contains(&"decoder.0.feat.3.weight".to_owned()), "{unused:?}");
+    assert!(shapes.iter().any(|(name, ..)| name == "encoder.2.0.conv.weight"), "{shapes:?}");
+    let error = AnyNetwork::from_name("lesion_net", small_lesion_net(), &device).unwrap();
+    let error = error.with_weights(&StateDict::default()).unwrap_err().to_string();
+    assert!(error.contains("missing") && error.contains("encoder.0.0.conv.weight"), "{error}");
+}
+
+#[test]
+fn the_same_seed_draws_the_same_weights() {
+    let device = Device::flex();
+    let x = ramp([1, 2, 8, 8, 8], &device);
+    let run = |seed| {
+        let network = AnyNetwork::seeded("lesion_net", small_lesion_net(), seed, &device).unwrap();
+        values(network.forward(x.clone()).unwrap())
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3), run(4));
+}
+
+#[test]
+fn every_learned_parameter_of_every_network_gets_a_gradient() {
+    let device = Device::flex().autodiff();
+    let unetr =
+        json!({"img_size": [32, 16, 16], "feature_size": 2, "hidden_size": 8, "mlp_dim": 8, "num_heads": 2});
+    let cases = [
+        ("lesion_net", small_lesion_net(), [1, 2, 8, 8, 8]),
+        ("lesion_net", json!({"in_channels": 2, "features": [4, 6, 8], "div": false}), [1, 2, 8, 8, 8]),
+        ("unetr_div", unetr, [1, 1, 32, 16, 16]),
+        ("espnet3d_div", json!({"classes": 1, "channels": 1, "widths": [4, 4, 8, 8]}), [1, 1, 16, 24, 16]),
+    ];
+    for (arch, config, shape) in cases {
+        let network = AnyNetwork::seeded(arch, config, 1, &device).unwrap();
+        let heads = network.forward_heads(ramp(shape, &device)).unwrap();
+        let loss = heads.into_iter().map(|head| head.powi_scalar(2).mean()).reduce(|a, b| a + b).unwrap();
+        let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &network);
+        let trained = network.weight_shapes().iter().filter(|(name, _)| !name.contains("running_")).count();
+        let unused =
+            network.weight_shapes().iter().filter(|(name, _)| name.contains("norm_cross_attn")).count();
+        assert_eq!(gradients.len(), trained - unused, "{arch}: some parameters have no gradient");
+    }
+}
+
+#[test]
+fn attention_maps_have_mean_one_and_name_their_place() {
+    let device = Device::flex();
+    let network = AnyNetwork::seeded("lesion_net", small_lesion_net(), 2, &device).unwrap();
+    let prediction = network.forward_with_attention(ramp([1, 2, 8, 8, 8], &device)).unwrap();
+    let [map] = prediction.maps.as_slice() else { panic!("one junction has the module") };
+    assert_eq!((map.layer.as_str(), map.level, map.spatial_shape), ("decoder.0", 0, [8, 8, 8]));
+    let mean: f32 = map.tensor.clone().mean().into_scalar();
+    assert!((mean - 1.0).abs() < 1e-4, "mean {mean}");
+}
+
+#[test]
+fn wrong_names_configurations_and_inputs_are_refused_with_a_reason() {
+    let device = Device::flex();
+    let error =
+        |arch: &str, config: Value| AnyNetwork::from_name(arch, config, &device).unwrap_err().to_string();
+    assert!(error("unet9000", Value::Null).contains("lesion_net"));
+    assert!(error("lesion_net", json!({"feature": [4]})).contains("feature"));
+    assert!(error("unetr_div", json!({"hidden": 4})).contains("hidden"));
+    assert!(error("unetr", json!({"hidden_size": 770})).contains("num_heads"));
+    assert!(error("lesion_net", json!({"features": [16000, 16000]})).contains("parameters"));
+    assert!(error("plain_conv_unet", json!({"strides": [1, 2]})).contains("strides has 2 entries"));
+    let network = AnyNetwork::from_name("lesion_net", small_lesion_net(), &device).unwrap();
+    let error = network.forward(ramp([1, 2, 8, 8, 10], &device)).unwrap_err().to_string();
+    assert!(error.contains("multiples of [4, 4, 4]"), "{error}");
+    let error = network.forward(ramp([1, 3, 8, 8, 8], &device)).unwrap_err().to_string();
+    assert!(error.contains("2 channels"), "{error}");
+}
+
+#[test]
+fn every_listed_architecture_is_made_from_its_default_configuration() {
+    for info in architectures() {
+        let network = AnyNetwork::from_name(info.arch, info.default_config.clone(), &Device::flex()).unwrap();
+        assert_eq!(network.config(), &info.default_config);
+        assert!(network.num_params() > 0);
+    }
+}

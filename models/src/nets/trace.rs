@@ -1,0 +1,112 @@
+//! What a forward pass shows of its inside: named tensors (for parity tests and `--debug-dir`) and
+//! attention maps with their place in the network (for the viewer).
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// What the numbers of an attention map mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MapMeaning {
+    /// Disagreement of two paths, softmax over voxels times their number: 1 is average (networks.md D3).
+    Divergence,
+    /// Disagreement of two paths in another reading of the paper; compare only within one map.
+    DivergenceUnscaled,
+    /// Share of all queries' attention that a patch receives, per head; the patches of a head sum to 1.
+    AttentionReceived,
+}
+
+/// One map of a network's attention.
+#[derive(Debug, Clone)]
+pub struct AttentionMap {
+    /// Unique in a prediction, e.g. `div2.attention`.
+    pub name: String,
+    /// The layer that made it, as named in a checkpoint, e.g. `div2`.
+    pub layer: String,
+    /// 0 = finest resolution of the network.
+    pub level: usize,
+    /// `[z, y, x]` of the map; it spans the same field of view as the input.
+    pub spatial_shape: [usize; 3],
+    /// `[batch, channels or heads, z, y, x]`.
+    pub tensor: Tensor<5>,
+    /// What its numbers mean.
+    pub meaning: MapMeaning,
+}
+
+/// The answer of a network.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// Logits, finest (and final) first; further heads are the intermediate supervision.
+    pub heads: Vec<Tensor<5>>,
+    /// Attention maps, in the order of computation. Empty when the network has none.
+    pub maps: Vec<AttentionMap>,
+}
+
+impl Prediction {
+    /// The final logits, `[batch, classes, z, y, x]` of the input's size.
+    pub fn logits(&self) -> Tensor<5> {
+        self.heads[0].clone()
+    }
+}
+
+/// Collects what a forward pass shows. [`Trace::off`] costs nothing.
+#[derive(Debug, Default)]
+pub struct Trace {
+    keep_tensors: bool,
+    keep_maps: bool,
+    /// Intermediate tensors by the name of their layer.
+    pub tensors: BTreeMap<String, TensorData>,
+    /// Attention maps in the order of computation.
+    pub maps: Vec<AttentionMap>,
+}
+
+impl Trace {
+    /// Collects nothing.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Collects attention maps.
+    pub fn attention() -> Self {
+        Self { keep_maps: true, ..Self::default() }
+    }
+
+    /// Collects attention maps and every named intermediate tensor, which are read back from the device.
+    pub fn everything() -> Self {
+        Self { keep_maps: true, keep_tensors: true, ..Self::default() }
+    }
+
+    /// Whether attention maps are collected.
+    pub fn wants_maps(&self) -> bool {
+        self.keep_maps
+    }
+
+    /// Whether intermediate tensors are collected.
+    pub fn wants_tensors(&self) -> bool {
+        self.keep_tensors
+    }
+
+    /// Notes an intermediate tensor.
+    pub fn tensor<const D: usize>(&mut self, name: &str, tensor: &Tensor<D>) {
+        if self.keep_tensors {
+            self.tensors.insert(name.to_owned(), tensor.to_data());
+        }
+    }
+
+    /// Notes an attention map.
+    pub fn map(&mut self, layer: &str, level: usize, tensor: Tensor<5>, meaning: MapMeaning) {
+        if self.keep_maps {
+            let [_, _, z, y, x] = tensor.dims();
+            self.maps.push(AttentionMap {
+                name: format!("{layer}.attention"),
+                layer: layer.to_owned(),
+                level,
+                spatial_shape: [z, y, x],
+                tensor,
+                meaning,
+            });
+        }
+    }
+}
