@@ -1,0 +1,243 @@
+//! An image with everything a person has made of it.
+//!
+//! A [`Document`] changes only through [`Document::apply`]: the command becomes [`JournalRecord`]s, and those
+//! change the [`State`], alike in the window and when a journal is replayed.
+
+mod command;
+mod plan;
+mod record;
+mod state;
+
+use std::sync::Arc;
+
+pub use command::{EditCommand, EditError, Effects, StrokeTool};
+pub use record::JournalRecord;
+pub use state::{Snapshot, State, StateError};
+
+use crate::geometry::VoxelBox;
+use crate::history::History;
+use crate::label::{BoxMask, LabelMap, LabelTable};
+use crate::patch::{DrawOver, OverwriteRule};
+use crate::prompt::Prompts;
+use crate::volume::Volume;
+use plan::Stroke;
+
+/// An image, its labels, the clicks of the object being segmented, a proposal for it, and the history.
+#[derive(Debug)]
+pub struct Document {
+    image: Arc<Volume>,
+    state: State,
+    preview: Option<Arc<BoxMask>>,
+    draw_over: DrawOver,
+    stroke: Option<Stroke>,
+    revision: u64,
+    prompts_revision: u64,
+    saved_state: u64,
+    journal: Option<Vec<JournalRecord>>,
+}
+
+impl Document {
+    /// An image without labels.
+    pub fn new(image: Arc<Volume>) -> Self {
+        let state = State::new(*image.grid());
+        Self::with(image, state)
+    }
+
+    /// An image with the labels and the history of a project. A stroke that was being made when the program
+    /// ended becomes a step.
+    ///
+    /// # Errors
+    /// [`EditError::Grid`] if the labels lie on another grid.
+    pub fn restore(image: Arc<Volume>, state: State) -> Result<Self, EditError> {
+        let (found, expected) = (*state.labels().grid(), *image.grid());
+        if !found.matches(&expected) {
+            return Err(EditError::Grid { found: found.dims(), expected: expected.dims() });
+        }
+        let mut document = Self::with(image, state);
+        document.start_journal();
+        if document.state.has_open_stroke() {
+            document.record(JournalRecord::StrokeEnd)?;
+        }
+        document.mark_saved();
+        Ok(document)
+    }
+
+    fn with(image: Arc<Volume>, state: State) -> Self {
+        Self {
+            image,
+            saved_state: state.history().state(),
+            state,
+            preview: None,
+            draw_over: DrawOver::Everywhere,
+            stroke: None,
+            revision: 0,
+            prompts_revision: 0,
+            journal: None,
+        }
+    }
+
+    /// Carries out a command.
+    ///
+    /// # Errors
+    /// [`EditError`] with what to do; the document is then unchanged, apart from a stroke having been ended.
+    pub fn apply(&mut self, command: EditCommand) -> Result<Effects, EditError> {
+        let effects = self.carry_out(command)?;
+        let dropped = if effects.prompts_changed && self.state.prompts().is_empty() {
+            self.take_preview()
+        } else {
+            Effects::default()
+        };
+        let effects = effects.and(dropped);
+        self.revision += u64::from(!effects.is_none());
+        self.prompts_revision += u64::from(effects.prompts_changed);
+        Ok(effects)
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Arc<Volume> {
+        &self.image
+    }
+
+    /// The labels; a clone of the `Arc` is a cheap snapshot.
+    pub fn labels(&self) -> &Arc<LabelMap> {
+        self.state.labels()
+    }
+
+    /// Names, colours, protection.
+    pub fn table(&self) -> &LabelTable {
+        self.state.table()
+    }
+
+    /// Clicks of the object being segmented.
+    pub fn prompts(&self) -> &Prompts {
+        self.state.prompts()
+    }
+
+    /// The proposal for the object being segmented.
+    pub fn preview(&self) -> Option<&Arc<BoxMask>> {
+        self.preview.as_ref()
+    }
+
+    /// The steps made.
+    pub fn history(&self) -> &History {
+        self.state.history()
+    }
+
+    /// Which voxels edits may change.
+    pub fn draw_over(&self) -> DrawOver {
+        self.draw_over
+    }
+
+    /// Whether a stroke has begun and not ended.
+    pub fn is_stroking(&self) -> bool {
+        self.stroke.is_some()
+    }
+
+    /// Grows with every change of anything.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Grows with every change of the clicks: a proposal asked for at another one is stale.
+    pub fn prompts_revision(&self) -> u64 {
+        self.prompts_revision
+    }
+
+    /// Whether there is a step to undo.
+    pub fn can_undo(&self) -> bool {
+        self.undo_name().is_some()
+    }
+
+    /// Whether there is a step to redo.
+    pub fn can_redo(&self) -> bool {
+        self.redo_name().is_some()
+    }
+
+    /// Name of the step that undo takes back.
+    pub fn undo_name(&self) -> Option<&str> {
+        self.history().undo_name()
+    }
+
+    /// Name of the step that redo makes again.
+    pub fn redo_name(&self) -> Option<&str> {
+        self.history().redo_name()
+    }
+
+    /// Volume of a label in ml.
+    pub fn label_volume_ml(&self, label: u16) -> f64 {
+        self.labels().volume_ml(label)
+    }
+
+    /// Volume of the proposal in ml.
+    pub fn preview_volume_ml(&self) -> Option<f64> {
+        let voxel_ml = self.image.grid().affine().voxel_volume_mm3() / 1000.0;
+        self.preview.as_ref().map(|mask| mask.count() as f64 * voxel_ml)
+    }
+
+    /// Whether steps were made or undone since [`Document::mark_saved`] (or since the document began).
+    pub fn is_modified_since_save(&self) -> bool {
+        self.saved_state != self.history().state() || self.state.has_open_stroke()
+    }
+
+    /// Remembers the present state as the one that was exported.
+    pub fn mark_saved(&mut self) {
+        self.saved_state = self.history().state();
+    }
+
+    /// The state to store when a project is created.
+    pub fn snapshot(&self) -> Snapshot {
+        self.state.snapshot()
+    }
+
+    /// From now on every change is kept for [`Document::take_unsaved`]. Take [`Document::snapshot`] at the same
+    /// moment: it is what the records continue.
+    pub fn start_journal(&mut self) {
+        self.journal.get_or_insert_default();
+    }
+
+    /// The changes since the last call, to be appended to the project by the thread that writes.
+    pub fn take_unsaved(&mut self) -> Vec<JournalRecord> {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether [`Document::take_unsaved`] would return something.
+    pub fn has_unsaved(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| !journal.is_empty())
+    }
+
+    fn rule(&self) -> OverwriteRule {
+        OverwriteRule { draw_over: self.draw_over, locked: self.table().locked() }
+    }
+
+    /// Applies a record and keeps it for the journal.
+    fn record(&mut self, record: JournalRecord) -> Result<Effects, StateError> {
+        let kept = self.journal.is_some().then(|| record.clone());
+        let effects = self.state.apply(record)?;
+        if let (Some(journal), Some(kept)) = (&mut self.journal, kept) {
+            if journal.last().is_some_and(|last| last.is_superseded_by(&kept)) {
+                journal.pop();
+            }
+            journal.push(kept);
+        }
+        Ok(effects)
+    }
+
+    fn take_preview(&mut self) -> Effects {
+        let region = self.preview.take().map(|mask| mask.region());
+        region.map_or_else(Effects::default, Effects::of_preview)
+    }
+
+    fn set_preview(&mut self, mask: BoxMask) -> Result<Effects, EditError> {
+        let full = self.image.grid().full_box();
+        let region = mask.region();
+        if !region.is_empty() && region.intersection(&full) != region {
+            let (start, end) = (region.start(), region.end());
+            return Err(crate::patch::PatchError::Outside { start, end, dims: full.end() }.into());
+        }
+        let before = self.preview.replace(Arc::new(mask)).map_or_else(VoxelBox::default, |old| old.region());
+        Ok(Effects::of_preview(region.union(&before)))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,249 @@
+//! From commands to records.
+
+use crate::geometry::WorldPoint;
+use crate::history::{Commit, Delta};
+use crate::label::{BACKGROUND, BoxMask, LabelMap, TableChange};
+use crate::paint::{BrushShape, MAX_BRUSH_RADIUS_MM, sweep};
+use crate::patch::{DrawOver, LabelPatch, OverwriteRule};
+use crate::prompt::{Click, Prompts};
+
+use super::{Document, EditCommand, EditError, Effects, JournalRecord, StrokeTool};
+
+/// A stroke being made: the choices that held when it began.
+#[derive(Clone, Debug)]
+pub(super) struct Stroke {
+    tool: StrokeTool,
+    shape: BrushShape,
+    radius_mm: f64,
+    label: u16,
+    rule: OverwriteRule,
+}
+
+impl Document {
+    pub(super) fn carry_out(&mut self, command: EditCommand) -> Result<Effects, EditError> {
+        match command {
+            EditCommand::StrokeTo { from, to } => return self.stroke_to(from, to),
+            EditCommand::CancelStroke => return self.cancel_stroke(),
+            EditCommand::Look(change) => return Ok(self.record(JournalRecord::Look(change))?),
+            EditCommand::SetPreview(mask) => return self.set_preview(mask),
+            EditCommand::SetDrawOver(rule) => {
+                self.draw_over = rule;
+                return Ok(Effects::default());
+            }
+            _ => {}
+        }
+        // Whatever else is asked for, the hand has left the stroke, even if the window missed it.
+        let ended = self.end_stroke()?;
+        let effects = match command {
+            EditCommand::AddClick(click) => self.add_click(click),
+            EditCommand::RemoveLastClick => {
+                self.set_prompts("Remove point", self.prompts().without_last()).ok_or(EditError::NoClick)?
+            }
+            EditCommand::ClearClicks => {
+                self.set_prompts("Clear points", Prompts::default()).ok_or(EditError::NoClick)?
+            }
+            EditCommand::AcceptPreview => self.accept_preview(),
+            EditCommand::RejectPreview => self.reject_preview(),
+            EditCommand::BeginStroke { tool, shape, radius_mm } => self.begin_stroke(tool, shape, radius_mm),
+            EditCommand::WriteMask { name, mask, label } => self.write_mask(name, &mask, label),
+            EditCommand::ReplaceLabels { name, labels } => self.replace_labels(name, &labels),
+            EditCommand::AddLabel { name } => self.add_label(name.as_deref()),
+            EditCommand::RemoveLabel(id) => self.remove_label(id),
+            EditCommand::RenameLabel { id, name } => {
+                let change = self.table().renaming(id, &name)?;
+                self.change_table("Rename label", change)
+            }
+            EditCommand::SetColor { id, color } => {
+                let change = self.table().recoloring(id, color)?;
+                self.change_table("Recolor label", change)
+            }
+            EditCommand::Undo => {
+                let target = self.history().cursor().checked_sub(1).ok_or(EditError::NothingToUndo)?;
+                self.go_to(target)
+            }
+            EditCommand::Redo if !self.can_redo() => Err(EditError::NothingToRedo),
+            EditCommand::Redo => self.go_to(self.history().cursor() + 1),
+            EditCommand::GoTo(step) => self.go_to(step),
+            _ => Ok(Effects::default()),
+        }?;
+        Ok(ended.and(effects))
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<Effects, EditError> {
+        Ok(self.record(JournalRecord::Commit(commit))?)
+    }
+
+    fn go_to(&mut self, step: usize) -> Result<Effects, EditError> {
+        if step == self.history().cursor() {
+            return Ok(Effects::default());
+        }
+        let absolute = self.history().absolute(step);
+        Ok(self.record(JournalRecord::GoTo(absolute))?)
+    }
+
+    fn add_click(&mut self, click: Click) -> Result<Effects, EditError> {
+        let full = self.image().grid().full_box();
+        if !full.contains(click.voxel) {
+            return Err(EditError::ClickOutside { voxel: click.voxel, dims: full.end() });
+        }
+        let after = self.prompts().with(click);
+        self.set_prompts("Add point", after).unwrap_or_else(|| Ok(Effects::default()))
+    }
+
+    /// Replaces the clicks as one step; `None` if they stay the same.
+    fn set_prompts(&mut self, name: &str, after: Prompts) -> Option<Result<Effects, EditError>> {
+        let before = self.prompts().clone();
+        (before != after).then(|| self.commit(Commit::of(name, Delta::Prompts { before, after })))
+    }
+
+    fn accept_preview(&mut self) -> Result<Effects, EditError> {
+        let preview = self.preview().cloned().ok_or(EditError::NoPreview)?;
+        if preview.is_empty() {
+            return Err(EditError::EmptyPreview);
+        }
+        let patch = self.patch_from(&preview, self.table().active())?;
+        let mut deltas = vec![Delta::Labels(patch)];
+        if !self.prompts().is_empty() {
+            deltas.push(Delta::Prompts { before: self.prompts().clone(), after: Prompts::default() });
+        }
+        let effects = self.commit(Commit { name: "Segment lesion".to_owned(), deltas })?;
+        Ok(effects.and(self.take_preview()))
+    }
+
+    fn reject_preview(&mut self) -> Result<Effects, EditError> {
+        let dropped = self.take_preview();
+        match self.set_prompts("Discard points", Prompts::default()) {
+            Some(result) => Ok(result?.and(dropped)),
+            None => Ok(dropped),
+        }
+    }
+
+    /// The patch that gives a mask a label; refused if the label is locked or every change is.
+    fn patch_from(&self, mask: &BoxMask, label: u16) -> Result<LabelPatch, EditError> {
+        self.check_unlocked(label)?;
+        let patch = LabelPatch::from_mask(self.labels(), mask, label, &self.rule())?;
+        if !patch.is_empty() {
+            return Ok(patch);
+        }
+        let unprotected = LabelPatch::from_mask(self.labels(), mask, label, &OverwriteRule::default())?;
+        if unprotected.is_empty() { Ok(patch) } else { Err(EditError::Protected) }
+    }
+
+    fn write_mask(&mut self, name: String, mask: &BoxMask, label: u16) -> Result<Effects, EditError> {
+        if label != BACKGROUND && self.table().get(label).is_none() {
+            return Err(crate::label::TableError::Unknown { id: label }.into());
+        }
+        let patch = self.patch_from(mask, label)?;
+        self.commit_patch(name, patch)
+    }
+
+    fn commit_patch(&mut self, name: String, patch: LabelPatch) -> Result<Effects, EditError> {
+        if patch.is_empty() {
+            return Ok(Effects::default());
+        }
+        self.commit(Commit::of(name, Delta::Labels(patch)))
+    }
+
+    fn replace_labels(&mut self, name: String, labels: &LabelMap) -> Result<Effects, EditError> {
+        let grid = *self.image().grid();
+        if !grid.matches(labels.grid()) {
+            return Err(EditError::Grid { found: labels.grid().dims(), expected: grid.dims() });
+        }
+        let rule = OverwriteRule { draw_over: DrawOver::Everywhere, locked: self.table().locked() };
+        let patch = LabelPatch::replace_box(self.labels(), grid.full_box(), labels.voxels(), &rule)?;
+        let added = self.table().adding_missing(&labels.used_labels());
+        let mut deltas: Vec<Delta> = added.into_iter().map(Delta::Table).collect();
+        if !patch.is_empty() {
+            deltas.push(Delta::Labels(patch));
+        }
+        if deltas.is_empty() { Ok(Effects::default()) } else { self.commit(Commit { name, deltas }) }
+    }
+
+    fn check_unlocked(&self, id: u16) -> Result<(), EditError> {
+        match self.table().get(id) {
+            Some(entry) if entry.locked => Err(EditError::Locked { id, name: entry.name.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    fn add_label(&mut self, name: Option<&str>) -> Result<Effects, EditError> {
+        let entry = self.table().proposed(name)?;
+        let id = entry.id;
+        let change = self.table().adding(entry)?;
+        let added = self.change_table("Add label", change)?;
+        let activated = self.record(JournalRecord::Look(crate::label::LookChange::Active(id)))?;
+        Ok(added.and(activated))
+    }
+
+    fn remove_label(&mut self, id: u16) -> Result<Effects, EditError> {
+        let change = self.table().removing(id)?;
+        self.check_unlocked(id)?;
+        let voxels = BoxMask::from_labels(self.labels(), id);
+        let patch = LabelPatch::from_mask(self.labels(), &voxels, BACKGROUND, &OverwriteRule::default())?;
+        let mut deltas = vec![Delta::Table(change)];
+        if !patch.is_empty() {
+            deltas.insert(0, Delta::Labels(patch));
+        }
+        self.commit(Commit { name: "Remove label".to_owned(), deltas })
+    }
+
+    fn change_table(&mut self, name: &str, change: TableChange) -> Result<Effects, EditError> {
+        if change.is_idle() {
+            return Ok(Effects::default());
+        }
+        self.commit(Commit::of(name, Delta::Table(change)))
+    }
+
+    fn begin_stroke(
+        &mut self,
+        tool: StrokeTool,
+        shape: BrushShape,
+        radius_mm: f64,
+    ) -> Result<Effects, EditError> {
+        if !(radius_mm > 0.0 && radius_mm <= MAX_BRUSH_RADIUS_MM) {
+            return Err(EditError::Radius { radius_mm, max_mm: MAX_BRUSH_RADIUS_MM });
+        }
+        if let BrushShape::Disc { normal_world } = shape
+            && !(normal_world.norm() > 1e-12 && normal_world.norm().is_finite())
+        {
+            return Err(EditError::Plane);
+        }
+        let (active, mut rule) = (self.table().active(), self.rule());
+        let label = if tool == StrokeTool::Brush { active } else { BACKGROUND };
+        if tool != StrokeTool::EraseAll {
+            self.check_unlocked(active)?;
+        }
+        if tool == StrokeTool::Eraser {
+            rule.draw_over = DrawOver::Label(active);
+        }
+        self.stroke = Some(Stroke { tool, shape, radius_mm, label, rule });
+        Ok(Effects::default())
+    }
+
+    fn stroke_to(&mut self, from: WorldPoint, to: WorldPoint) -> Result<Effects, EditError> {
+        let stroke = self.stroke.as_ref().ok_or(EditError::NoStroke)?;
+        let spans = sweep(self.image().grid(), stroke.shape, stroke.radius_mm, from, to);
+        let patch = LabelPatch::from_spans(self.labels(), spans, stroke.label, &stroke.rule)?;
+        if patch.is_empty() {
+            return Ok(Effects::default());
+        }
+        let name = stroke.tool.step_name().to_owned();
+        Ok(self.record(JournalRecord::StrokePart { name, patch })?)
+    }
+
+    fn end_stroke(&mut self) -> Result<Effects, EditError> {
+        self.stroke = None;
+        if !self.state.has_open_stroke() {
+            return Ok(Effects::default());
+        }
+        Ok(self.record(JournalRecord::StrokeEnd)?)
+    }
+
+    fn cancel_stroke(&mut self) -> Result<Effects, EditError> {
+        self.stroke = None;
+        if !self.state.has_open_stroke() {
+            return Ok(Effects::default());
+        }
+        Ok(self.record(JournalRecord::StrokeCancel)?)
+    }
+}

@@ -1,0 +1,293 @@
+//! The part of a document that is saved.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effects, JournalRecord};
+use crate::geometry::Grid;
+use crate::history::{Commit, Delta, History};
+use crate::label::{LabelMap, LabelTable, RleError, RunLengths, TableError};
+use crate::patch::{LabelPatch, PatchError};
+use crate::prompt::Prompts;
+
+/// Why a record cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// A change of labels does not fit.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// A change of the table does not fit.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The clicks are not those that a step replaces.
+    #[error("a stored change of clicks does not fit the present clicks")]
+    Prompts,
+    /// A step that is not in the history.
+    #[error("step {step} is not in the history, which holds steps {first} to {last}")]
+    NoSuchStep {
+        /// The step asked for.
+        step: u64,
+        /// First position that can be reached.
+        first: u64,
+        /// Last position that can be reached.
+        last: u64,
+    },
+    /// The stored label map does not fit its grid.
+    #[error(transparent)]
+    Labels(#[from] RleError),
+    /// The stored state contradicts itself.
+    #[error("the stored state contradicts itself: {what}")]
+    Inconsistent {
+        /// Which part.
+        what: &'static str,
+    },
+}
+
+/// A stroke that is not finished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct OpenStroke {
+    name: String,
+    parts: Vec<LabelPatch>,
+}
+
+/// Labels, their names, clicks and the history of it all; changes only by [`State::apply`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    labels: Arc<LabelMap>,
+    table: LabelTable,
+    prompts: Prompts,
+    history: History,
+    stroke: Option<OpenStroke>,
+}
+
+/// A [`State`] as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    grid: Grid,
+    labels: RunLengths,
+    table: LabelTable,
+    prompts: Prompts,
+    history: History,
+    stroke: Option<OpenStroke>,
+}
+
+impl State {
+    /// No labels yet.
+    pub fn new(grid: Grid) -> Self {
+        Self {
+            labels: Arc::new(LabelMap::new(grid)),
+            table: LabelTable::default(),
+            prompts: Prompts::default(),
+            history: History::default(),
+            stroke: None,
+        }
+    }
+
+    /// The label map; cheap to hold on to.
+    pub fn labels(&self) -> &Arc<LabelMap> {
+        &self.labels
+    }
+
+    /// Names and colours.
+    pub fn table(&self) -> &LabelTable {
+        &self.table
+    }
+
+    /// Clicks of the object being segmented.
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+
+    /// Steps.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Whether a stroke has begun to change labels and is not finished.
+    pub fn has_open_stroke(&self) -> bool {
+        self.stroke.is_some()
+    }
+
+    /// Changes the state.
+    ///
+    /// # Errors
+    /// [`StateError`] if the record was made for another state; nothing changes then.
+    pub fn apply(&mut self, record: JournalRecord) -> Result<Effects, StateError> {
+        match record {
+            JournalRecord::Commit(commit) => {
+                let effects = self.run(&commit, Direction::Forward)?;
+                self.history.push(commit);
+                Ok(effects.with_history())
+            }
+            JournalRecord::StrokePart { name, patch } => self.extend_stroke(name, patch),
+            JournalRecord::StrokeEnd => Ok(self.end_stroke()),
+            JournalRecord::StrokeCancel => self.cancel_stroke(),
+            JournalRecord::GoTo(step) => self.go_to(step),
+            JournalRecord::Look(change) => {
+                self.table.look(change)?;
+                Ok(Effects { table_changed: true, ..Effects::default() })
+            }
+        }
+    }
+
+    /// The state as it is stored.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            grid: *self.labels.grid(),
+            labels: RunLengths::encode(self.labels.voxels()),
+            table: self.table.clone(),
+            prompts: self.prompts.clone(),
+            history: self.history.clone(),
+            stroke: self.stroke.clone(),
+        }
+    }
+
+    fn extend_stroke(&mut self, name: String, patch: LabelPatch) -> Result<Effects, StateError> {
+        patch.apply(Arc::make_mut(&mut self.labels))?;
+        let effects = Effects::of_labels(&patch);
+        self.stroke.get_or_insert(OpenStroke { name, parts: Vec::new() }).parts.push(patch);
+        Ok(effects)
+    }
+
+    fn end_stroke(&mut self) -> Effects {
+        let Some(OpenStroke { name, parts }) = self.stroke.take() else { return Effects::default() };
+        let parts = LabelPatch::merged(&parts).map_or(parts, |patch| vec![patch]);
+        self.history.push(Commit { name, deltas: parts.into_iter().map(Delta::Labels).collect() });
+        Effects::default().with_history()
+    }
+
+    fn cancel_stroke(&mut self) -> Result<Effects, StateError> {
+        let Some(OpenStroke { name, parts }) = self.stroke.take() else { return Ok(Effects::default()) };
+        let commit = Commit { name, deltas: parts.into_iter().map(Delta::Labels).collect() };
+        self.run(&commit, Direction::Backward)
+    }
+
+    fn go_to(&mut self, step: u64) -> Result<Effects, StateError> {
+        let mut effects = self.end_stroke();
+        let (first, last) = (self.history.absolute(0), self.history.absolute(self.history.len()));
+        let target = self.history.relative(step).ok_or(StateError::NoSuchStep { step, first, last })?;
+        // The history is set aside so that its steps can be read while the rest changes.
+        let mut history = std::mem::take(&mut self.history);
+        let result = loop {
+            let cursor = history.cursor();
+            let (commit, direction, next) = match cursor.cmp(&target) {
+                std::cmp::Ordering::Equal => break Ok(()),
+                std::cmp::Ordering::Less => (history.step_at_cursor(), Direction::Forward, cursor + 1),
+                std::cmp::Ordering::Greater => {
+                    (history.step_before_cursor(), Direction::Backward, cursor - 1)
+                }
+            };
+            let Some(commit) = commit else { break Ok(()) };
+            match self.run(commit, direction) {
+                Ok(more) => effects = effects.and(more),
+                Err(error) => break Err(error),
+            }
+            history.move_cursor(next);
+        };
+        self.history = history;
+        result.map(|()| effects.with_history())
+    }
+
+    /// Carries out all changes of a step, or none.
+    fn run(&mut self, commit: &Commit, direction: Direction) -> Result<Effects, StateError> {
+        let count = commit.deltas.len();
+        let mut effects = Effects::default();
+        for done in 0..count {
+            match self.change(&commit.deltas[direction.index(done, count)], direction) {
+                Ok(more) => effects = effects.and(more),
+                Err(error) => {
+                    for undo in (0..done).rev() {
+                        // What has just been done can be taken back.
+                        self.change(&commit.deltas[direction.index(undo, count)], direction.opposite()).ok();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(effects)
+    }
+
+    fn change(&mut self, delta: &Delta, direction: Direction) -> Result<Effects, StateError> {
+        match delta {
+            Delta::Labels(patch) => {
+                let labels = Arc::make_mut(&mut self.labels);
+                match direction {
+                    Direction::Forward => patch.apply(labels)?,
+                    Direction::Backward => patch.revert(labels)?,
+                }
+                Ok(Effects::of_labels(patch))
+            }
+            Delta::Table(change) => {
+                match direction {
+                    Direction::Forward => self.table.apply(change)?,
+                    Direction::Backward => self.table.apply(&change.inverse())?,
+                }
+                Ok(Effects { table_changed: true, ..Effects::default() })
+            }
+            Delta::Prompts { before, after } => {
+                let (from, to) = match direction {
+                    Direction::Forward => (before, after),
+                    Direction::Backward => (after, before),
+                };
+                if self.prompts != *from {
+                    return Err(StateError::Prompts);
+                }
+                self.prompts.clone_from(to);
+                Ok(Effects { prompts_changed: true, ..Effects::default() })
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    /// Size and place of the label map.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The state that was stored. Memory for two bytes a voxel of [`Snapshot::grid`] is taken.
+    ///
+    /// # Errors
+    /// [`StateError`] if parts of it do not fit together.
+    pub fn into_state(mut self) -> Result<State, StateError> {
+        // Stored sizes are not trusted: the same checks as for a new grid.
+        let grid = Grid::new(self.grid.dims(), *self.grid.affine())
+            .map_err(|_| StateError::Inconsistent { what: "size of the image" })?;
+        if !self.table.is_consistent() {
+            return Err(StateError::Inconsistent { what: "list of labels" });
+        }
+        if !self.history.is_consistent() {
+            return Err(StateError::Inconsistent { what: "history" });
+        }
+        let voxels = self.labels.decode(grid.voxel_count())?;
+        let labels = LabelMap::from_voxels(grid, voxels)
+            .map_err(|_| StateError::Inconsistent { what: "label map" })?;
+        let Self { table, prompts, history, stroke, .. } = self;
+        Ok(State { labels: Arc::new(labels), table, prompts, history, stroke })
+    }
+}
+
+/// Which way a step is run.
+#[derive(Clone, Copy)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+impl Direction {
+    fn opposite(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+
+    /// Index of the `done`-th change to make.
+    fn index(self, done: usize, count: usize) -> usize {
+        match self {
+            Self::Forward => done,
+            Self::Backward => count - 1 - done,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Which voxel belongs to what: label maps, the table that names labels, binary masks, and their storage.
+
+mod map;
+mod mask;
+mod rle;
+mod table;
+
+pub use map::{LabelMap, LabelMapError};
+pub use mask::{BoxMask, MaskError, RowSpan};
+pub use rle::{RleError, RunLengths};
+pub(crate) use rle::{push_varint, read_varint};
+pub use table::{BACKGROUND, LabelEntry, LabelTable, LookChange, MAX_NAME_CHARS, TableChange, TableError};
