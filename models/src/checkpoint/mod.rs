@@ -7,7 +7,7 @@ mod state_dict;
 use std::path::PathBuf;
 
 pub use module_io::{KeyRules, apply, collect, count_parameters, weight_shapes};
-pub use state_dict::{FloatFormat, StateDict, StoredTensor};
+pub use state_dict::{FloatFormat, FloatValues, StateDict, StoredTensor};
 
 /// Why a checkpoint cannot be read, written or used.
 #[derive(Debug, thiserror::Error)]

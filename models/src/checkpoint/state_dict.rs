@@ -92,6 +92,9 @@ impl safetensors::View for &StoredTensor {
     }
 }
 
+/// The values of a tensor, row-major, and its shape, slowest axis first.
+pub type FloatValues = (Vec<f32>, Vec<usize>);
+
 /// Named tensors in the order of their names.
 #[derive(Debug, Clone, Default)]
 pub struct StateDict {
@@ -184,7 +187,7 @@ impl StateDict {
     ///
     /// # Errors
     /// A tensor of another kind than floating point.
-    pub fn floats(&self, name: &str) -> Result<Option<(Vec<f32>, Vec<usize>)>, CheckpointError> {
+    pub fn floats(&self, name: &str) -> Result<Option<FloatValues>, CheckpointError> {
         let Some(tensor) = self.get(name) else { return Ok(None) };
         let values = tensor.to_f32().ok_or_else(|| CheckpointError::DataType {
             name: name.to_owned(),

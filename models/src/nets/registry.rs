@@ -30,6 +30,7 @@ macro_rules! networks {
     ($($variant:ident, $config:path, $network:path, $arch:literal, $about:literal;)+) => {
         /// The networks as one module, so that training and inference need no generics.
         #[derive(Module, Debug)]
+        #[expect(clippy::large_enum_variant, reason = "burn has no modules behind a Box; there is one a network")]
         enum Network {
             $(#[doc = $about] $variant($network),)+
         }

@@ -27,6 +27,7 @@ impl TransposedConv {
 
 /// Two convolutions, with or without a shortcut.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "burn has no modules behind a Box; there are a few a network")]
 pub(super) enum MonaiBlock {
     Residual(ResidualBlock),
     Basic(BasicBlock),
@@ -78,6 +79,7 @@ struct Layered {
 
 /// One doubling of a branch.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "burn has no modules behind a Box; there are a few a network")]
 enum Doubling {
     Plain(TransposedConv),
     Refined((TransposedConv, MonaiBlock)),
