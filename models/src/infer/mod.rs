@@ -5,6 +5,7 @@ mod one_click;
 mod simulate;
 mod stage;
 
+pub(crate) use one_click::WINDOW_GROWTH;
 pub use one_click::{ClickRequest, ClickResult, Intermediates, OneClick};
 pub use simulate::{SimulatedClick, simulate_clicks};
 

@@ -24,7 +24,7 @@ const EMPTY_SIDE_MM: f64 = 96.0;
 /// How often the window grows when the coarse answer reaches its border.
 const MAX_WINDOWS: usize = 3;
 /// By how much it grows.
-const WINDOW_GROWTH: f64 = 1.5;
+pub(crate) const WINDOW_GROWTH: f64 = 1.5;
 
 /// What to segment. Everything is captured here: the image may be replaced in the window meanwhile.
 #[derive(Clone, Debug)]
@@ -238,16 +238,18 @@ impl OneClick {
         loop {
             let grid = cube_grid(center, side, self.coarse.card().size).map_err(|e| self.failed(&e))?;
             let values = resample(&request.volume, &grid, request.volume.range().min);
+            let previous =
+                request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, &grid));
             let input = StageInput {
                 grid: &grid,
                 values: &values,
                 modality: request.volume.meta().modality,
                 positive: &clicks.positive,
                 negative: &clicks.negative,
-                previous: None,
+                previous: previous.as_deref(),
             };
             let output = self.with_fallback(notes, |s| s.coarse.run(&input, false))?;
-            let window = Window { grid, values, probability: output.probability };
+            let window = Window { grid, values, probability: output.probability, previous };
             tried += 1;
             let largest = request.volume.grid().extent_mm().into_iter().fold(0.0, f64::max);
             if tried == MAX_WINDOWS || side >= largest || !window.reaches_border(clicks) {
@@ -366,12 +368,17 @@ struct Window {
     grid: Grid,
     values: Vec<f32>,
     probability: Vec<f32>,
+    previous: Option<Vec<f32>>,
 }
 
 impl Window {
-    /// The component at the clicks, else the nearest, else nothing (networks.md D11).
+    /// The component at the clicks, else the nearest, else nothing (networks.md D11). What was accepted so far
+    /// counts as object, so that a refining click never cuts the cube smaller than the object at hand.
     fn component(&self, clicks: &Clicks) -> Option<Vec<bool>> {
-        let mask: Vec<bool> = self.probability.iter().map(|p| *p >= 0.5).collect();
+        let mut mask: Vec<bool> = self.probability.iter().map(|p| *p >= 0.5).collect();
+        for (inside, previous) in mask.iter_mut().zip(self.previous.iter().flatten()) {
+            *inside |= *previous >= 0.5;
+        }
         answer::component_at(&mask, &self.grid, &clicks.positive)
     }
 

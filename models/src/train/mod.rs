@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod click;
 pub mod dataset;
+mod export;
 pub mod loss;
 mod plot;
 pub mod recipe;
@@ -11,5 +12,6 @@ pub mod sample;
 pub mod shapes;
 mod validate;
 
+pub use export::export_model;
 pub use recipe::{Recipe, RecipeError};
 pub use run::{RunEvent, RunSummary, TrainError, train};

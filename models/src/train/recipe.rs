@@ -96,6 +96,19 @@ impl DataSource {
             Self::Pairs { weight, .. } | Self::Planted { weight, .. } | Self::Scenes { weight } => *weight,
         }
     }
+
+    /// Takes relative paths from `folder`.
+    pub fn resolve(&mut self, folder: &Path) {
+        let absolute = |path: &mut PathBuf| *path = folder.join(&*path);
+        match self {
+            Self::Pairs { images, masks, .. } => {
+                absolute(images);
+                masks.iter_mut().for_each(absolute);
+            }
+            Self::Planted { hosts, .. } => hosts.iter_mut().for_each(absolute),
+            Self::Scenes { .. } => {}
+        }
+    }
 }
 
 /// How the step size falls.
@@ -205,6 +218,31 @@ pub struct Recipe {
     /// Weights to begin with instead of random ones.
     #[serde(default)]
     pub start_from: Option<PathBuf>,
+    /// What the model's card says beside what the run knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardText>,
+}
+
+/// The part of a model card that only a person can write.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardText {
+    /// One line for people.
+    pub title: String,
+    /// For a second stage: the first stage that cuts its cube.
+    #[serde(default)]
+    pub coarse: Option<String>,
+    /// Whether it is taken when nobody chose.
+    #[serde(default)]
+    pub is_default: bool,
+    /// Licence of the weights.
+    pub licence: String,
+    /// Data with their licences.
+    pub data: Vec<String>,
+    /// Which cases were set aside.
+    pub split: String,
+    /// What it is not good at.
+    pub limits: Vec<String>,
 }
 
 impl Recipe {
@@ -223,18 +261,8 @@ impl Recipe {
     }
 
     fn resolve(&mut self, folder: &Path) {
-        let absolute = |path: &mut PathBuf| *path = folder.join(&*path);
-        for source in &mut self.data {
-            match source {
-                DataSource::Pairs { images, masks, .. } => {
-                    absolute(images);
-                    masks.iter_mut().for_each(absolute);
-                }
-                DataSource::Planted { hosts, .. } => hosts.iter_mut().for_each(absolute),
-                DataSource::Scenes { .. } => {}
-            }
-        }
-        self.start_from.iter_mut().for_each(absolute);
+        self.data.iter_mut().for_each(|source| source.resolve(folder));
+        self.start_from.iter_mut().for_each(|path| *path = folder.join(&*path));
     }
 
     fn check(&self) -> Result<(), RecipeError> {

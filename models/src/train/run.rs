@@ -106,6 +106,8 @@ struct Progress {
     best_step: usize,
     best_score: f64,
     stale_validations: usize,
+    #[serde(default)]
+    best: Validation,
 }
 
 /// Trains by a recipe into `folder`; a folder that holds a checkpoint of the same recipe is continued.
@@ -129,7 +131,6 @@ pub fn train(
     let mut run = Run::begin_or_resume(recipe, folder, device)?;
     let begun = Instant::now();
     let minutes_before = run.progress.minutes;
-    let mut best = Validation::default();
     let mut losses = Vec::new();
     let mut since = Instant::now();
     while !run.is_over() {
@@ -157,9 +158,6 @@ pub fn train(
         }
         if step.is_multiple_of(recipe.validate_every) || run.is_over() {
             let (validation, is_best) = run.validate(&validation_set)?;
-            if is_best {
-                best = validation.clone();
-            }
             on_event(&RunEvent::Validated { step, validation, is_best });
         }
     }
@@ -167,7 +165,7 @@ pub fn train(
         steps: run.progress.step,
         minutes: run.progress.minutes,
         best_step: run.progress.best_step,
-        best,
+        best: run.progress.best,
         weights: folder.join("best.safetensors"),
     })
 }
@@ -310,6 +308,7 @@ impl<'a> Run<'a> {
             self.progress.best_score = validation.score();
             self.progress.best_step = self.progress.step;
             self.progress.stale_validations = 0;
+            self.progress.best = validation.clone();
             network.save_weights(&self.folder.join("best.safetensors"), FloatFormat::F32)?;
         } else {
             self.progress.stale_validations += 1;
@@ -393,7 +392,8 @@ fn targets_for(heads: &[Tensor<5>], target: &Tensor<5>) -> Vec<Tensor<5>> {
 fn claim_folder(recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
     std::fs::create_dir_all(folder).map_err(|cause| TrainError::Folder { cause, path: folder.to_owned() })?;
     let path = folder.join("recipe.json");
-    let text = to_json(recipe);
+    // The card's text does not change the weights.
+    let text = to_json(&Recipe { card: None, ..recipe.clone() });
     match std::fs::read_to_string(&path) {
         Ok(old) if old != text => Err(TrainError::OtherRecipe(folder.to_owned())),
         Ok(_) => Ok(()),
@@ -401,11 +401,11 @@ fn claim_folder(recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
     }
 }
 
-fn to_json(value: &impl Serialize) -> String {
+pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data with string keys")
 }
 
-fn write_text(path: &Path, text: &str) -> Result<(), TrainError> {
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), TrainError> {
     hilum_core::io::replace_file(path, |out| out.write_all(text.as_bytes()))
         .map_err(|e| TrainError::Folder { cause: std::io::Error::other(e), path: path.to_owned() })
 }

@@ -9,6 +9,7 @@ use super::augment;
 use super::dataset::{Case, Dataset, Host, Loaded};
 use super::recipe::{Recipe, Stage};
 use super::shapes::{Body, Irregularity, log_uniform, normal, random_rotation};
+use crate::infer::WINDOW_GROWTH;
 use crate::transform::channels::{Channel, Crop, channels};
 use crate::transform::cube::{cube_grid, resample, resample_mask};
 
@@ -149,7 +150,7 @@ fn stage_grid(
     stretch: f64,
 ) -> Grid {
     let (center, side_mm) = match recipe.stage {
-        Stage::Coarse { window_mm } => (click, window_mm),
+        Stage::Coarse { window_mm } => (click, window_mm * window_growth(length_mm, window_mm, stretch)),
         Stage::Fine { margin, min_side_mm } => {
             let center = centroid + jitter * length_mm;
             let side = (margin * length_mm * stretch).max(min_side_mm);
@@ -157,6 +158,18 @@ fn stage_grid(
         }
     };
     cube_grid(center, side_mm, recipe.size).expect("the size was checked with the recipe")
+}
+
+/// How far the pipeline would have let the window grow: it does while the object reaches the border.
+fn window_growth(length_mm: f64, window_mm: f64, stretch: f64) -> f64 {
+    let needed = length_mm * stretch / (0.8 * window_mm);
+    if needed <= 1.0 {
+        1.0
+    } else if needed <= WINDOW_GROWTH {
+        WINDOW_GROWTH
+    } else {
+        WINDOW_GROWTH * WINDOW_GROWTH
+    }
 }
 
 fn place(
@@ -185,8 +198,13 @@ fn place(
     }
 }
 
-fn random_lesion(rng: &mut impl Rng) -> (Body, f64) {
-    let length = log_uniform(7.0, 120.0, rng);
+/// A random body; in a coarse window at least three voxels long.
+fn random_lesion(recipe: &Recipe, rng: &mut impl Rng) -> (Body, f64) {
+    let shortest = match recipe.stage {
+        Stage::Coarse { window_mm } => 3.0 * window_mm / recipe.size as f64,
+        Stage::Fine { .. } => 7.0,
+    };
+    let length = log_uniform(shortest, 120.0, rng);
     let irregularity = Irregularity { elongation: 2.2, dents: 0.4 };
     (Body::random(WorldPoint::origin(), length, irregularity, rng), length)
 }
@@ -203,7 +221,7 @@ fn point_inside(body: &Body, length_mm: f64, rng: &mut impl Rng) -> WorldPoint {
 }
 
 fn planted(host: &Host, recipe: &Recipe, rng: &mut impl Rng) -> Sample {
-    let (body, length) = random_lesion(rng);
+    let (body, length) = random_lesion(recipe, rng);
     let click = point_inside(&body, length, rng);
     let grid = random_stage_grid(recipe, &body, click, length, rng);
     let pose = Pose::random(log_uniform(0.7, 1.5, rng), rng);
@@ -230,7 +248,7 @@ fn random_stage_grid(
 const LEVELS_HU: [f32; 9] = [-900.0, -800.0, -100.0, 0.0, 45.0, 60.0, 110.0, 180.0, 600.0];
 
 fn scene(recipe: &Recipe, rng: &mut impl Rng) -> Sample {
-    let (body, length) = random_lesion(rng);
+    let (body, length) = random_lesion(recipe, rng);
     let click = point_inside(&body, length, rng);
     let grid = random_stage_grid(recipe, &body, click, length, rng);
     let mut level = || LEVELS_HU[rng.random_range(0..LEVELS_HU.len())] + normal(rng) as f32 * 15.0;
@@ -245,7 +263,7 @@ fn scene(recipe: &Recipe, rng: &mut impl Rng) -> Sample {
         let edge = log_uniform(0.3, 3.0, rng);
         paint(&mut values, &grid, &thing, edge, |_, _| level);
     }
-    let noise = log_uniform(3.0, 40.0, rng) as f32;
+    let noise = log_uniform(2.0, 25.0, rng) as f32;
     augment::add_noise(&mut values, recipe.size, noise, rng.random_bool(0.6), rng);
     let modality = if rng.random_bool(0.5) { Modality::Ct } else { Modality::Other };
     with_lesion(grid, values, &body, click, 1.0, modality, rng)
@@ -280,7 +298,7 @@ impl Look {
             (level, rng.random_range(0.03..0.2))
         } else {
             let sign = if rng.random_bool(0.6) { -1.0 } else { 1.0 };
-            let least = 12.0f64.max(0.5 * f64::from(host_sd.min(40.0)));
+            let least = 20.0f64.max(f64::from(host_sd.min(40.0)));
             let contrast = log_uniform(least, 160.0, rng) as f32;
             (host_level + sign * contrast, rng.random_range(0.25..1.0))
         };

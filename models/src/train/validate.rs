@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use nalgebra::Vector3;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Loaded};
 use super::recipe::Recipe;
@@ -28,14 +28,21 @@ pub struct ValidationSet {
 }
 
 /// Mean Dice of a validation.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Validation {
-    /// Over the cases set aside.
+    /// Over the cases set aside; NaN without any.
+    #[serde(deserialize_with = "nan_for_null")]
     pub real: f64,
-    /// Over synthetic samples that training never draws.
+    /// Over synthetic samples that training never draws; NaN without any.
+    #[serde(deserialize_with = "nan_for_null")]
     pub synthetic: f64,
     /// Case by case.
     pub cases: Vec<(String, f64)>,
+}
+
+/// JSON has no NaN and writes `null` for it.
+fn nan_for_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Validation {
