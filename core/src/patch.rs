@@ -5,7 +5,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::VoxelBox;
-use crate::label::{BACKGROUND, BoxMask, LabelMap, RowSpan, push_varint, read_varint};
+use crate::label::{
+    BACKGROUND, BoxMask, LabelMap, RowSpan, count_leading, push_varint, read_varint, runs_of,
+};
 
 /// Why a patch cannot be made or applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,7 +166,7 @@ impl LabelPatch {
             if start < builder.end() {
                 return Err(outside(map, span));
             }
-            for same in map.voxels()[start..start + x_end - x_start].chunk_by(|a, b| a == b) {
+            for same in runs_of(&map.voxels()[start..start + x_end - x_start]) {
                 if same[0] != new && rule.allows(same[0], new) {
                     builder.push(Run { start, len: same.len(), old: same[0], new });
                 }
@@ -205,19 +207,26 @@ impl LabelPatch {
         Ok(builder.finish())
     }
 
-    /// One patch that does the work of several that touch no voxel twice; `None` if some do.
-    pub fn merged(patches: &[Self]) -> Option<Self> {
-        let dims = patches.first()?.dims;
-        let mut runs: Vec<Run> = patches.iter().flat_map(Self::runs).collect();
-        runs.sort_unstable_by_key(|run| run.start);
-        let mut builder = PatchBuilder::new(dims);
-        for run in runs {
+    /// One patch that does the work of two that touch no voxel twice; `None` if they do.
+    pub fn merged(&self, other: &Self) -> Option<Self> {
+        if self.dims != other.dims {
+            return None;
+        }
+        let mut builder = PatchBuilder::new(self.dims);
+        let (mut mine, mut theirs) = (self.runs().peekable(), other.runs().peekable());
+        loop {
+            let next = match (mine.peek(), theirs.peek()) {
+                (None, None) => return Some(builder.finish()),
+                (Some(a), Some(b)) if a.start < b.start => mine.next(),
+                (Some(_), None) => mine.next(),
+                _ => theirs.next(),
+            };
+            let run = next?;
             if run.start < builder.end() {
                 return None;
             }
             builder.push(run);
         }
-        patches.iter().all(|patch| patch.dims == dims).then(|| builder.finish())
     }
 
     /// Changes the map.
@@ -266,6 +275,11 @@ impl LabelPatch {
         self.voxel_count == 0
     }
 
+    /// Bytes of the packed runs, a measure of the work that the patch makes.
+    pub(crate) fn packed_bytes(&self) -> usize {
+        self.packed.len()
+    }
+
     /// Memory taken.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.packed.len()
@@ -277,8 +291,9 @@ impl LabelPatch {
             return Err(PatchError::Grid { patch: self.dims, map: dims });
         }
         for run in self.runs().map(&direction) {
-            if let Some(at) = map.voxels()[run.range()].iter().position(|label| *label != run.old) {
-                let index = run.start + at;
+            let fitting = count_leading(&map.voxels()[run.range()], run.old);
+            if fitting < run.len {
+                let index = run.start + fitting;
                 let (voxel, found) = (map.grid().voxel(index), map.voxels()[index]);
                 return Err(PatchError::Stale { voxel, expected: run.old, found });
             }

@@ -32,7 +32,6 @@ pub struct Document {
     stroke: Option<Stroke>,
     revision: u64,
     prompts_revision: u64,
-    saved_state: u64,
     journal: Option<Vec<JournalRecord>>,
 }
 
@@ -58,14 +57,12 @@ impl Document {
         if document.state.has_open_stroke() {
             document.record(JournalRecord::StrokeEnd)?;
         }
-        document.mark_saved();
         Ok(document)
     }
 
     fn with(image: Arc<Volume>, state: State) -> Self {
         Self {
             image,
-            saved_state: state.history().state(),
             state,
             preview: None,
             draw_over: DrawOver::Everywhere,
@@ -174,14 +171,16 @@ impl Document {
         self.preview.as_ref().map(|mask| mask.count() as f64 * voxel_ml)
     }
 
-    /// Whether steps were made or undone since [`Document::mark_saved`] (or since the document began).
+    /// Whether the document is in another state than at [`Document::mark_saved`] (or than when it began). The
+    /// answer survives a restart: autosave is not what a person calls saving.
     pub fn is_modified_since_save(&self) -> bool {
-        self.saved_state != self.history().state() || self.state.has_open_stroke()
+        self.state.is_modified_since_export()
     }
 
     /// Remembers the present state as the one that was exported.
     pub fn mark_saved(&mut self) {
-        self.saved_state = self.history().state();
+        // This record is never refused.
+        self.record(JournalRecord::Exported).ok();
     }
 
     /// The state to store when a project is created.

@@ -27,6 +27,8 @@ pub enum JournalRecord {
     GoTo(u64),
     /// A label looks different, is protected or not, or is the active one.
     Look(LookChange),
+    /// The labels were exported as they are now.
+    Exported,
 }
 
 impl JournalRecord {

@@ -51,6 +51,34 @@ struct OpenStroke {
     parts: Vec<LabelPatch>,
 }
 
+impl OpenStroke {
+    /// Adds a part. Neighbours of similar size are joined, so that the parts of a stroke of any length stay few
+    /// and every run is copied a logarithmic number of times.
+    fn push(&mut self, part: LabelPatch) {
+        self.parts.push(part);
+        while let [.., before, last] = &self.parts[..] {
+            if before.packed_bytes() > 2 * last.packed_bytes() || !self.join_last_two() {
+                return;
+            }
+        }
+    }
+
+    /// The same with as few parts as possible.
+    fn joined(mut self) -> Self {
+        while self.join_last_two() {}
+        self
+    }
+
+    /// Parts that touch a voxel twice stay apart and are undone one after the other.
+    fn join_last_two(&mut self) -> bool {
+        let [.., before, last] = &self.parts[..] else { return false };
+        let Some(both) = before.merged(last) else { return false };
+        self.parts.truncate(self.parts.len() - 2);
+        self.parts.push(both);
+        true
+    }
+}
+
 /// Labels, their names, clicks and the history of it all; changes only by [`State::apply`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
@@ -59,6 +87,8 @@ pub struct State {
     prompts: Prompts,
     history: History,
     stroke: Option<OpenStroke>,
+    /// State of the history that was exported last.
+    exported: u64,
 }
 
 /// A [`State`] as it is stored.
@@ -70,6 +100,8 @@ pub struct Snapshot {
     prompts: Prompts,
     history: History,
     stroke: Option<OpenStroke>,
+    /// State of the history that was exported last.
+    exported: u64,
 }
 
 impl State {
@@ -81,6 +113,7 @@ impl State {
             prompts: Prompts::default(),
             history: History::default(),
             stroke: None,
+            exported: History::default().state(),
         }
     }
 
@@ -109,6 +142,11 @@ impl State {
         self.stroke.is_some()
     }
 
+    /// Whether the labels differ from those exported last (at first: from none), as far as the history tells.
+    pub fn is_modified_since_export(&self) -> bool {
+        self.exported != self.history.state() || self.has_open_stroke()
+    }
+
     /// Changes the state.
     ///
     /// # Errors
@@ -128,6 +166,10 @@ impl State {
                 self.table.look(change)?;
                 Ok(Effects { table_changed: true, ..Effects::default() })
             }
+            JournalRecord::Exported => {
+                self.exported = self.history.state();
+                Ok(Effects::default())
+            }
         }
     }
 
@@ -140,19 +182,20 @@ impl State {
             prompts: self.prompts.clone(),
             history: self.history.clone(),
             stroke: self.stroke.clone(),
+            exported: self.exported,
         }
     }
 
     fn extend_stroke(&mut self, name: String, patch: LabelPatch) -> Result<Effects, StateError> {
         patch.apply(Arc::make_mut(&mut self.labels))?;
         let effects = Effects::of_labels(&patch);
-        self.stroke.get_or_insert(OpenStroke { name, parts: Vec::new() }).parts.push(patch);
+        self.stroke.get_or_insert(OpenStroke { name, parts: Vec::new() }).push(patch);
         Ok(effects)
     }
 
     fn end_stroke(&mut self) -> Effects {
-        let Some(OpenStroke { name, parts }) = self.stroke.take() else { return Effects::default() };
-        let parts = LabelPatch::merged(&parts).map_or(parts, |patch| vec![patch]);
+        let Some(stroke) = self.stroke.take() else { return Effects::default() };
+        let OpenStroke { name, parts } = stroke.joined();
         self.history.push(Commit { name, deltas: parts.into_iter().map(Delta::Labels).collect() });
         Effects::default().with_history()
     }
@@ -263,8 +306,8 @@ impl Snapshot {
         let voxels = self.labels.decode(grid.voxel_count())?;
         let labels = LabelMap::from_voxels(grid, voxels)
             .map_err(|_| StateError::Inconsistent { what: "label map" })?;
-        let Self { table, prompts, history, stroke, .. } = self;
-        Ok(State { labels: Arc::new(labels), table, prompts, history, stroke })
+        let Self { table, prompts, history, stroke, exported, .. } = self;
+        Ok(State { labels: Arc::new(labels), table, prompts, history, stroke, exported })
     }
 }
 

@@ -48,8 +48,8 @@ impl LabelMap {
             return Err(LabelMapError::Count { found: voxels.len(), dims: grid.dims() });
         }
         let mut counts = vec![0; LABEL_VALUES];
-        for label in &voxels {
-            counts[usize::from(*label)] += 1;
+        for run in super::runs_of(&voxels) {
+            counts[usize::from(run[0])] += run.len();
         }
         Ok(Self { grid, voxels, counts })
     }

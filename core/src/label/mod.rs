@@ -8,5 +8,5 @@ mod table;
 pub use map::{LabelMap, LabelMapError};
 pub use mask::{BoxMask, MaskError, RowSpan};
 pub use rle::{RleError, RunLengths};
-pub(crate) use rle::{push_varint, read_varint};
+pub(crate) use rle::{count_leading, push_varint, read_varint, runs_of};
 pub use table::{BACKGROUND, LabelEntry, LabelTable, LookChange, MAX_NAME_CHARS, TableChange, TableError};

@@ -67,10 +67,10 @@ fn touching_patches_merge_and_overlapping_ones_do_not() {
     let map = map_of([6, 1, 1], vec![0; 6]);
     let span = |x_start, x_end| [RowSpan { z: 0, y: 0, x_start, x_end }];
     let patch = |x_start, x_end| LabelPatch::from_spans(&map, span(x_start, x_end), 1, &open()).unwrap();
-    let merged = LabelPatch::merged(&[patch(3, 5), patch(1, 3)]).unwrap();
-    assert_eq!(merged, patch(1, 5));
-    assert_eq!(LabelPatch::merged(&[patch(3, 5), patch(1, 4)]), None);
-    assert_eq!(LabelPatch::merged(&[]), None);
+    assert_eq!(patch(3, 5).merged(&patch(1, 3)), Some(patch(1, 5)));
+    assert_eq!(patch(1, 3).merged(&patch(3, 5)), Some(patch(1, 5)));
+    assert_eq!(patch(3, 5).merged(&patch(1, 4)), None);
+    assert_eq!(patch(3, 5).merged(&patch(3, 4)), None);
 }
 
 proptest! {

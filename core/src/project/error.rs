@@ -120,14 +120,6 @@ pub enum StoreWarning {
         /// Why the first did not fit.
         cause: StateError,
     },
-    /// The automatically saved work on this image could not be opened; it was kept under another name.
-    #[error("earlier work on this image could not be opened ({cause}); it was kept: {}", .path.display())]
-    SetAside {
-        /// Why.
-        cause: String,
-        /// Where it is now.
-        path: PathBuf,
-    },
     /// The file system has no locks.
     #[error("this folder cannot be locked; make sure that the project is open only once")]
     NoLock,

@@ -10,7 +10,6 @@
 //! Compaction starts journal N+1, writes snapshot N+1 from snapshot and journal N (which makes the generation),
 //! and only then removes generation N: whatever moment the power fails at, one complete generation is there.
 
-mod autosave;
 mod error;
 mod frame;
 mod image;
@@ -18,11 +17,10 @@ mod lock;
 mod saved;
 mod store;
 
-pub use autosave::autosave;
 pub use error::{StoreError, StoreWarning};
 pub use image::{ImageMismatch, ImageReference};
 pub use saved::Saved;
-pub use store::{Store, peek};
+pub use store::{Store, peek, set_aside};
 
 /// Version of the files that this program writes. Raise it with every change of a stored type, keep the old
 /// types, and convert in `frame::decode_snapshot` and `frame::decode_records`.

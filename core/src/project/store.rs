@@ -50,6 +50,26 @@ pub fn peek(folder: &Path) -> Result<ImageReference, StoreError> {
     read_manifest(folder).map(|manifest| manifest.image)
 }
 
+/// Renames the folder of a project that cannot be opened, so that nothing of it is lost and its place is free;
+/// returns where it is now.
+///
+/// # Errors
+/// [`StoreError::Locked`] while somebody writes it, [`StoreError::Io`].
+pub fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
+    drop(WriteLock::acquire(folder)?);
+    let mut number = 1;
+    loop {
+        let mut name = folder.file_name().unwrap_or_default().to_owned();
+        name.push(format!("-damaged-{number}"));
+        let path = folder.with_file_name(name);
+        if !path.exists() {
+            std::fs::rename(folder, &path).map_err(StoreError::io("set aside", folder))?;
+            return Ok(path);
+        }
+        number += 1;
+    }
+}
+
 impl Store {
     /// Makes a project of a folder, which is created if need be. What a crash during an earlier creation left
     /// behind is replaced.

@@ -228,6 +228,40 @@ proptest! {
     }
 }
 
+#[test]
+fn a_damaged_project_is_set_aside_and_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("case");
+    let mut document = document();
+    let store = create(&folder, &mut document);
+    assert!(matches!(set_aside(&folder), Err(StoreError::Locked { .. })));
+    drop(store);
+    std::fs::write(folder.join("snapshot-0.bin"), b"rubbish").unwrap();
+    let damaged = Store::open(&folder).unwrap_err();
+    assert!(matches!(damaged, StoreError::Damaged { .. }) && !damaged.is_temporary(), "{damaged}");
+    let kept = set_aside(&folder).unwrap();
+    assert_eq!(std::fs::read(kept.join("snapshot-0.bin")).unwrap(), b"rubbish");
+    drop(create(&folder, &mut document));
+    assert_ne!(set_aside(&folder).unwrap(), kept);
+}
+
+#[test]
+fn whether_labels_were_exported_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut document = document();
+    let mut store = create(folder.path(), &mut document);
+    document.apply(click(1)).unwrap();
+    store.append(&document.take_unsaved()).unwrap();
+    drop(store);
+    let (mut store, state, _) = reopen(folder.path());
+    assert!(state.is_modified_since_export());
+    let mut restored = Document::restore(document.image().clone(), state).unwrap();
+    restored.mark_saved();
+    store.append(&restored.take_unsaved()).unwrap();
+    drop(store);
+    assert!(!reopen(folder.path()).1.is_modified_since_export());
+}
+
 /// Variable by which the kill test tells its child where to work.
 const CHILD_FOLDER: &str = "HILUM_TEST_KILL_FOLDER";
 
