@@ -1,0 +1,97 @@
+//! Which file of one folder belongs to which of another.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+/// Endings of files that may be masks, longest first.
+const ENDINGS: [&str; 8] = [".nii.gz", ".nii", ".hdr", ".png", ".tiff", ".tif", ".bmp", ".img.gz"];
+
+/// Files of two folders with the same stem.
+#[derive(Debug)]
+pub struct Pairs {
+    /// Stem, prediction, truth; by stem.
+    pub matched: Vec<(String, PathBuf, PathBuf)>,
+    /// Stems without a truth.
+    pub only_pred: Vec<String>,
+    /// Stems without a prediction.
+    pub only_truth: Vec<String>,
+}
+
+/// Pairs the masks of two folders by file name without ending.
+pub fn pair_by_stem(pred: &Path, truth: &Path) -> anyhow::Result<Pairs> {
+    let predictions = masks_by_stem(pred)?;
+    let mut truths = masks_by_stem(truth)?;
+    let (mut matched, mut only_pred) = (Vec::new(), Vec::new());
+    for (stem, path) in predictions {
+        match truths.remove(&stem) {
+            Some(truth) => matched.push((stem, path, truth)),
+            None => only_pred.push(stem),
+        }
+    }
+    let only_truth: Vec<String> = truths.into_keys().collect();
+    if matched.is_empty() {
+        let first = |names: &[String]| names.first().cloned().unwrap_or_else(|| "no mask".into());
+        bail!(
+            "no file of the folders has the same name up to the ending (prediction: {}, truth: {}): {} and {}",
+            first(&only_pred),
+            first(&only_truth),
+            pred.display(),
+            truth.display()
+        );
+    }
+    Ok(Pairs { matched, only_pred, only_truth })
+}
+
+fn masks_by_stem(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let cannot = || format!("cannot read the folder {}", folder.display());
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let Some(stem) = stem_of(&path).filter(|_| path.is_file()) else { continue };
+        if let Some(other) = found.insert(stem.clone(), path.clone()) {
+            bail!("two masks are named {stem}; keep one: {} and {}", other.display(), path.display());
+        }
+    }
+    Ok(found)
+}
+
+fn stem_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    if name.starts_with('.') {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    let ending = ENDINGS.iter().find(|ending| lower.ends_with(*ending))?;
+    name.get(..name.len() - ending.len()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stems_lose_their_ending_and_nothing_else() {
+        assert_eq!(stem_of(Path::new("a/case.1_gtv.nii.gz")), Some("case.1_gtv".into()));
+        assert_eq!(stem_of(Path::new("B.PNG")), Some("B".into()));
+        assert_eq!(stem_of(Path::new(".hidden.nii")), None);
+        assert_eq!(stem_of(Path::new("index.csv")), None);
+    }
+
+    #[test]
+    fn files_without_a_partner_are_named_and_doubles_are_refused() {
+        let (p, t) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (folder, name) in
+            [(&p, "a.nii"), (&p, "b.nii"), (&t, "b.nii.gz"), (&t, "c.png"), (&t, "notes.txt")]
+        {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let pairs = pair_by_stem(p.path(), t.path()).unwrap();
+        assert_eq!(pairs.matched.len(), 1);
+        assert_eq!(pairs.matched[0].0, "b");
+        assert_eq!((pairs.only_pred, pairs.only_truth), (vec!["a".to_owned()], vec!["c".to_owned()]));
+        std::fs::write(t.path().join("b.png"), b"").unwrap();
+        assert!(pair_by_stem(p.path(), t.path()).unwrap_err().to_string().contains("two masks are named b"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Reading masks: NIfTI label maps, and photographs' masks as images.
+
+use std::path::Path;
+
+use anyhow::bail;
+use hilum_core::geometry::{Affine, Grid};
+use hilum_core::io::nifti::{LabelName, open_labels};
+use hilum_core::io::{self, FileKind, OpenOptions, Warning};
+use hilum_core::volume::Voxels;
+use nalgebra::Matrix3;
+
+/// Labels on a grid.
+#[derive(Debug)]
+pub struct Mask {
+    /// Label of each voxel, `[z, y, x]`; 0 is background.
+    pub labels: Vec<u16>,
+    /// Size and place.
+    pub grid: Grid,
+    /// Whether lengths are mm and not pixels.
+    pub has_physical_spacing: bool,
+    /// Everything unusual about the file.
+    pub warnings: Vec<Warning>,
+    names: Vec<LabelName>,
+}
+
+impl Mask {
+    /// Opens a mask. An image that holds only 0 and 255 is binary and gets label 1; other grey values are labels.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        match io::probe(path)? {
+            FileKind::Nifti => {
+                let image = open_labels(path)?;
+                Ok(Self {
+                    labels: image.labels,
+                    grid: image.grid,
+                    has_physical_spacing: true,
+                    warnings: image.warnings,
+                    names: image.names,
+                })
+            }
+            FileKind::Raster => Self::open_raster(path),
+            FileKind::Dicom | FileKind::Folder => {
+                bail!("a mask is a NIfTI file or an 8-bit image, not DICOM: {}", path.display())
+            }
+        }
+    }
+
+    fn open_raster(path: &Path) -> anyhow::Result<Self> {
+        let opened = io::open(path, &OpenOptions::default(), &())?;
+        let volume = opened.volume;
+        let mut labels: Vec<u16> = match volume.voxels() {
+            Voxels::U8(grey) => grey.iter().map(|v| u16::from(*v)).collect(),
+            Voxels::U16(grey) => grey.clone(),
+            Voxels::Rgb8(colors) if colors.iter().all(|[r, g, b]| r == g && g == b) => {
+                colors.iter().map(|[grey, ..]| u16::from(*grey)).collect()
+            }
+            other => bail!(
+                "the image is {}; a mask has one whole number a pixel: {}",
+                other.type_name(),
+                path.display()
+            ),
+        };
+        if labels.iter().all(|v| matches!(v, 0 | 255)) {
+            labels.iter_mut().for_each(|v| *v = u16::from(*v == 255));
+        }
+        Ok(Self {
+            labels,
+            grid: *volume.grid(),
+            has_physical_spacing: volume.meta().has_physical_spacing,
+            warnings: opened.warnings,
+            names: Vec::new(),
+        })
+    }
+
+    /// The labels with at least one voxel, ascending.
+    pub fn used_labels(&self) -> Vec<u16> {
+        let mut used = vec![false; 1 << 16];
+        self.labels.iter().for_each(|label| used[usize::from(*label)] = true);
+        (1..=u16::MAX).filter(|label| used[usize::from(*label)]).collect()
+    }
+
+    /// Where a label is.
+    pub fn of_label(&self, label: u16) -> Vec<bool> {
+        self.labels.iter().map(|v| *v == label).collect()
+    }
+
+    /// The name of a label, if the file has one.
+    pub fn name(&self, label: u16) -> Option<&str> {
+        self.names.iter().find(|name| name.value == label).map(|name| name.name.as_str())
+    }
+
+    /// The same with another distance of voxels.
+    pub fn with_spacing(mut self, spacing_mm: [f64; 3]) -> anyhow::Result<Self> {
+        let affine = self.grid.affine();
+        let linear = Matrix3::from_columns(&[0, 1, 2].map(|a| affine.direction(a) * spacing_mm[a]));
+        self.grid = Grid::new(self.grid.dims(), Affine::new(linear, affine.origin().coords)?)?;
+        self.has_physical_spacing = true;
+        self.warnings.retain(|warning| *warning != Warning::NoSpacing);
+        Ok(self)
+    }
+}
+
+/// Whether a mask lies on the grid of another file; otherwise says how they differ.
+pub fn check_same_grid(
+    mask: &Path,
+    grid: &Grid,
+    other: &Path,
+    other_grid: &Grid,
+    hint: &str,
+) -> anyhow::Result<()> {
+    if grid.matches(other_grid) {
+        return Ok(());
+    }
+    let describe = |g: &Grid| {
+        let [x, y, z] = g.dims();
+        let origin = g.affine().origin();
+        let spacing = g.spacing_mm().map(super::output::short).join(" × ");
+        format!(
+            "{x} × {y} × {z} voxels of {spacing} mm, {}, first voxel at {:.2},{:.2},{:.2} mm",
+            g.orientation().code(),
+            origin.x,
+            origin.y,
+            origin.z
+        )
+    };
+    bail!(
+        "the grids differ: {} against {}; {hint}: {} and {}",
+        describe(grid),
+        describe(other_grid),
+        mask.display(),
+        other.display()
+    )
+}

@@ -1,0 +1,226 @@
+//! `hilum measure`.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use hilum_core::geometry::Grid;
+use hilum_core::io::{self, OpenOptions};
+use hilum_core::label::BoxMask;
+use hilum_core::measure::{Axis, MaskStatistics, MaskVolume, mask_statistics, mask_volume, recist};
+use hilum_core::paint::{Components, Connectivity};
+use hilum_core::volume::Volume;
+use nalgebra::Point3;
+use serde::Serialize;
+
+use super::masks::{Mask, check_same_grid};
+use super::output::{Console, Progress, Report, table, warnings_json};
+
+/// Arguments of `measure`.
+#[derive(Debug, Args)]
+pub struct Measure {
+    /// A NIfTI mask, or an 8-bit image (grey values are labels; 0 and 255 mean one label).
+    mask: PathBuf,
+    /// The image, for the values inside the mask.
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<PathBuf>,
+    /// Only this label.
+    #[arg(long, value_name = "L")]
+    label: Option<u16>,
+    /// Every connected part of a label on its own, largest first.
+    #[arg(long)]
+    each_part: bool,
+}
+
+impl Measure {
+    /// Measures every label of a mask.
+    pub fn run(&self, console: &Console) -> anyhow::Result<()> {
+        let progress = Progress::start("measuring");
+        let mask = Mask::open(&self.mask)?;
+        let image = self.image.as_ref().map(|path| io::open(path, &OpenOptions::default(), &progress));
+        let image = image.transpose()?.map(|opened| opened.volume);
+        if let (Some(path), Some(volume)) = (&self.image, &image) {
+            let hint = "resample the mask to the image";
+            check_same_grid(&self.mask, &mask.grid, path, volume.grid(), hint)?;
+        }
+        let labels = self.labels(&mask)?;
+        let mut objects = Vec::new();
+        for label in labels {
+            for (part, voxels) in self.parts(&mask, label) {
+                objects.push(Object::of(&voxels, label, part, &mask, image.as_ref())?);
+            }
+        }
+        drop(progress);
+        console.warn_all(&mask.warnings);
+        console.report(&MeasureReport {
+            mask: self.mask.clone(),
+            spacing_mm: mask.grid.spacing_mm(),
+            has_physical_spacing: mask.has_physical_spacing,
+            labels: objects,
+            unit: image.map_or("", |volume| volume.meta().modality.unit()),
+            warnings: warnings_json(&mask.warnings),
+        })
+    }
+
+    fn labels(&self, mask: &Mask) -> anyhow::Result<Vec<u16>> {
+        let used = mask.used_labels();
+        match self.label {
+            _ if used.is_empty() => {
+                bail!("the mask is empty; there is nothing to measure: {}", self.mask.display())
+            }
+            Some(label) if !used.contains(&label) => {
+                bail!("the mask has no label {label}; it has {used:?}: {}", self.mask.display())
+            }
+            Some(label) => Ok(vec![label]),
+            None => Ok(used),
+        }
+    }
+
+    /// What is measured as one: the whole label, or each of its parts.
+    fn parts<'a>(
+        &self,
+        mask: &'a Mask,
+        label: u16,
+    ) -> Box<dyn Iterator<Item = (Option<usize>, Vec<bool>)> + 'a> {
+        if !self.each_part {
+            return Box::new(std::iter::once((None, mask.of_label(label))));
+        }
+        let components = components_of(mask, label);
+        let mut order: Vec<usize> = (0..components.all().len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(components.all()[*index].voxel_count));
+        let spread = move |part: &BoxMask| {
+            let mut voxels = vec![false; mask.labels.len()];
+            for span in part.spans() {
+                voxels[mask.grid.index([span.x_start, span.y, span.z])..][..span.x_end - span.x_start]
+                    .fill(true);
+            }
+            voxels
+        };
+        let parts = order.into_iter().enumerate();
+        Box::new(parts.map(move |(n, index)| (Some(n + 1), spread(&components.mask(index)))))
+    }
+}
+
+fn components_of(mask: &Mask, label: u16) -> Components {
+    let full = mask.grid.full_box();
+    let voxels = BoxMask::from_fn(full, |voxel| mask.labels[mask.grid.index(voxel)] == label);
+    Components::of(&voxels, Connectivity::Six)
+}
+
+#[derive(Serialize)]
+struct MeasureReport {
+    mask: PathBuf,
+    spacing_mm: [f64; 3],
+    has_physical_spacing: bool,
+    labels: Vec<Object>,
+    #[serde(skip)]
+    unit: &'static str,
+    warnings: Vec<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct Object {
+    label: u16,
+    name: Option<String>,
+    /// Number of the connected part, from 1, when each is measured on its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<usize>,
+    /// Connected parts that are measured as one.
+    parts: usize,
+    #[serde(flatten)]
+    size: MaskVolume,
+    long_axis_mm: f64,
+    short_axis_mm: f64,
+    recist: Option<Lines>,
+    statistics: Option<MaskStatistics>,
+}
+
+/// The two axes with their ends in voxels and in the patient.
+#[derive(Serialize)]
+struct Lines {
+    slice: usize,
+    long_axis: Line,
+    short_axis: Line,
+}
+
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    axis: Axis,
+    from_mm: [f64; 3],
+    to_mm: [f64; 3],
+}
+
+impl Line {
+    fn of(axis: Axis, grid: &Grid) -> Self {
+        let world = |voxel: [f64; 3]| grid.affine().world_from_voxel(Point3::from(voxel)).coords.into();
+        Self { axis, from_mm: world(axis.from_voxel), to_mm: world(axis.to_voxel) }
+    }
+}
+
+impl Object {
+    fn of(
+        voxels: &[bool],
+        label: u16,
+        part: Option<usize>,
+        mask: &Mask,
+        image: Option<&Volume>,
+    ) -> anyhow::Result<Self> {
+        let axes = recist(voxels, &mask.grid)?;
+        Ok(Self {
+            label,
+            name: mask.name(label).map(str::to_owned),
+            part,
+            parts: if part.is_some() { 1 } else { components_of(mask, label).all().len() },
+            size: mask_volume(voxels, &mask.grid)?,
+            long_axis_mm: axes.map_or(0.0, |a| a.long_axis.length_mm),
+            short_axis_mm: axes.map_or(0.0, |a| a.short_axis.length_mm),
+            recist: axes.map(|a| Lines {
+                slice: a.slice,
+                long_axis: Line::of(a.long_axis, &mask.grid),
+                short_axis: Line::of(a.short_axis, &mask.grid),
+            }),
+            statistics: image.map(|volume| mask_statistics(volume, voxels)).transpose()?.flatten(),
+        })
+    }
+
+    fn row(&self, with_values: bool) -> Vec<String> {
+        let name =
+            self.name.as_ref().map_or_else(|| self.label.to_string(), |n| format!("{} {n}", self.label));
+        let mut row = vec![
+            self.part.map_or_else(|| name.clone(), |part| format!("{name} part {part}")),
+            self.size.voxel_count.to_string(),
+            format!("{:.3}", self.size.volume_ml),
+            format!("{:.1}", self.long_axis_mm),
+            format!("{:.1}", self.short_axis_mm),
+            self.recist.as_ref().map_or_else(|| "–".into(), |lines| lines.slice.to_string()),
+            self.parts.to_string(),
+        ];
+        if with_values {
+            let value = |pick: fn(&MaskStatistics) -> f64| {
+                self.statistics.as_ref().map_or_else(|| "–".into(), |s| format!("{:.1}", pick(s)))
+            };
+            row.extend([
+                value(|s| s.mean),
+                value(|s| s.sd),
+                value(|s| s.min),
+                value(|s| s.median),
+                value(|s| s.max),
+            ]);
+        }
+        row
+    }
+}
+
+impl Report for MeasureReport {
+    fn text(&self) -> String {
+        let with_values = self.labels.iter().any(|object| object.statistics.is_some());
+        let mut header = vec!["label", "voxels", "volume ml", "long mm", "short mm", "slice", "parts"];
+        let mean = format!("mean {}", self.unit);
+        if with_values {
+            header.extend([mean.trim(), "sd", "min", "median", "max"]);
+        }
+        let rows: Vec<_> = self.labels.iter().map(|object| object.row(with_values)).collect();
+        table(&header, &rows)
+    }
+}

@@ -1,0 +1,153 @@
+//! The command line: the same code as the window, without one.
+//!
+//! Every command prints a line or a small table for people, or one JSON object with `--json`. It ends with 0 on
+//! success, 1 on a refused input with the reason on stderr, and 2 on wrong usage.
+
+mod args;
+mod bench;
+mod convert;
+mod doctor;
+mod evaluate;
+mod info;
+mod intermediates;
+mod masks;
+mod measure;
+mod models;
+mod net;
+mod output;
+mod sample;
+mod segment;
+mod simulate;
+mod train;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Parser, Subcommand};
+
+use output::Console;
+
+/// Click a lesion, get its outline. For research use; not for diagnosis.
+///
+/// Without a command the window opens, with the files named.
+#[derive(Debug, Parser)]
+#[command(name = "hilum", version, max_term_width = 100)]
+struct Cli {
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say on stderr what is being done.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Images to open in the window.
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what an image holds: size, spacing, orientation, modality, values, warnings.
+    Info(info::Info),
+    /// Outline the object at one or more clicks.
+    Segment(segment::Segment),
+    /// Compare masks with the truth.
+    Evaluate(evaluate::Evaluate),
+    /// Measure the objects of a mask.
+    Measure(measure::Measure),
+    /// List, show or verify models.
+    #[command(subcommand)]
+    Models(models::Models),
+    /// Run a single network.
+    #[command(subcommand)]
+    Net(net::Net),
+    /// Click by rule with the truth as oracle, and say how good one, two, three … clicks are.
+    Simulate(simulate::Simulate),
+    /// Train a network by a recipe.
+    Train(train::Train),
+    /// Convert between image formats.
+    Convert(convert::Convert),
+    /// Make a synthetic image with its truth.
+    #[command(subcommand)]
+    Sample(sample::Sample),
+    /// Measure how fast models run.
+    Bench(bench::Bench),
+    /// Check devices, models and folders.
+    Doctor(doctor::Doctor),
+}
+
+/// Runs the program with the arguments of the process. `window` opens the window with some files.
+pub fn main(window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    // A panic of a library is a fault of ours, but the user gets a message, not a trace.
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(&cli, window)));
+    let error = match outcome {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "an internal fault stopped the command; please report it with the lines above".to_owned(),
+    };
+    output::complain(&format!("error: {error}"));
+    ExitCode::FAILURE
+}
+
+fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let console = Console::new(cli.json);
+    match &cli.command {
+        Some(_) if !cli.paths.is_empty() => bail!("a command and files for the window cannot be mixed"),
+        Some(Command::Info(command)) => command.run(&console),
+        Some(Command::Segment(command)) => command.run(&console),
+        Some(Command::Evaluate(command)) => command.run(&console),
+        Some(Command::Measure(command)) => command.run(&console),
+        Some(Command::Models(command)) => command.run(&console),
+        Some(Command::Net(command)) => command.run(&console),
+        Some(Command::Simulate(command)) => command.run(&console),
+        Some(Command::Train(command)) => command.run(&console),
+        Some(Command::Convert(command)) => command.run(&console),
+        Some(Command::Sample(command)) => command.run(&console),
+        Some(Command::Bench(command)) => command.run(&console),
+        Some(Command::Doctor(command)) => command.run(&console),
+        None => {
+            if let Some(missing) = cli.paths.iter().find(|path| !path.exists()) {
+                bail!("there is no such file and no such command (see hilum --help): {}", missing.display());
+            }
+            window(cli.paths.clone())
+        }
+    }
+}
+
+/// Warnings of the libraries stay silent unless asked for: what a user must know is in the report.
+fn start_log(verbose: bool) {
+    let level = if verbose { "info,hilum=debug,hilum_core=debug,hilum_models=debug" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    // A second call in one process (a test) keeps the first log.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for words in [["hilum", "--json", "info", "a.nii"], ["hilum", "info", "a.nii", "--json"]] {
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert!(cli.json && matches!(cli.command, Some(Command::Info(_))));
+        }
+    }
+
+    #[test]
+    fn anything_that_is_no_command_is_a_file_for_the_window() {
+        let cli = Cli::try_parse_from(["hilum", "a.nii.gz", "b"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.paths, [PathBuf::from("a.nii.gz"), PathBuf::from("b")]);
+    }
+}
