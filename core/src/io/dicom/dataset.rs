@@ -20,7 +20,7 @@ const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 
 /// Sequences whose items are kept; others are passed over.
-const SEQUENCES: [Tag; 12] = [
+const SEQUENCES: [Tag; 13] = [
     tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
     tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
     tags::PIXEL_MEASURES_SEQUENCE,
@@ -33,6 +33,7 @@ const SEQUENCES: [Tag; 12] = [
     tags::MR_IMAGE_FRAME_TYPE_SEQUENCE,
     tags::PLANE_POSITION_VOLUME_SEQUENCE,
     tags::PLANE_ORIENTATION_VOLUME_SEQUENCE,
+    tags::MODALITY_LUT_SEQUENCE,
 ];
 
 /// Why elements cannot be read.

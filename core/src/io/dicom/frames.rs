@@ -185,6 +185,11 @@ fn rescale(scaling: &DataSet, root: &DataSet, oddities: &mut Vec<String>) -> (f6
     if let Some(scale) = root.decimal(tags::DOSE_GRID_SCALING) {
         return (scale, 0.0);
     }
+    if !root.items(tags::MODALITY_LUT_SEQUENCE).is_empty() {
+        oddities.push(
+            "the file maps its values by a table (modality LUT); the stored values are shown".to_owned(),
+        );
+    }
     let intercept = scaling.decimal(tags::RESCALE_INTERCEPT).unwrap_or(0.0);
     match scaling.decimal(tags::RESCALE_SLOPE) {
         Some(0.0) => {
