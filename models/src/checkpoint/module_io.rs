@@ -206,18 +206,14 @@ fn canonical_tensors<'a>(
     rules: &impl KeyRules,
     dict: &'a StateDict,
 ) -> Result<BTreeMap<String, &'a StoredTensor>, CheckpointError> {
-    let mut tensors: BTreeMap<String, &StoredTensor> = BTreeMap::new();
+    let mut tensors: BTreeMap<String, (&str, &StoredTensor)> = BTreeMap::new();
     for (name, tensor) in dict.iter() {
-        let key = rules.canonical_key(name);
-        if let Some(first) = tensors.get(&key) {
-            if first.bytes() != tensor.bytes() || first.shape() != tensor.shape() {
-                return Err(CheckpointError::Alias { first: key, second: name.to_owned() });
-            }
-        } else {
-            tensors.insert(key, tensor);
+        let (first_name, first) = *tensors.entry(rules.canonical_key(name)).or_insert((name, tensor));
+        if name != first_name && (first.bytes() != tensor.bytes() || first.shape() != tensor.shape()) {
+            return Err(CheckpointError::Alias { first: first_name.to_owned(), second: name.to_owned() });
         }
     }
-    Ok(tensors)
+    Ok(tensors.into_iter().map(|(key, (_, tensor))| (key, tensor)).collect())
 }
 
 struct Applier<'a, R> {
@@ -246,15 +242,19 @@ impl<R: KeyRules> Applier<'_, R> {
             self.error = Some(CheckpointError::DataType { name: key, dtype });
             return None;
         };
-        let mut shape = stored.shape().to_vec();
-        if self.path.is_transposed() && shape.len() == 2 {
-            (values, shape) = transpose(&values, &shape);
+        let transposed = self.path.is_transposed();
+        let mut expected = needed.to_vec();
+        if transposed {
+            expected.reverse();
         }
-        if shape != needed {
-            self.shapes.push((key, needed.to_vec(), shape));
+        if stored.shape() != expected {
+            self.shapes.push((key, expected, stored.shape().to_vec()));
             return None;
         }
-        Some(TensorData::new(values, shape))
+        if transposed {
+            (values, _) = transpose(&values, &expected);
+        }
+        Some(TensorData::new(values, needed.to_vec()))
     }
 }
 

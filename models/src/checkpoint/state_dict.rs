@@ -12,6 +12,9 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::CheckpointError;
 
+/// Largest file of weights that is read into memory.
+const MAX_FILE_BYTES: u64 = 8 << 30;
+
 /// The element type that weights are saved in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FloatFormat {
@@ -103,12 +106,18 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// Reads a safetensors file.
+    /// Reads a safetensors file of at most 8 GiB.
     ///
     /// # Errors
-    /// A file that cannot be read or is not well formed.
+    /// A file that cannot be read, is larger or is not well formed.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let io = |source| CheckpointError::Io { action: "read", source, path: path.to_owned() };
+        let size = std::fs::metadata(path).map_err(io)?.len();
+        if size > MAX_FILE_BYTES {
+            let message =
+                format!("it has {size} bytes; weights of more than {MAX_FILE_BYTES} are not supported");
+            return Err(CheckpointError::Format { message });
+        }
         Self::from_bytes(std::fs::read(path).map_err(io)?)
     }
 

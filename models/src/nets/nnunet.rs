@@ -92,11 +92,13 @@ pub struct NormSettings {
     pub eps: f64,
     /// Learned scale and shift.
     pub affine: bool,
+    /// Has no effect on instance normalisation.
+    pub momentum: f64,
 }
 
 impl Default for NormSettings {
     fn default() -> Self {
-        Self { eps: 1e-5, affine: true }
+        Self { eps: 1e-5, affine: true, momentum: 0.1 }
     }
 }
 

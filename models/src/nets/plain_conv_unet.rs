@@ -47,6 +47,10 @@ pub struct PlainConvUNetConfig {
     pub norm_op_kwargs: NormSettings,
     /// Must be absent.
     pub dropout_op: DropoutSetting,
+    /// Has no effect without drop-out.
+    pub dropout_op_kwargs: serde_json::Value,
+    /// Must be false: the activation follows the normalisation.
+    pub nonlin_first: bool,
     /// Activation.
     pub nonlin: NonlinName,
     /// Its options.
@@ -70,6 +74,8 @@ impl Default for PlainConvUNetConfig {
             norm_op: NormName::default(),
             norm_op_kwargs: NormSettings::default(),
             dropout_op: DropoutSetting,
+            dropout_op_kwargs: serde_json::Value::Null,
+            nonlin_first: false,
             nonlin: NonlinName::default(),
             nonlin_kwargs: NonlinSettings::default(),
         }
@@ -92,6 +98,9 @@ impl NetworkConfig for PlainConvUNetConfig {
     fn validate(&self) -> Result<(), String> {
         check_range("input_channels", self.input_channels, 1024)?;
         check_range("num_classes", self.num_classes, 1024)?;
+        if self.nonlin_first {
+            return Err("nonlin_first is true; only false is supported".to_owned());
+        }
         nnunet::check_stages(self.n_stages, &self.features_per_stage, &self.kernel_sizes, &self.strides)?;
         self.n_conv_per_stage.check("n_conv_per_stage", self.n_stages, 16)?;
         self.n_conv_per_stage_decoder.check("n_conv_per_stage_decoder", self.n_stages - 1, 16)

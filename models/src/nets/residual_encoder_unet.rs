@@ -48,6 +48,10 @@ pub struct ResidualEncoderUNetConfig {
     pub norm_op_kwargs: NormSettings,
     /// Must be absent.
     pub dropout_op: DropoutSetting,
+    /// Has no effect without drop-out.
+    pub dropout_op_kwargs: serde_json::Value,
+    /// Must be false: the activation follows the normalisation.
+    pub nonlin_first: bool,
     /// Activation.
     pub nonlin: NonlinName,
     /// Its options.
@@ -71,6 +75,8 @@ impl Default for ResidualEncoderUNetConfig {
             norm_op: NormName::default(),
             norm_op_kwargs: NormSettings::default(),
             dropout_op: DropoutSetting,
+            dropout_op_kwargs: serde_json::Value::Null,
+            nonlin_first: false,
             nonlin: NonlinName::default(),
             nonlin_kwargs: NonlinSettings::default(),
         }
@@ -104,6 +110,9 @@ impl NetworkConfig for ResidualEncoderUNetConfig {
     fn validate(&self) -> Result<(), String> {
         check_range("input_channels", self.input_channels, 1024)?;
         check_range("num_classes", self.num_classes, 1024)?;
+        if self.nonlin_first {
+            return Err("nonlin_first is true; only false is supported".to_owned());
+        }
         nnunet::check_stages(self.n_stages, &self.features_per_stage, &self.kernel_sizes, &self.strides)?;
         self.n_blocks_per_stage.check("n_blocks_per_stage", self.n_stages, 32)?;
         self.n_conv_per_stage_decoder.check("n_conv_per_stage_decoder", self.n_stages - 1, 16)

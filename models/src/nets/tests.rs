@@ -7,7 +7,7 @@ use hilum_core::testing::shared_data;
 use serde_json::{Value, json};
 
 use super::{AnyNetwork, NetError, architectures};
-use crate::checkpoint::{CheckpointError, FloatFormat, StateDict};
+use crate::checkpoint::{CheckpointError, FloatFormat, StateDict, StoredTensor};
 use crate::golden::run_golden;
 
 fn small_lesion_net() -> Value {
@@ -48,6 +48,89 @@ fn golden_vectors_of_all_networks_agree() {
             assert!(c.within, "{name} {}: |Δ| {:e} of absmax {:e}", c.name, c.max_abs, c.absmax);
         }
     }
+}
+
+#[test]
+fn reference_weights_come_out_as_they_went_in() {
+    let device = Device::flex();
+    for name in [
+        "dna_plainconvunet",
+        "dna_residualencoderunet",
+        "monai_unetr_noconvblock_batchnorm",
+        "own_espnet3d_div",
+    ] {
+        let Some(path) = shared_data(&format!("golden/{name}.json")) else { return };
+        let report = run_golden(&path, &device).unwrap();
+        let reference = StateDict::read(&path.with_extension("weights.safetensors")).unwrap();
+        let network = AnyNetwork::from_name(&report.arch, report.config, &device).unwrap();
+        let ours = network.with_weights(&reference).unwrap().weights(FloatFormat::F32).unwrap();
+        let learned = reference.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked"));
+        let expected: Vec<_> =
+            learned.map(|(name, t)| (name.to_owned(), t.shape().to_vec(), t.bytes())).collect();
+        let found: Vec<_> =
+            ours.iter().map(|(name, t)| (name.to_owned(), t.shape().to_vec(), t.bytes())).collect();
+        assert!(expected == found, "{name}: names, shapes or values changed");
+    }
+}
+
+#[test]
+fn copies_under_the_references_other_names_are_accepted_only_when_equal() {
+    let device = Device::flex();
+    let config = json!({"n_stages": 2, "features_per_stage": [4, 4], "strides": [1, 2]});
+    let network = AnyNetwork::seeded("plain_conv_unet", config, 1, &device).unwrap();
+    let mut weights = network.weights(FloatFormat::F32).unwrap();
+    let main = weights.get("encoder.stages.0.0.convs.0.conv.weight").unwrap().clone();
+    let alias = "decoder.encoder.stages.0.0.convs.0.all_modules.0.weight";
+    weights.insert(alias, main.clone());
+    let network = network.with_weights(&weights).unwrap();
+    let zeros = vec![0.0; main.shape().iter().product()];
+    weights.insert(alias, StoredTensor::from_f32(&zeros, main.shape().to_vec(), FloatFormat::F32));
+    let error = network.with_weights(&weights).unwrap_err().to_string();
+    assert!(error.contains("must be copies") && error.contains(alias), "{error}");
+}
+
+/// The perceptron embedding orders a patch (z, y, x, channel), the convolution (channel, z, y, x).
+#[test]
+fn both_patch_embeddings_agree_when_their_weights_are_reordered() {
+    let device = Device::flex();
+    let config = |projection: &str| {
+        json!({"in_channels": 2, "img_size": [32, 16, 16], "feature_size": 2, "hidden_size": 8, "mlp_dim": 8,
+               "num_heads": 2, "proj_type": projection})
+    };
+    let conv = AnyNetwork::seeded("unetr", config("conv"), 5, &device).unwrap();
+    let weights = conv.weights(FloatFormat::F32).unwrap();
+    let mut reordered = StateDict::default();
+    for (name, tensor) in weights.iter() {
+        let name = name.replace("patch_embeddings.", "patch_embeddings.1.");
+        if name.ends_with("patch_embeddings.1.weight") {
+            let old = tensor.to_f32().unwrap();
+            let voxels = 16 * 16 * 16;
+            let new: Vec<f32> = (0..old.len())
+                .map(|i| {
+                    let (token, voxel, channel) = (i / (2 * voxels), i / 2 % voxels, i % 2);
+                    old[(token * 2 + channel) * voxels + voxel]
+                })
+                .collect();
+            reordered.insert(name, StoredTensor::from_f32(&new, vec![8, 2 * voxels], FloatFormat::F32));
+        } else {
+            reordered.insert(name, tensor.clone());
+        }
+    }
+    let perceptron = AnyNetwork::from_name("unetr", config("perceptron"), &device).unwrap();
+    let perceptron = perceptron.with_weights(&reordered).unwrap();
+    let x = ramp([1, 2, 32, 16, 16], &device);
+    let (a, b) = (values(conv.forward(x.clone()).unwrap()), values(perceptron.forward(x).unwrap()));
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4), "the embeddings differ");
+}
+
+#[test]
+fn sizes_that_are_no_multiple_of_eight_come_back_from_espnet_as_they_went_in() {
+    let device = Device::flex();
+    let config = json!({"classes": 2, "channels": 1, "widths": [4, 4, 8, 8]});
+    let network = AnyNetwork::seeded("espnet3d", config, 1, &device).unwrap();
+    let y = network.forward(ramp([1, 1, 30, 37, 29], &device)).unwrap();
+    assert_eq!(y.dims(), [1, 2, 30, 37, 29]);
+    assert!(values(y).iter().all(|v| v.is_finite()));
 }
 
 #[test]
