@@ -418,6 +418,8 @@ fn a_recipe_that_is_none_is_refused() {
     std::fs::write(&recipe, "name = 3\n").unwrap();
     refused(&["train", recipe.to_str().unwrap()], &["recipe.toml"]);
     refused(&["train", folder.path().join("absent.toml").to_str().unwrap()], &["absent.toml"]);
+    refused(&["simulate", recipe.to_str().unwrap()], &["recipe.toml"]);
+    refused(&["--models", "/no/such/models", "models", "list"], &["/no/such/models"]);
 }
 
 fn shared(relative: &str) -> Option<String> {

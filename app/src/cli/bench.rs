@@ -3,13 +3,12 @@
 use std::time::Instant;
 
 use clap::Args;
-use hilum_models::catalog::{Catalog, Model};
+use hilum_models::catalog::Model;
 use hilum_models::checkpoint::{FloatFormat, StateDict, StoredTensor};
 use hilum_models::device::{self, DeviceChoice, OpenDevice};
 use hilum_models::golden;
 use serde::Serialize;
 
-use super::models::models_folder;
 use super::output::{Console, Progress, Report, table};
 
 /// Arguments of `bench`.
@@ -28,7 +27,7 @@ pub struct Bench {
 impl Bench {
     /// Runs models on a cube of their own size.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
-        let catalog = Catalog::new(models_folder().as_deref())?;
+        let catalog = console.catalog()?;
         let chosen: Vec<&Model> = match &self.name {
             Some(id) => vec![catalog.find(id)?],
             None => catalog.models().iter().collect(),
@@ -72,7 +71,7 @@ impl Bench {
 }
 
 /// The most memory the process has held, where the system tells (Linux).
-pub(super) fn peak_memory_mib() -> Option<f64> {
+pub fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

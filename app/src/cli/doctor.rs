@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use clap::Args;
 use directories::ProjectDirs;
-use hilum_models::catalog::Catalog;
 use hilum_models::checkpoint::{FloatFormat, StateDict, StoredTensor};
 use hilum_models::device::{self, DeviceChoice, DeviceInfo};
 use hilum_models::golden;
@@ -13,7 +12,6 @@ use hilum_models::nets::AnyNetwork;
 use serde::Serialize;
 use serde_json::json;
 
-use super::models::models_folder;
 use super::output::{Console, Progress, Report, table};
 
 /// Arguments of `doctor`.
@@ -33,7 +31,7 @@ impl Doctor {
             .map(|info| Checked { test: (!self.quick).then(|| SelfTest::of(info.choice)), info })
             .collect();
         let chosen = device::open(DeviceChoice::Auto)?.name;
-        let models = match Catalog::new(models_folder().as_deref()) {
+        let models = match console.catalog() {
             Ok(catalog) => ModelsFound { count: catalog.models().len(), problem: None },
             Err(error) => ModelsFound { count: 0, problem: Some(error.to_string()) },
         };

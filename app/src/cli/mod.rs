@@ -41,6 +41,9 @@ struct Cli {
     /// Say on stderr what is being done.
     #[arg(long, short, global = true)]
     verbose: bool,
+    /// Folder of models beside those inside the program, instead of the user's own.
+    #[arg(long, global = true, value_name = "DIR")]
+    models: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
     /// Images to open in the window.
@@ -94,7 +97,7 @@ pub fn main(window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> ExitCode
 }
 
 fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let console = Console::new(cli.json);
+    let console = Console::new(cli.json, cli.models.clone());
     match &cli.command {
         Some(_) if !cli.paths.is_empty() => bail!("a command and files for the window cannot be mixed"),
         Some(Command::Info(command)) => command.run(&console),
@@ -120,7 +123,9 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
 
 /// Warnings of the libraries stay silent unless asked for: what a user must know is in the report.
 fn start_log(verbose: bool) {
-    let level = if verbose { "info,hilum=debug,hilum_core=debug,hilum_models=debug" } else { "error" };
+    // Graphics libraries call every driver that is not there an error, while they look for one that is.
+    let quiet = "error,wgpu_hal=off,wgpu_core=off";
+    let level = if verbose { "info,hilum=debug,hilum_core=debug,hilum_models=debug" } else { quiet };
     let filter = tracing_subscriber::EnvFilter::new(level);
     // A second call in one process (a test) keeps the first log.
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();

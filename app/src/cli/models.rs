@@ -1,11 +1,9 @@
 //! `hilum models`.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Subcommand;
-use directories::ProjectDirs;
-use hilum_models::catalog::{Card, Catalog, Model};
+use hilum_models::catalog::{Card, Model};
 use hilum_models::device::{self, DeviceChoice};
 use hilum_models::train::recipe::Stage;
 use serde::Serialize;
@@ -29,15 +27,10 @@ pub enum Models {
     },
 }
 
-/// Where the user's own models lie.
-pub fn models_folder() -> Option<PathBuf> {
-    ProjectDirs::from("", "", "Hilum").map(|dirs| dirs.data_dir().join("models"))
-}
-
 impl Models {
     /// Lists, shows or verifies.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
-        let catalog = Catalog::new(models_folder().as_deref())?;
+        let catalog = console.catalog()?;
         match self {
             Self::List => {
                 let models = catalog.models().iter().map(Entry::of).collect::<anyhow::Result<_>>()?;

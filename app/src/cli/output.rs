@@ -1,11 +1,14 @@
 //! What a command says, and to whom.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use directories::ProjectDirs;
 use hilum_core::io::{OpenObserver, Warning};
 use hilum_core::job::Observer;
+use hilum_models::catalog::Catalog;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,12 +22,25 @@ pub trait Report: Serialize {
 /// Where answers go.
 pub struct Console {
     json: bool,
+    models: Option<PathBuf>,
 }
 
 impl Console {
-    /// Answers as JSON or for people.
-    pub fn new(json: bool) -> Self {
-        Self { json }
+    /// Answers as JSON or for people, with the models of a folder or else the user's.
+    pub fn new(json: bool, models: Option<PathBuf>) -> Self {
+        Self { json, models }
+    }
+
+    /// The models at hand.
+    pub fn catalog(&self) -> anyhow::Result<Catalog> {
+        let folder = match &self.models {
+            Some(folder) => {
+                anyhow::ensure!(folder.is_dir(), "the folder of models does not exist: {}", folder.display());
+                Some(folder.clone())
+            }
+            None => models_folder(),
+        };
+        Ok(Catalog::new(folder.as_deref())?)
     }
 
     /// Prints the answer of a command. A reader that went away (`| head`) is no error.
@@ -50,6 +66,11 @@ impl Console {
     pub fn warn_all(&self, warnings: &[Warning]) {
         warnings.iter().for_each(|warning| self.warn(&warning.to_string()));
     }
+}
+
+/// Where the user's own models lie.
+fn models_folder() -> Option<PathBuf> {
+    ProjectDirs::from("", "", "Hilum").map(|dirs| dirs.data_dir().join("models"))
 }
 
 /// A line on stderr; where nobody reads it there is nobody to tell.

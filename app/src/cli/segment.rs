@@ -12,7 +12,6 @@ use hilum_core::io::{self, OpenOptions, Warning};
 use hilum_core::measure::{Recist, mask_volume, recist};
 use hilum_core::prompt::Click;
 use hilum_core::volume::Volume;
-use hilum_models::catalog::Catalog;
 use hilum_models::device::DeviceChoice;
 use hilum_models::infer::{ClickRequest, ClickResult, OneClick};
 use serde::Serialize;
@@ -21,7 +20,6 @@ use serde_json::{Value, json};
 use super::args::{Triple, voxel_of};
 use super::convert::check_nifti_target;
 use super::intermediates;
-use super::models::models_folder;
 use super::output::{Console, Progress, Report, warnings_json};
 
 /// Arguments of `segment`.
@@ -78,8 +76,7 @@ impl Segment {
         let volume = Arc::new(opened.volume);
         let clicks = self.clicks(&volume)?;
         clock.lap("read");
-        let catalog = Catalog::new(models_folder().as_deref())?;
-        let mut pipeline = OneClick::from_catalog(catalog, self.model.as_deref(), self.device)?;
+        let mut pipeline = OneClick::from_catalog(console.catalog()?, self.model.as_deref(), self.device)?;
         clock.lap("load");
         let request = ClickRequest { volume: Arc::clone(&volume), clicks, previous: None };
         let (result, between) = pipeline.segment_with(&request, &progress, self.debug_dir.is_some())?;

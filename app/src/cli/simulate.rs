@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use hilum_core::measure::{Summary, percentile_of_sorted, summarize};
-use hilum_models::catalog::Catalog;
 use hilum_models::device::DeviceChoice;
 use hilum_models::infer::{OneClick, SimulatedClick, simulate_clicks};
 use hilum_models::train::dataset::{Case, Dataset};
@@ -14,7 +13,6 @@ use hilum_models::train::recipe::DataSource;
 use serde::{Deserialize, Serialize};
 
 use super::bench::peak_memory_mib;
-use super::models::models_folder;
 use super::output::{Console, Progress, Report, decimals, table};
 
 /// Arguments of `simulate`.
@@ -25,9 +23,6 @@ pub struct Simulate {
     /// Model to use (see `hilum models list`).
     #[arg(long, value_name = "ID")]
     model: Option<String>,
-    /// Folder with further models.
-    #[arg(long, value_name = "DIR")]
-    models: Option<PathBuf>,
     /// auto, cpu, gpu or gpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
@@ -61,12 +56,10 @@ impl Simulate {
     /// Segments every case with one, two, three … clicks, each at the centre of the largest error region.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         let config = Config::read(&self.config)?;
-        let folder = self.models.clone().or_else(models_folder);
         let progress = Progress::start("loading data");
         let cases = Dataset::load(&config.data)?.validation;
         anyhow::ensure!(!cases.is_empty(), "the configuration names no validation case");
-        let catalog = Catalog::new(folder.as_deref())?;
-        let mut pipeline = OneClick::from_catalog(catalog, self.model.as_deref(), self.device)?;
+        let mut pipeline = OneClick::from_catalog(console.catalog()?, self.model.as_deref(), self.device)?;
         pipeline.warm_up()?;
         let mut results = Vec::new();
         for case in cases {
