@@ -409,6 +409,9 @@ fn a_golden_vector_is_reproduced_and_a_broken_one_refused() {
     assert_eq!(std::fs::read(out).unwrap(), std::fs::read(&second).unwrap());
     let unknown = [&["net", "forward", "no_such_net", "--config", "{}"][..], &files[..]].concat();
     refused(&unknown, &["no_such_net"]);
+    let absent = folder.path().join("absent.json");
+    let ran = hilum(&["net", "forward", "--golden", absent.to_str().unwrap(), "--out", out]);
+    assert_eq!(ran.err.matches("No such file").count(), 1, "{}", ran.err);
 }
 
 #[test]

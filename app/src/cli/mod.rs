@@ -89,11 +89,24 @@ pub fn main(window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> ExitCode
     let outcome = catch_unwind(AssertUnwindSafe(|| run(&cli, window)));
     let error = match outcome {
         Ok(Ok(())) => return ExitCode::SUCCESS,
-        Ok(Err(error)) => format!("{error:#}"),
+        Ok(Err(error)) => reason(&error),
         Err(_) => "an internal fault stopped the command; please report it with the lines above".to_owned(),
     };
     output::complain(&format!("error: {error}"));
     ExitCode::FAILURE
+}
+
+/// An error with its causes, without those that its text already tells.
+fn reason(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
 }
 
 fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -139,6 +152,15 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = std::io::Error::other("disk full");
+        let told = anyhow::Error::new(cause).context("the mask was not written");
+        assert_eq!(reason(&told), "the mask was not written: disk full");
+        let again = told.context("case a: the mask was not written: disk full");
+        assert_eq!(reason(&again), "case a: the mask was not written: disk full");
     }
 
     #[test]
