@@ -201,7 +201,7 @@ impl Header {
 
     fn offset(&self, path: &Path, warnings: &mut Vec<Warning>) -> Result<u64, OpenError> {
         let declared = self.vox_offset;
-        if !(declared >= 0.0 && declared < 9e15 && declared.fract() == 0.0) {
+        if !(0.0..9e15).contains(&declared) || declared.fract() != 0.0 {
             let what =
                 format!("vox_offset of the NIfTI header is {declared}; it must be a position in the file");
             return Err(OpenError::invalid(what, path));

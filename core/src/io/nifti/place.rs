@@ -77,8 +77,8 @@ fn millimetres_per_unit(header: &Header, warnings: &mut Vec<Warning>) -> f64 {
 fn from_sform(header: &Header, dims: [usize; 3], mm: f64) -> Result<Affine, AffineError> {
     let mut linear = Matrix3::from_fn(|r, c| header.srow[r][c]) * mm;
     let origin = Vector3::from_fn(|r, _| header.srow[r][3]) * mm;
-    for axis in 0..3 {
-        if dims[axis] == 1 && linear.column(axis).norm() == 0.0 {
+    for (axis, size) in dims.into_iter().enumerate() {
+        if size == 1 && linear.column(axis).norm() == 0.0 {
             let normal = linear.column((axis + 1) % 3).cross(&linear.column((axis + 2) % 3));
             if let Some(unit) = normal.try_normalize(0.0) {
                 linear.set_column(axis, &unit);

@@ -26,7 +26,7 @@ pub(super) struct ByteStream {
 
 enum Input {
     Plain(File),
-    Gzip(Members),
+    Gzip(Box<Members>),
 }
 
 /// The members of a gzip file as one stream. Whatever follows the last member is ignored, as `gzip` does.
@@ -59,7 +59,7 @@ impl ByteStream {
         let found = fill(&mut file, &mut magic).map_err(fail)?;
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         let input = if found == 2 && magic == GZIP_MAGIC {
-            Input::Gzip(Members(Some(GzDecoder::new(BufReader::with_capacity(1 << 18, file)))))
+            Input::Gzip(Box::new(Members(Some(GzDecoder::new(BufReader::with_capacity(1 << 18, file))))))
         } else {
             Input::Plain(file)
         };

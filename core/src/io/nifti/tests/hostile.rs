@@ -85,3 +85,24 @@ fn mutated_headers_open_or_are_refused_but_never_panic() {
     }
     assert!(opened > 100 && refused > 100, "{opened} opened, {refused} refused");
 }
+
+#[test]
+fn content_makes_a_file_nifti_and_a_name_makes_a_broken_one() {
+    use crate::io::{FileKind, probe};
+    let folder = Folder::new();
+    let bytes = file_bytes(&header(Version::Two, &[2, 2, 2], 2, 8), &[0; 8]);
+    for (name, content) in [
+        ("plain", bytes.clone()),
+        ("packed.dat", gzip(&bytes)),
+        ("text.nii", b"hello".to_vec()),
+        ("TEXT.NII.GZ", gzip(b"hello")),
+    ] {
+        assert_eq!(probe(&folder.write(name, &content)).unwrap(), FileKind::Nifti, "{name}");
+    }
+    // An .img without its .hdr may be anything; DICOM files are called so too.
+    assert!(probe(&folder.write("I0001.img", &[7; 64])).is_err());
+    folder.write("I0001.hdr", b"x");
+    assert_eq!(probe(&folder.path("I0001.img")).unwrap(), FileKind::Nifti);
+    let message = open_plain(&folder.path("TEXT.NII.GZ")).unwrap_err().to_string();
+    assert!(message.contains("348 bytes expected, 5 found"), "{message}");
+}
