@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Role, vec2};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use egui_kittest::wgpu::WgpuTestRenderer;
+use egui_kittest::{Harness, HarnessBuilder};
 use hilum::app::{HilumApp, Services};
 use hilum::command::{Action, ViewAction};
 use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox};
@@ -27,7 +28,7 @@ impl Dialogs for Answers {
     fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         let name = match &ask {
             Ask::SaveMask { name, .. } => name.clone(),
-            Ask::OpenFile | Ask::OpenFolder => String::new(),
+            Ask::OpenFile | Ask::OpenFolder | Ask::ImportMask => String::new(),
         };
         inbox.send(JobEvent::Chosen(ask, Some(self.0.join(name))));
         Ok(())
@@ -40,8 +41,12 @@ struct Window<'a> {
 
 impl Window<'_> {
     fn open(folder: &Path, paths: Vec<PathBuf>) -> Self {
+        Self::build(Harness::builder(), folder, paths)
+    }
+
+    fn build(builder: HarnessBuilder<HilumApp>, folder: &Path, paths: Vec<PathBuf>) -> Self {
         let services = services(folder);
-        let builder = Harness::builder().with_size(vec2(1280.0, 860.0)).with_max_steps(12);
+        let builder = builder.with_size(vec2(1280.0, 860.0)).with_max_steps(12);
         Self { harness: builder.build_eframe(|creation| HilumApp::new(creation, services, paths).unwrap()) }
     }
 
@@ -58,7 +63,8 @@ impl Window<'_> {
         for _ in 0..1500 {
             self.harness.step();
             if holds(self.state()) {
-                self.harness.run();
+                self.harness.run_ok();
+                self.harness.check_accessibility();
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -69,12 +75,13 @@ impl Window<'_> {
 
     fn press(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
-        self.harness.run();
+        self.harness.run_ok();
     }
 
     fn button(&mut self, name: &str) {
         self.harness.get_by_role_and_label(Role::Button, name).click();
-        self.harness.run();
+        // Progress bars never rest.
+        self.harness.run_ok();
     }
 
     /// Where a world position is seen in a view.
@@ -124,7 +131,8 @@ fn is_complete(state: &AppState) -> bool {
 /// The window with the sample case, and the world position of its first lesion.
 fn sample(folder: &Path) -> (Window<'static>, WorldPoint) {
     let mut window = Window::open(folder, Vec::new());
-    window.harness.get_by_label("For research use; not for diagnosis");
+    let disclaimers = window.harness.query_all_by_label("For research use; not for diagnosis").count();
+    assert_eq!(disclaimers, 2, "on the start page and in the status bar");
     window.button("Open sample case");
     window.until("the sample case is open", is_complete);
     window.until("the network is ready", |s| matches!(s.engine, EngineState::Ready { .. }));
@@ -222,8 +230,12 @@ fn the_palette_runs_commands_and_keys_change_the_window_slice_and_layout() {
     assert_eq!((views.center, views.width), (400.0, 1800.0));
     window.press(Modifiers::NONE, Key::Num2);
     assert_eq!(window.session().views.width, 1500.0);
+    // Keys act on the view under the mouse.
+    let rect = window.harness.get_by_role_and_label(Role::Canvas, "Axial view").rect();
+    window.pointer(rect.center(), None);
     let slice = |window: &Window<'_>| window.session().views.slice_number(window.session().volume(), AXIAL).0;
     let before = slice(&window);
+    assert!((11..=62).contains(&before), "the lesion lies at slice {before}");
     window.press(Modifiers::NONE, Key::PageDown);
     assert_eq!(slice(&window).abs_diff(before), 10);
     window.press(Modifiers::NONE, Key::F7);
@@ -292,9 +304,50 @@ fn an_oblique_volume_opens_from_the_command_line_and_a_broken_file_is_explained(
     assert_eq!(window.state().settings.recent.first(), Some(&path));
 
     let broken = folder.path().join("broken.nii.gz");
-    let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(&broken, &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::write(&broken, b"this is no image").unwrap();
     window.harness.state().send(Action::Open { path: broken, series_uid: None });
     window.until("the error is told", |s| s.messages.list().iter().any(|m| m.text.contains("broken.nii.gz")));
     assert!(window.state().session.is_some(), "the open image stays");
+}
+
+#[test]
+fn with_a_graphics_device_every_pixel_shows_the_value_at_its_place_in_the_patient() {
+    // The renderer of the test library panics where there is no adapter.
+    let Ok(renderer) = std::panic::catch_unwind(WgpuTestRenderer::new) else {
+        hilum_core::testing::skip("a graphics adapter");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("oblique.nii.gz");
+    save_volume(&path, &oblique_volume()).unwrap();
+    let builder = Harness::builder().renderer(renderer).with_render_cursor(false);
+    let mut window = Window::build(builder, folder.path(), vec![path]);
+    window.until("the file is open", is_complete);
+    assert!(window.state().graphics.is_some(), "the graphics device is not used");
+    window.press(Modifiers::NONE, Key::X);
+    window.press(Modifiers::NONE, Key::Num0);
+    let image = window.harness.render().unwrap();
+    for view in ViewId::PLANES {
+        let name = format!("{} view", view.name());
+        let rect = window.harness.get_by_role_and_label(Role::Canvas, &name).rect();
+        let session = window.session();
+        let volume = session.volume();
+        let (low, high) = session.views.window();
+        let shown = session.views.slice_view(volume, view, rect);
+        let mut compared = 0;
+        for step in 0..400u16 {
+            // Text and letters stand at the borders.
+            let share = vec2(f32::from(step % 20) / 20.0, f32::from(step / 20) / 20.0);
+            let pos = (rect.shrink2(rect.size() * 0.2).min + share * rect.size() * 0.6).floor();
+            let world = shown.world_from_screen(pos + vec2(0.5, 0.5));
+            let Some(value) = volume.value_at(volume.grid().affine().voxel_from_world(world)) else {
+                continue;
+            };
+            let expected = ((value - low) / (high - low)).clamp(0.0, 1.0) * 255.0;
+            let found = f32::from(image.get_pixel(pos.x as u32, pos.y as u32).0[0]);
+            assert!((found - expected).abs() <= 3.0, "{name} at {pos:?}: {found} instead of {expected}");
+            compared += 1;
+        }
+        assert!(compared > 50, "{name} shows only {compared} of the positions looked at");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use hilum_core::document::EditCommand;
+use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
@@ -28,6 +30,7 @@ impl HilumApp {
         };
         self.actions.send(match ask {
             Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
+            Ask::ImportMask => Action::ImportMask(path),
             Ask::SaveMask { .. } => Action::SaveTo(path),
         });
     }
@@ -78,6 +81,7 @@ impl HilumApp {
                     self.state.messages.error(error);
                 }
             }
+            IoEvent::MaskRead { session, labels } => self.take_in_mask(session, labels),
             IoEvent::Saved { session, path, state, error } => {
                 self.take_in_saved(ctx, session, path, state, error)
             }
@@ -87,6 +91,21 @@ impl HilumApp {
                 }
             }
             _ => tracing::debug!("an answer about an image that is no longer wanted was dropped"),
+        }
+    }
+
+    fn take_in_mask(&mut self, session: u64, labels: Result<Box<LabelMap>, String>) {
+        if self.state.editable().is_none_or(|open| open.id != session) {
+            return;
+        }
+        match labels {
+            Ok(labels) => {
+                let command = EditCommand::ReplaceLabels { name: "Import mask".into(), labels: *labels };
+                if self.edit(command).is_some() {
+                    self.state.messages.say(Severity::Info, "The mask was imported");
+                }
+            }
+            Err(error) => self.state.messages.error(error),
         }
     }
 
@@ -123,7 +142,7 @@ impl HilumApp {
             InferEvent::Ready { device, model, warm_up_secs } => {
                 self.state.engine = EngineState::Ready { device, model, warm_up_secs };
             }
-            InferEvent::Unusable(why) => self.engine_failed(why),
+            InferEvent::Unusable { why, is_device_fault } => self.engine_failed(why, is_device_fault),
             InferEvent::Progress { request, what, share } => {
                 let running = self.state.session.as_mut().and_then(|session| session.running.as_mut());
                 if let Some(running) = running.filter(|running| running.request == request) {
@@ -136,15 +155,18 @@ impl HilumApp {
     }
 
     /// A device that does not work is left for the CPU, and the person is told.
-    fn engine_failed(&mut self, why: String) {
+    fn engine_failed(&mut self, why: String, is_device_fault: bool) {
         self.state.engine = EngineState::Failed(why.clone());
-        if self.state.device_choice() == DeviceChoice::Cpu {
+        if self.state.device_choice() == DeviceChoice::Cpu || !is_device_fault {
             self.state.messages.say(Severity::Warning, format!("The network is not available: {why}"));
             return;
         }
         self.state.messages.say(Severity::Warning, format!("{why}. The CPU is used instead"));
         self.state.settings.set_device(DeviceChoice::Cpu);
         self.infer.ask(InferRequest::Prepare(DeviceChoice::Cpu)).ok();
+        if self.state.session.as_ref().is_some_and(|session| session.running.is_some()) {
+            self.propose();
+        }
     }
 
     pub(super) fn choose_device(&mut self, choice: DeviceChoice) {

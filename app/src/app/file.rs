@@ -21,6 +21,7 @@ impl HilumApp {
             UiCommand::OpenFile => self.ask(Ask::OpenFile),
             UiCommand::OpenFolder => self.ask(Ask::OpenFolder),
             UiCommand::OpenSample => self.guard(ctx, Guarded::Open { path: None, series_uid: None }),
+            UiCommand::ImportMask => self.ask(Ask::ImportMask),
             UiCommand::Save => self.save(false),
             UiCommand::SaveAs => self.save(true),
             UiCommand::CloseImage => self.guard(ctx, Guarded::CloseImage),
@@ -109,6 +110,12 @@ impl HilumApp {
     fn start_sample(&mut self) {
         let (request, _) = self.begin("sample case".into());
         self.ask_io(IoRequest::Sample { request });
+    }
+
+    /// Reads a mask for the open image.
+    pub(super) fn import_mask(&mut self, path: PathBuf) {
+        let Some(session) = self.state.editable().map(|session| session.id) else { return };
+        self.ask_io(IoRequest::ImportMask { session, path });
     }
 
     fn ask_io(&mut self, request: IoRequest) {

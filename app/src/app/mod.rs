@@ -153,6 +153,7 @@ impl HilumApp {
             Action::Open { path, series_uid } => {
                 self.guard(ctx, Guarded::Open { path: Some(path), series_uid })
             }
+            Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
             Action::Segment(action) => self.segment(action),
@@ -162,6 +163,10 @@ impl HilumApp {
             Action::CloseDialog => {
                 self.after_save = None;
                 self.state.dialog = Dialog::None;
+                // The keyboard goes back to the views, not to a text field that is gone.
+                ctx.memory_mut(|memory| {
+                    memory.focused().into_iter().for_each(|id| memory.surrender_focus(id))
+                });
             }
             Action::Dismiss(id) => self.state.messages.dismiss(id),
             Action::Discard => {
@@ -182,7 +187,14 @@ impl HilumApp {
     fn run(&mut self, ctx: &egui::Context, command: UiCommand) {
         use UiCommand as C;
         match command {
-            C::OpenFile | C::OpenFolder | C::OpenSample | C::Save | C::SaveAs | C::CloseImage | C::Quit => {
+            C::OpenFile
+            | C::OpenFolder
+            | C::OpenSample
+            | C::ImportMask
+            | C::Save
+            | C::SaveAs
+            | C::CloseImage
+            | C::Quit => {
                 self.run_file(ctx, command);
             }
             C::Palette => self.state.dialog = Dialog::Palette(String::new()),
@@ -260,7 +272,7 @@ impl eframe::App for HilumApp {
         let ctx = ui.ctx().clone();
         self.take_dropped_files(&ctx);
         if matches!(self.state.dialog, Dialog::None) {
-            for command in command::pressed(&ctx) {
+            for command in command::pressed(&ctx, crate::viewport::is_view) {
                 self.actions.send(command);
             }
             self.apply_all(&ctx);

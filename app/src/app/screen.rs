@@ -1,5 +1,7 @@
 //! Keeps the textures of the graphics device in step with the state.
 
+use std::sync::Arc;
+
 use eframe::egui_wgpu::RenderState;
 use hilum_core::geometry::VoxelBox;
 
@@ -21,6 +23,10 @@ impl Screen {
     /// Compiles the shaders.
     pub(super) fn new(render_state: Option<RenderState>) -> Self {
         if let Some(render_state) = &render_state {
+            // A fault of the driver must not end the program while there is unsaved work.
+            render_state.device.on_uncaptured_error(Arc::new(|error: wgpu::Error| {
+                tracing::error!("the graphics device reports: {error}");
+            }));
             let gpu = Gpu { device: render_state.device.clone(), queue: render_state.queue.clone() };
             let renderer = SliceRenderer::new(gpu, render_state.target_format);
             render_state.renderer.write().callback_resources.insert(renderer);

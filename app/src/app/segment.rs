@@ -30,7 +30,7 @@ impl HilumApp {
     }
 
     /// Asks the network about the clicks as they are now; an older question is stopped.
-    fn propose(&mut self) {
+    pub(super) fn propose(&mut self) {
         let number = self.number();
         let device = self.state.device_choice();
         let Some(session) = &mut self.state.session else { return };
@@ -59,6 +59,7 @@ impl HilumApp {
             request: number,
             prompts_revision: session.document.prompts_revision(),
             cancel: cancel.clone(),
+            since: std::time::Instant::now(),
             what: "Waiting for the network".into(),
             share: None,
         });

@@ -98,6 +98,8 @@ pub enum Action {
         /// Series Instance UID.
         series_uid: Option<String>,
     },
+    /// Take the labels of this file over.
+    ImportMask(PathBuf),
     /// Save the mask there.
     SaveTo(PathBuf),
     /// Look.

@@ -21,6 +21,8 @@ pub enum UiCommand {
     OpenFolder,
     /// Make the synthetic case.
     OpenSample,
+    /// Take the labels of a file over.
+    ImportMask,
     /// Save the mask where it was saved before, or ask.
     Save,
     /// Ask where to save the mask.
@@ -127,12 +129,13 @@ pub enum UiCommand {
 
 impl UiCommand {
     /// Every command in the order of the palette.
-    pub const ALL: [Self; 54] = {
+    pub const ALL: [Self; 55] = {
         use UiCommand::*;
         [
             OpenFile,
             OpenFolder,
             OpenSample,
+            ImportMask,
             Save,
             SaveAs,
             CloseImage,
@@ -214,13 +217,16 @@ impl UiCommand {
 
 /// Takes the key presses of this frame that belong to commands out of the input.
 ///
-/// While a text field has the keyboard, keys that write text stay with it.
-pub fn pressed(ctx: &egui::Context) -> Vec<UiCommand> {
+/// While a text field has the keyboard, keys that write text stay with it; while another widget than a view
+/// (`is_view`) has it, so do the keys that operate widgets.
+pub fn pressed(ctx: &egui::Context, is_view: impl Fn(egui::Id) -> bool) -> Vec<UiCommand> {
     let typing = ctx.text_edit_focused();
+    let on_widget = ctx.memory(|memory| memory.focused()).is_some_and(|id| !is_view(id));
     let mut keys: Vec<(KeyboardShortcut, UiCommand)> = UiCommand::ALL
         .into_iter()
         .flat_map(|command| command.description().keys.iter().map(move |key| (*key, command)))
         .filter(|(key, _)| !(typing && key.conflicts_with_text_editing()))
+        .filter(|(key, _)| !(on_widget && operates_widgets(key)))
         .collect();
     // egui ignores surplus modifiers, so the combination with most of them asks first.
     keys.sort_by_key(|(key, _)| std::cmp::Reverse(modifier_count(key)));
@@ -232,6 +238,22 @@ pub fn pressed(ctx: &egui::Context) -> Vec<UiCommand> {
         }
     });
     found
+}
+
+fn operates_widgets(key: &KeyboardShortcut) -> bool {
+    use egui::Key as K;
+    let keys = [
+        K::Enter,
+        K::ArrowUp,
+        K::ArrowDown,
+        K::ArrowLeft,
+        K::ArrowRight,
+        K::Home,
+        K::End,
+        K::PageUp,
+        K::PageDown,
+    ];
+    key.modifiers.is_none() && keys.contains(&key.logical_key)
 }
 
 fn modifier_count(key: &KeyboardShortcut) -> u32 {

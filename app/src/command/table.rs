@@ -54,6 +54,7 @@ impl UiCommand {
             Self::OpenSample => {
                 row("Open sample case", "Open a synthetic CT with lesions to try the tools on", &[])
             }
+            Self::ImportMask => row("Import mask…", "Replace the labels by those of a NIfTI file", &[]),
             Self::Save => row(
                 "Save mask",
                 "Save the label map as NIfTI in the grid of the image",

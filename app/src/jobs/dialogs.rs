@@ -11,6 +11,8 @@ pub enum Ask {
     OpenFile,
     /// A folder.
     OpenFolder,
+    /// A mask of the open image.
+    ImportMask,
     /// Where to save the mask; the name proposed.
     SaveMask {
         /// File name.
@@ -46,6 +48,9 @@ impl Dialogs for SystemDialogs {
                     .add_filter("DICOM", &["dcm", "dicom", "ima"])
                     .add_filter("Photographs", &["png", "jpg", "jpeg", "tif", "tiff", "bmp"])
                     .pick_file(),
+            ),
+            Ask::ImportMask => Box::pin(
+                dialog.set_title("Import mask").add_filter("NIfTI", &["nii", "gz", "hdr", "img"]).pick_file(),
             ),
             Ask::OpenFolder => Box::pin(dialog.set_title("Open folder of DICOM files").pick_folder()),
             Ask::SaveMask { name, folder } => {

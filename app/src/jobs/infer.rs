@@ -105,7 +105,12 @@ pub enum InferEvent {
         warm_up_secs: f64,
     },
     /// It cannot be used.
-    Unusable(String),
+    Unusable {
+        /// Why, for people.
+        why: String,
+        /// Whether another device may help.
+        is_device_fault: bool,
+    },
     /// How far a request is.
     Progress {
         /// Number of the request.
@@ -142,8 +147,8 @@ impl InferWorker {
         match request {
             InferRequest::ListDevices => self.tell(InferEvent::Devices(list_devices())),
             InferRequest::Prepare(choice) => {
-                if let Err(text) = self.prepare(choice) {
-                    self.tell(InferEvent::Unusable(text));
+                if let Err(unusable) = self.prepare(choice) {
+                    self.tell(unusable.into_event());
                 }
             }
             InferRequest::Segment { request, device, what, cancel } => {
@@ -158,7 +163,7 @@ impl InferWorker {
     }
 
     /// Loads and warms up. A panic of the framework is an error like any other, and the engine is dropped.
-    fn prepare(&mut self, choice: DeviceChoice) -> Result<(), String> {
+    fn prepare(&mut self, choice: DeviceChoice) -> Result<(), Unusable> {
         if self.loaded.as_ref().is_some_and(|(loaded, _)| *loaded == choice) {
             return Ok(());
         }
@@ -185,9 +190,9 @@ impl InferWorker {
         if cancel.is_cancelled() {
             return Err(None);
         }
-        if let Err(text) = self.prepare(device) {
-            self.tell(InferEvent::Unusable(text.clone()));
-            return Err(Some(text));
+        if let Err(unusable) = self.prepare(device) {
+            self.tell(unusable.into_event());
+            return Err(None);
         }
         let Some((choice, mut engine)) = self.loaded.take() else { return Err(None) };
         let watcher = Watcher { request, cancel: cancel.clone(), inbox: &self.inbox };
@@ -209,10 +214,31 @@ impl InferWorker {
     }
 }
 
-fn guarded<T>(work: impl FnOnce() -> Result<T, InferError>) -> Result<T, String> {
+/// Why an engine cannot be used.
+struct Unusable {
+    why: String,
+    is_device_fault: bool,
+}
+
+impl Unusable {
+    fn into_event(self) -> InferEvent {
+        InferEvent::Unusable { why: self.why, is_device_fault: self.is_device_fault }
+    }
+}
+
+/// A missing model is missing on every device; everything else, a panic of the driver included, may be the
+/// device's fault.
+fn guarded<T>(work: impl FnOnce() -> Result<T, InferError>) -> Result<T, Unusable> {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(panic) => Err(format!("the network cannot be started: {}", panic_text(panic.as_ref()))),
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => {
+            let is_device_fault = matches!(error, InferError::Device(_) | InferError::Failed { .. });
+            Err(Unusable { why: error.to_string(), is_device_fault })
+        }
+        Err(panic) => {
+            let why = format!("the network cannot be started: {}", panic_text(panic.as_ref()));
+            Err(Unusable { why, is_device_fault: true })
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use hilum_core::io::nifti::LabelName;
 use hilum_core::io::{FileKind, OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary};
 use hilum_core::job::{CancelToken, Observer};
 use hilum_core::label::{BoxMask, LabelMap};
-use hilum_core::measure::{mask_statistics, recist};
+use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
@@ -70,6 +70,13 @@ pub enum IoRequest {
         /// Number of the request.
         request: u64,
     },
+    /// Read a mask.
+    ImportMask {
+        /// The image it is for.
+        session: u64,
+        /// The file.
+        path: PathBuf,
+    },
     /// Write a mask.
     Save(SaveRequest),
     /// Measure a label.
@@ -80,7 +87,7 @@ impl Numbered for IoRequest {
     fn number(&self) -> Option<u64> {
         match self {
             Self::Open { request, .. } | Self::Sample { request } => Some(*request),
-            Self::Save(_) | Self::Measure(_) => None,
+            Self::ImportMask { .. } | Self::Save(_) | Self::Measure(_) => None,
         }
     }
 }
@@ -129,6 +136,13 @@ pub enum IoEvent {
         /// Why, for people.
         error: Option<String>,
     },
+    /// A mask was read, or not.
+    MaskRead {
+        /// The image it is for.
+        session: u64,
+        /// The labels, or why not, for people.
+        labels: Result<Box<LabelMap>, String>,
+    },
     /// A mask was written, or not.
     Saved {
         /// The image.
@@ -156,6 +170,7 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             open(request, path, series_uid, cancel, inbox)
         }
         IoRequest::Sample { request } => sample(request),
+        IoRequest::ImportMask { session, path } => IoEvent::MaskRead { session, labels: read_mask(&path) },
         IoRequest::Save(request) => save(request),
         IoRequest::Measure(request) => match measure(&request) {
             Some(measurement) => {
@@ -209,6 +224,11 @@ fn sample(request: u64) -> IoEvent {
     }
 }
 
+fn read_mask(path: &Path) -> Result<Box<LabelMap>, String> {
+    let image = hilum_core::io::nifti::open_labels(path).map_err(|error| error.to_string())?;
+    LabelMap::from_voxels(image.grid, image.labels).map(Box::new).map_err(|error| error.to_string())
+}
+
 fn save(request: SaveRequest) -> IoEvent {
     let SaveRequest { session, path, labels, source, names, state } = request;
     let saved = hilum_core::io::nifti::save_labels(&path, labels.voxels(), labels.grid(), &source, &names);
@@ -235,10 +255,24 @@ fn measure(request: &MeasureRequest) -> Option<Measurement> {
     let image = Volume::new(part, values, request.volume.meta().clone()).ok()?;
     let statistics = mask_statistics(&image, mask.inside()).ok().flatten();
     Some(Measurement {
-        recist: recist(mask.inside(), &part).ok().flatten(),
+        recist: recist(mask.inside(), &part)
+            .ok()
+            .flatten()
+            .map(|found| in_image(found, mask.region().start())),
         mean_sd: statistics.map(|s| (s.mean, s.sd)),
         ..empty
     })
+}
+
+/// Brings a measurement of a part of the image to the numbering of the whole.
+fn in_image(mut found: Recist, start: [usize; 3]) -> Recist {
+    found.slice += start[2];
+    let ends =
+        [&mut found.long_axis, &mut found.short_axis].map(|axis| [&mut axis.from_voxel, &mut axis.to_voxel]);
+    for end in ends.into_iter().flatten() {
+        *end = [0, 1, 2].map(|a| end[a] + start[a] as f64);
+    }
+    found
 }
 
 /// Tells the window how opening goes.
@@ -270,5 +304,31 @@ impl OpenObserver for Watcher<'_> {
     fn first_slice(&self, slice: Volume) {
         let event = IoEvent::FirstSlice { request: self.request, slice: Box::new(slice) };
         self.inbox.try_send(Event::Io(event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::oblique_volume;
+    use hilum_core::geometry::VoxelBox;
+
+    #[test]
+    fn a_measurement_is_told_in_the_voxels_of_the_whole_image() {
+        let volume = Arc::new(oblique_volume());
+        let region = VoxelBox::new([3, 2, 4], [9, 4, 5]);
+        let grid = *volume.grid();
+        let inside = |i| u16::from(region.contains(grid.voxel(i))) * 7;
+        let labels = LabelMap::from_voxels(grid, (0..grid.voxel_count()).map(inside).collect()).unwrap();
+        let request =
+            MeasureRequest { session: 1, labels_revision: 3, volume, labels: Arc::new(labels), label: 7 };
+        let measured = measure(&request).unwrap();
+        let recist = measured.recist.unwrap();
+        assert_eq!((measured.labels_revision, recist.slice), (3, 4));
+        for end in [recist.long_axis.from_voxel, recist.long_axis.to_voxel] {
+            assert!(region.contains(end.map(|c| c.round() as usize)), "{end:?}");
+        }
+        assert!((measured.volume_ml - 12.0 * grid.affine().voxel_volume_mm3() / 1000.0).abs() < 1e-9);
+        assert!(measure(&MeasureRequest { label: 2, ..request }).unwrap().recist.is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
-use super::{Context, DISCLAIMER, palette, settings};
+use super::{Context, DISCLAIMER, palette, sentence, settings};
 use crate::command::{Action, UiCommand};
 use crate::state::{Dialog, Guarded, SeriesChoice};
 use crate::theme;
@@ -81,14 +81,10 @@ fn warnings(ui: &mut Ui, context: Context<'_>) {
     ui.add_space(6.0);
     let found = context.state.session.as_ref().map_or(&[][..], |session| &session.warnings);
     for warning in found {
-        let text = warning.to_string();
-        let mut letters = text.chars();
-        let sentence: String =
-            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
         ui.horizontal_top(|ui| {
             let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(18.0), egui::Sense::hover());
             theme::paint_icon(ui.painter(), rect, theme::Icon::Warning, tokens.warning);
-            ui.add(egui::Label::new(sentence).wrap());
+            ui.add(egui::Label::new(sentence(&warning.to_string())).wrap());
         });
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             let color = if applied > cursor { tokens.weak.gamma_multiply(0.7) } else { tokens.text };
             let text = RichText::new(format!("{applied}   {name}")).color(color);
             let button = Button::selectable(applied == cursor, text).truncate();
-            let response = ui.add_sized([ui.available_width(), 20.0], button);
+            let response = super::left_aligned(ui, |ui| ui.add(button));
             if applied == cursor && session.labels_revision > 0 {
                 keep_in_sight(ui, &response, history.len(), cursor);
             }

@@ -41,7 +41,10 @@ fn row(ui: &mut Ui, context: Context<'_>, session: &Session, entry: &LabelEntry,
             }
             let text = RichText::new(&entry.name).color(if is_active { tokens.text } else { tokens.weak });
             let button = egui::Button::new(text).frame(false).truncate();
-            let label = ui.add_sized([(ui.available_width() - 150.0).max(40.0), 22.0], button);
+            let width = (ui.available_width() - 150.0).max(40.0);
+            let label =
+                ui.allocate_ui(Vec2::new(width, 22.0), |ui| super::left_aligned(ui, |ui| ui.add(button)));
+            let label = label.inner;
             if label.on_hover_text("Edit this label").clicked() {
                 look(LookChange::Active(entry.id));
             }

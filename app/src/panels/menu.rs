@@ -6,8 +6,11 @@ use super::Context;
 use crate::command::{Action, UiCommand as C};
 use crate::theme;
 
-const FILE: &[&[C]] =
-    &[&[C::OpenFile, C::OpenFolder, C::OpenSample], &[C::Save, C::SaveAs], &[C::CloseImage, C::Quit]];
+const FILE: &[&[C]] = &[
+    &[C::OpenFile, C::OpenFolder, C::OpenSample],
+    &[C::ImportMask, C::Save, C::SaveAs],
+    &[C::CloseImage, C::Quit],
+];
 const EDIT: &[&[C]] =
     &[&[C::Undo, C::Redo], &[C::AddLabel, C::PreviousLabel, C::NextLabel, C::ClearLabel], &[C::Settings]];
 const VIEW: &[&[C]] = &[

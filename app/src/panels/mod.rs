@@ -114,6 +114,17 @@ fn primary_button(ui: &mut Ui, context: Context<'_>, command: UiCommand, text: &
     response
 }
 
+/// A text with its first letter in upper case.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+/// A widget as wide as there is room, with its text at the left.
+fn left_aligned<T>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> T) -> T {
+    ui.with_layout(egui::Layout::top_down_justified(egui::Align::Min), contents).inner
+}
+
 /// A row of two columns: what, and how much.
 fn fact(ui: &mut Ui, what: &str, value: &str) {
     let tokens = theme::of(ui);

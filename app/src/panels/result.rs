@@ -90,7 +90,9 @@ fn proposal(ui: &mut Ui, context: Context<'_>, session: &Session) {
                 context.actions.send(C::Cancel);
             }
         });
-        ui.label(RichText::new(&running.what).small().color(tokens.weak));
+        let text = format!("{}   {:.1} s", running.what, running.since.elapsed().as_secs_f64());
+        ui.label(RichText::new(text).small().color(tokens.weak));
+        ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
     }
     let Some(volume_ml) = session.document.preview_volume_ml() else { return };
     ui.add_space(4.0);

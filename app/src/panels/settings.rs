@@ -37,7 +37,8 @@ fn window(ui: &mut Ui, context: Context<'_>, center: f32, width: f32) {
         for (value, name) in values.iter_mut().zip(["Width", "Level"]) {
             let caption = ui.label(RichText::new(name).color(tokens.weak));
             let speed = f64::from(width.abs().max(1e-3)) / 200.0;
-            let field = egui::DragValue::new(value).speed(speed).max_decimals(3);
+            let field =
+                egui::DragValue::new(value).speed(speed).max_decimals(if width >= 10.0 { 1 } else { 4 });
             changed |= ui.add(field).labelled_by(caption.id).changed();
         }
         if changed {

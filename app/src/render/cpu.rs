@@ -94,8 +94,13 @@ impl CpuScene<'_> {
         }
         let edge = around(OUTLINE_REACH).iter().any(|(dx, dy)| self.label(map, x + dx, y + dy) != label);
         let [r, g, b, a] = self.colors.get(usize::from(label)).copied().unwrap_or([255, 255, 255, 255]);
-        let opacity = if edge { self.look.outline_opacity } else { self.look.fill_opacity };
-        mix(base, [r, g, b].map(|c| f32::from(c) / 255.0), opacity * f32::from(a) / 255.0)
+        // A label's own opacity is that of its inside; 0 hides it.
+        let opacity = match edge {
+            true if a > 0 => self.look.outline_opacity,
+            true => 0.0,
+            false => self.look.fill_opacity * f32::from(a) / 255.0,
+        };
+        mix(base, [r, g, b].map(|c| f32::from(c) / 255.0), opacity)
     }
 
     fn with_preview(&self, base: [f32; 3], map: &VoxelFromPixel, x: f64, y: f64, diagonal: f64) -> [f32; 3] {

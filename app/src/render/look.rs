@@ -99,5 +99,5 @@ impl SliceUniforms {
     }
 }
 
-/// Colour and visibility of every label: red, green, blue, alpha (0 for a hidden label), by label number.
+/// Colour of every label by its number: red, green, blue and the opacity of its inside; 0 hides it altogether.
 pub type LabelColors = Vec<[u8; 4]>;

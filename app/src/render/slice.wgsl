@@ -111,7 +111,9 @@ fn with_labels(base: vec3<f32>, pixel: vec2<f32>) -> vec3<f32> {
         || label_at(pixel + vec2<f32>(0.0, reach)) != label
         || label_at(pixel - vec2<f32>(0.0, reach)) != label;
     let color = textureLoad(label_colors, vec2<i32>(i32(label & 255u), i32(label >> 8u)), 0);
-    return mix(base, color.rgb, color.a * select(view.look.z, view.look.w, edge));
+    // A label's own opacity is that of its inside; 0 hides it.
+    let outline = select(0.0, view.look.w, color.a > 0.0);
+    return mix(base, color.rgb, select(color.a * view.look.z, outline, edge));
 }
 
 fn with_preview(base: vec3<f32>, pixel: vec2<f32>) -> vec3<f32> {

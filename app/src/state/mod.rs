@@ -168,6 +168,7 @@ impl AppState {
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
+            C::ImportMask => editable.is_some(),
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),

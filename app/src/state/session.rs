@@ -27,6 +27,8 @@ pub struct RunningSegmentation {
     pub prompts_revision: u64,
     /// Stops it.
     pub cancel: CancelToken,
+    /// When it was asked.
+    pub since: std::time::Instant,
     /// What it is doing.
     pub what: String,
     /// Share done, where known.

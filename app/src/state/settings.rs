@@ -44,7 +44,7 @@ impl Default for Settings {
             font_scale: 1.0,
             recent: Vec::new(),
             linear: true,
-            fill_opacity: 0.8,
+            fill_opacity: 1.0,
             outline_opacity: 1.0,
             crosshair: true,
             brush_radius_mm: 5.0,
@@ -61,7 +61,7 @@ impl Settings {
             if value.is_finite() { value.clamp(low, high) } else { default }
         };
         self.font_scale = within(self.font_scale, 0.7, 2.5, 1.0);
-        self.fill_opacity = within(self.fill_opacity, 0.0, 1.0, 0.8);
+        self.fill_opacity = within(self.fill_opacity, 0.0, 1.0, 1.0);
         self.outline_opacity = within(self.outline_opacity, 0.0, 1.0, 1.0);
         self.brush_radius_mm = within(self.brush_radius_mm, BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1, 5.0);
         self.recent.truncate(MAX_RECENT);

@@ -3,6 +3,7 @@
 use egui::{Rect, Vec2};
 use hilum_core::geometry::{AnatomicalPlane, WorldPoint};
 use hilum_core::volume::{Modality, Volume};
+use nalgebra::Vector3;
 
 use crate::viewport::{ScreenAxes, SliceView, extent_along, slice_axis, slice_step_mm};
 
@@ -50,7 +51,7 @@ struct Framing {
 }
 
 /// Share of a view that a fitted image leaves free.
-const FIT_MARGIN: f64 = 1.04;
+const FIT_MARGIN: f64 = 1.08;
 /// Smallest and largest zoom relative to the voxel spacing.
 const ZOOM_RANGE: (f64, f64) = (0.01, 40.0);
 /// Above this cosine a view shows slices as they were acquired.
@@ -159,9 +160,19 @@ impl Views {
         self.crosshair = grid.affine().world_from_voxel(voxel);
     }
 
+    /// Where the next slice of a view lies: from head to feet, from front to back, from right to left, which is
+    /// the way in which the wheel turns in PACS viewers and in 3D Slicer.
+    pub fn forward(&self, view: ViewId) -> Vector3<f64> {
+        let into = self.axes(view).into;
+        match view {
+            ViewId::Plane(AnatomicalPlane::Axial | AnatomicalPlane::Sagittal) => -into,
+            ViewId::Plane(AnatomicalPlane::Coronal) | ViewId::Flat => into,
+        }
+    }
+
     /// Moves the plane of a view by slices.
     pub fn scroll(&mut self, volume: &Volume, view: ViewId, slices: f64) {
-        let (grid, into) = (volume.grid(), self.axes(view).into);
+        let (grid, into) = (volume.grid(), self.forward(view));
         let step = slice_step_mm(grid, into);
         let (low, high) = extent_along(grid, into);
         let here = self.crosshair.coords.dot(&into);
@@ -273,11 +284,11 @@ mod tests {
         let mut views = Views::new(&volume);
         let axial = ViewId::PLANES[0];
         views.scroll(&volume, axial, -100.0);
-        for slice in 1..=6 {
+        for slice in (1..=6).rev() {
             assert_eq!(views.slice_number(&volume, axial), (slice, 6));
             views.scroll(&volume, axial, 1.0);
         }
-        assert_eq!(views.slice_number(&volume, axial), (6, 6));
+        assert_eq!(views.slice_number(&volume, axial), (1, 6));
     }
 
     #[test]
@@ -287,7 +298,7 @@ mod tests {
         let before = views.crosshair;
         views.scroll(&volume, ViewId::PLANES[0], 1.0);
         let moved = views.crosshair - before;
-        assert!(moved.x.abs() < 1e-9 && moved.y.abs() < 1e-9 && moved.z > 0.1);
+        assert!(moved.x.abs() < 1e-9 && moved.y.abs() < 1e-9 && moved.z < -0.1);
     }
 
     #[test]

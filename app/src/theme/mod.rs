@@ -54,7 +54,7 @@ const LIGHT: Tokens = Tokens {
     weak: Color32::from_rgb(92, 102, 114),
     accent: Color32::from_rgb(12, 116, 136),
     on_accent: Color32::from_rgb(250, 253, 253),
-    warning: Color32::from_rgb(158, 98, 0),
+    warning: Color32::from_rgb(134, 80, 0),
     error: Color32::from_rgb(184, 38, 30),
     good: Color32::from_rgb(20, 122, 62),
 };

@@ -2,6 +2,7 @@
 
 mod input;
 mod overlay;
+mod slice_bar;
 mod view;
 mod widget;
 
@@ -9,4 +10,4 @@ pub use overlay::readout_lines;
 pub use view::{
     ScreenAxes, SliceView, VoxelFromPixel, extent_along, plane_of_flat, slice_axis, slice_step_mm,
 };
-pub use widget::{CpuSlices, ViewContext, label_colors, show};
+pub use widget::{CpuSlices, ViewContext, is_view, label_colors, show};

@@ -1,11 +1,11 @@
 //! What is drawn over the image: letters, scale, numbers, crosshair, points, the brush.
 
-use egui::{Align2, Color32, CursorIcon, FontId, Painter, Pos2, Response, Stroke, Vec2, pos2, vec2};
+use egui::{Align2, Color32, CursorIcon, FontId, Painter, Pos2, Rect, Response, Stroke, Vec2, pos2, vec2};
 use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::volume::Voxels;
 use nalgebra::Vector3;
 
-use super::{SliceView, slice_step_mm};
+use super::{SliceView, slice_bar, slice_step_mm};
 use crate::state::{AppState, Session, Tool, ViewId};
 use crate::theme::on_image;
 
@@ -23,7 +23,11 @@ pub(super) fn paint(
     shown: &SliceView,
     response: &Response,
 ) {
-    let text = Text { painter, size: 12.0 * state.settings.font_scale };
+    let mut area = shown.rect.shrink(MARGIN);
+    if !session.views.is_flat() {
+        area.max.x -= slice_bar::WIDTH;
+    }
+    let text = Text { painter, area, size: 12.0 * state.settings.font_scale };
     if state.settings.crosshair && !session.views.is_flat() {
         crosshair(painter, session, view, shown);
     }
@@ -44,6 +48,8 @@ pub(super) fn paint(
 /// Text with a dark halo, legible on any image.
 struct Text<'a> {
     painter: &'a Painter,
+    /// Where text may stand.
+    area: Rect,
     size: f32,
 }
 
@@ -62,7 +68,7 @@ impl Text<'_> {
 }
 
 fn letters(text: &Text<'_>, shown: &SliceView) {
-    let rect = shown.rect.shrink(MARGIN);
+    let rect = text.area;
     let at = [
         (rect.left_center(), Align2::LEFT_CENTER, -shown.axes.right),
         (rect.right_center(), Align2::RIGHT_CENTER, shown.axes.right),
@@ -91,7 +97,7 @@ fn scale_bar(text: &Text<'_>, session: &Session, shown: &SliceView) {
     if !points.is_finite() || points < 4.0 {
         return;
     }
-    let right = shown.rect.right_bottom() + vec2(-MARGIN, -MARGIN - 3.0);
+    let right = text.area.right_bottom() - vec2(0.0, 3.0);
     let left = right - vec2(points, 0.0);
     for (width, color) in [(4.0, on_image::SHADOW), (1.6, on_image::TEXT)] {
         let stroke = Stroke::new(width, color);
@@ -111,7 +117,7 @@ fn scale_bar(text: &Text<'_>, session: &Session, shown: &SliceView) {
 
 fn heading(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView) {
     let volume = session.volume();
-    let top = shown.rect.left_top() + vec2(MARGIN, MARGIN);
+    let top = text.area.left_top();
     let line = Vec2::new(0.0, text.size + 4.0);
     if session.views.is_flat() {
         text.at(top, Align2::LEFT_TOP, &volume.meta().title, on_image::TEXT);
@@ -124,8 +130,7 @@ fn heading(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView) 
         text.at(top + line, Align2::LEFT_TOP, &label, on_image::WEAK);
     }
     let window = format!("W {}  L {}", number(session.views.width), number(session.views.center));
-    let corner = shown.rect.right_top() + vec2(-MARGIN, MARGIN);
-    text.at(corner, Align2::RIGHT_TOP, &window, on_image::WEAK);
+    text.at(text.area.right_top(), Align2::RIGHT_TOP, &window, on_image::WEAK);
 }
 
 /// The world axis along which positions of the view are told: they grow to the left, to the back, to the head.
@@ -142,8 +147,9 @@ fn number(value: f32) -> String {
 fn readout(text: &Text<'_>, session: &Session, shown: &SliceView, response: &Response) {
     let Some(world) = response.hover_pos().map(|pos| shown.world_from_screen(pos)) else { return };
     let Some(lines) = readout_lines(session, world) else { return };
-    let mut at = shown.rect.left_bottom() + vec2(MARGIN, -MARGIN);
-    for (line, color) in lines.iter().rev().zip([on_image::WEAK, on_image::WEAK, on_image::TEXT]) {
+    let mut at = text.area.left_bottom();
+    for (number, line) in lines.iter().enumerate().rev() {
+        let color = if number == 0 { on_image::TEXT } else { on_image::WEAK };
         text.at(at, Align2::LEFT_BOTTOM, line, color);
         at.y -= text.size + 4.0;
     }

@@ -3,10 +3,13 @@
 use std::cell::RefCell;
 
 use eframe::egui_wgpu;
-use egui::{Color32, Id, Rect, Response, Role, Sense, TextureHandle, TextureOptions, Ui, WidgetInfo, pos2};
+use egui::{
+    Color32, EventFilter, Id, Rect, Response, Role, Sense, TextureHandle, TextureOptions, Ui, WidgetInfo,
+    pos2,
+};
 use hilum_core::geometry::VoxelBox;
 
-use super::{SliceView, VoxelFromPixel, input, overlay};
+use super::{SliceView, VoxelFromPixel, input, overlay, slice_bar};
 use crate::command::Actions;
 use crate::render::{CpuScene, LabelColors, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu};
 use crate::state::{AppState, Session, ViewId};
@@ -23,9 +26,21 @@ pub struct ViewContext<'a> {
     pub cpu: &'a RefCell<CpuSlices>,
 }
 
+fn view_id(view: ViewId) -> Id {
+    Id::unique(("view", view.index()))
+}
+
+/// Whether a widget is a view.
+pub fn is_view(id: Id) -> bool {
+    ViewId::PLANES.into_iter().any(|view| view_id(view) == id)
+}
+
 /// Draws a view of the open image into a rectangle and handles the mouse in it.
 pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: ViewId, rect: Rect) -> Response {
-    let response = ui.interact(rect, Id::unique(("view", view.index())), Sense::click_and_drag());
+    let response = ui.interact(rect, view_id(view), Sense::click_and_drag());
+    // Arrow keys scroll here; without this they would move the keyboard to a neighbour.
+    let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, escape: true, tab: false };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
     let (slice, count) = session.views.slice_number(session.volume(), view);
     response.widget_info(|| {
         let mut info = WidgetInfo::labeled(Role::Canvas, true, format!("{} view", view.name()));
@@ -40,6 +55,7 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
         paint_image(ui, context, session, view, &shown);
         overlay::paint(&painter, context.state, session, view, &shown, &response);
     }
+    slice_bar::show(ui, context, session, view, rect);
     response
 }
 
@@ -64,7 +80,9 @@ pub fn label_colors(session: &Session) -> LabelColors {
     let mut colors = vec![[255, 255, 255, 255]; usize::from(last) + 1];
     for entry in table.entries() {
         let [r, g, b] = entry.color;
-        let alpha = if entry.visible { (entry.opacity.clamp(0.0, 1.0) * 255.0).round() as u8 } else { 0 };
+        // A visible label without fill keeps its outline.
+        let fill = (entry.opacity.clamp(0.0, 1.0) * 255.0).round().max(1.0) as u8;
+        let alpha = if entry.visible { fill } else { 0 };
         colors[usize::from(entry.id)] = [r, g, b, alpha];
     }
     colors
