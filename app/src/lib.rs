@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod command;
 pub mod jobs;
+pub mod memory;
 pub mod panels;
 pub mod render;
 pub mod state;

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    hilum::memory::keep_freed_blocks();
     hilum::cli::main(hilum::window::run)
 }

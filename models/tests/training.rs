@@ -1,5 +1,7 @@
 //! A training run from the outside: it is deterministic, and a run that was cut short goes on as if it had not been.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::cell::Cell;
 use std::path::Path;
 

@@ -271,11 +271,9 @@ impl eframe::App for HilumApp {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         self.take_dropped_files(&ctx);
+        self.apply_all(&ctx);
         if matches!(self.state.dialog, Dialog::None) {
-            for command in command::pressed(&ctx, crate::viewport::is_view) {
-                self.actions.send(command);
-            }
-            self.apply_all(&ctx);
+            self.run_pressed(&ctx);
         }
         self.screen.sync(&mut self.state);
         let context = ViewContext { state: &self.state, actions: &self.actions, cpu: &self.cpu };
@@ -303,6 +301,18 @@ impl eframe::App for HilumApp {
 }
 
 impl HilumApp {
+    /// Runs the commands of the keys pressed since the last frame. What was typed after a key that opens a
+    /// dialog was meant for the dialog, even if this frame came late.
+    fn run_pressed(&mut self, ctx: &egui::Context) {
+        for command in command::pressed(ctx, crate::viewport::is_view) {
+            if !matches!(self.state.dialog, Dialog::None) {
+                return;
+            }
+            self.apply(ctx, command.into());
+            ctx.request_repaint();
+        }
+    }
+
     fn apply_all(&mut self, ctx: &egui::Context) {
         let actions = self.actions.take();
         // The position of the mouse is drawn where it is; it needs no second frame.

@@ -7,7 +7,7 @@ use clap::Args;
 use hilum_core::io::{self, OpenOptions, nifti};
 use serde::Serialize;
 
-use super::info::full_uid;
+use super::info::chosen_series;
 use super::output::{Console, Progress, Report, by};
 
 /// Arguments of `convert`.
@@ -52,12 +52,7 @@ impl Convert {
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         check_nifti_target(&self.output)?;
         let progress = Progress::start("reading");
-        let series_uid = match &self.series {
-            Some(asked) => {
-                full_uid(Some(asked), &io::list_series(&self.input, &OpenOptions::default(), &progress)?)
-            }
-            None => None,
-        };
+        let series_uid = chosen_series(&self.input, self.series.as_deref(), &progress)?;
         let options = OpenOptions { time_point: self.time_point, series_uid, ..OpenOptions::default() };
         let opened = io::open(&self.input, &options, &progress)?;
         drop(progress);

@@ -1,6 +1,6 @@
 //! `hilum info`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hilum_core::io::{self, FileKind, OpenOptions, SeriesSummary};
@@ -43,8 +43,18 @@ impl Info {
     }
 }
 
+/// The series that a person means by a UID or its beginning.
+pub fn chosen_series(
+    path: &Path,
+    asked: Option<&str>,
+    progress: &Progress,
+) -> anyhow::Result<Option<String>> {
+    let Some(asked) = asked else { return Ok(None) };
+    Ok(full_uid(Some(asked), &io::list_series(path, &OpenOptions::default(), progress)?))
+}
+
 /// Completes the beginning of a UID where it fits one series only.
-pub fn full_uid(asked: Option<&str>, series: &[SeriesSummary]) -> Option<String> {
+fn full_uid(asked: Option<&str>, series: &[SeriesSummary]) -> Option<String> {
     let asked = asked?;
     let mut fitting = series.iter().filter(|s| s.uid.starts_with(asked));
     match (fitting.next(), fitting.next()) {

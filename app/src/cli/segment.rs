@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::args::{Triple, voxel_of};
 use super::convert::check_nifti_target;
+use super::info::chosen_series;
 use super::intermediates;
 use super::output::{Console, Progress, Report, warnings_json};
 
@@ -48,7 +49,7 @@ pub struct Segment {
     /// Value of the object in the mask.
     #[arg(long, value_name = "L", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     label: u16,
-    /// Series Instance UID of a DICOM folder; without it the series with most slices is taken.
+    /// Series Instance UID of a DICOM folder, or its beginning; without it the series with most slices is taken.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
     /// Time point of a 4-D file, from 0.
@@ -69,7 +70,7 @@ impl Segment {
         let progress = Progress::start("reading");
         let options = OpenOptions {
             time_point: self.time_point,
-            series_uid: self.series.clone(),
+            series_uid: chosen_series(&self.image, self.series.as_deref(), &progress)?,
             ..OpenOptions::default()
         };
         let opened = io::open(&self.image, &options, &progress)?;

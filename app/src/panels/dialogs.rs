@@ -22,7 +22,8 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
 }
 
 fn frame<T>(ui: &Ui, width: f32, contents: impl FnOnce(&mut Ui) -> T) -> ModalResponse<T> {
-    Modal::new(egui::Id::unique("dialog")).show(ui.ctx(), |ui| {
+    let frame = egui::Frame::popup(ui.style()).inner_margin(20);
+    Modal::new(egui::Id::unique("dialog")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(width);
         contents(ui)
     })

@@ -28,41 +28,46 @@ pub(super) fn matching(typed: &str) -> Vec<UiCommand> {
 
 pub(super) fn show(ui: &Ui, context: Context<'_>, typed: &str) {
     let tokens = theme::of(ui);
-    let response = Modal::new(egui::Id::unique("palette")).show(ui.ctx(), |ui| {
-        ui.set_width(460.0);
-        let mut text = typed.to_owned();
-        let field = TextEdit::singleline(&mut text).hint_text("Type a command").desired_width(f32::INFINITY);
-        let field = ui.add(field.margin(Vec2::new(8.0, 7.0)));
-        field.request_focus();
-        if text != typed {
-            context.actions.send(Action::PaletteText(text.clone()));
-        }
-        let found: Vec<_> = matching(&text).into_iter().filter(|c| *c != UiCommand::Palette).collect();
-        let first = found.iter().copied().find(|c| context.state.is_enabled(*c));
-        let enter = ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, Key::Enter));
-        if let Some(command) = first.filter(|_| enter) {
-            run(context, command);
-        }
-        ui.add_space(4.0);
-        ScrollArea::vertical().max_height(380.0).auto_shrink([false, true]).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 1.0;
-            for command in found {
-                let enabled = context.state.is_enabled(command);
-                let keys = command.shortcut_text(ui.ctx()).unwrap_or_default();
-                let color = if enabled { tokens.text } else { tokens.weak };
-                let button =
-                    Button::selectable(first == Some(command), RichText::new(command.text()).color(color))
-                        .shortcut_text(keys)
-                        .min_size(Vec2::new(ui.available_width(), 24.0));
-                let row = ui.with_layout(egui::Layout::top_down_justified(Align::Min), |ui| {
-                    ui.add_enabled(enabled, button)
-                });
-                if row.inner.on_hover_text(command.description().tooltip).clicked() {
-                    run(context, command);
-                }
+    let response = Modal::new(egui::Id::unique("palette"))
+        .frame(egui::Frame::popup(ui.style()).inner_margin(12))
+        .show(ui.ctx(), |ui| {
+            ui.set_width(460.0);
+            let mut text = typed.to_owned();
+            let field =
+                TextEdit::singleline(&mut text).hint_text("Type a command").desired_width(f32::INFINITY);
+            let field = ui.add(field.margin(Vec2::new(8.0, 7.0)));
+            field.request_focus();
+            if text != typed {
+                context.actions.send(Action::PaletteText(text.clone()));
             }
+            let found: Vec<_> = matching(&text).into_iter().filter(|c| *c != UiCommand::Palette).collect();
+            let first = found.iter().copied().find(|c| context.state.is_enabled(*c));
+            let enter = ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, Key::Enter));
+            if let Some(command) = first.filter(|_| enter) {
+                run(context, command);
+            }
+            ui.add_space(4.0);
+            ScrollArea::vertical().max_height(380.0).auto_shrink([false, true]).show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 1.0;
+                for command in found {
+                    let enabled = context.state.is_enabled(command);
+                    let keys = command.shortcut_text(ui.ctx()).unwrap_or_default();
+                    let color = if enabled { tokens.text } else { tokens.weak };
+                    let button = Button::selectable(
+                        first == Some(command),
+                        RichText::new(command.text()).color(color),
+                    )
+                    .shortcut_text(keys)
+                    .min_size(Vec2::new(ui.available_width(), 24.0));
+                    let row = ui.with_layout(egui::Layout::top_down_justified(Align::Min), |ui| {
+                        ui.add_enabled(enabled, button)
+                    });
+                    if row.inner.on_hover_text(command.description().tooltip).clicked() {
+                        run(context, command);
+                    }
+                }
+            });
         });
-    });
     if response.should_close() {
         context.actions.send(Action::CloseDialog);
     }

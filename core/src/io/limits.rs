@@ -15,11 +15,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_voxel_bytes: 16 << 30,
-            max_files: 200_000,
-            max_depth: 32,
-            max_header_bytes: 64 << 20,
-        }
+        Self { max_voxel_bytes: 16 << 30, max_files: 200_000, max_depth: 32, max_header_bytes: 64 << 20 }
     }
 }

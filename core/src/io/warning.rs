@@ -25,7 +25,9 @@ pub enum Warning {
         what: String,
     },
     /// Slices are missing in a series.
-    #[error("{count} slices are missing (largest gap {gap_mm:.2} mm at z = {position_mm:.1} mm); they are interpolated")]
+    #[error(
+        "{count} slices are missing (largest gap {gap_mm:.2} mm at z = {position_mm:.1} mm); they are interpolated"
+    )]
     MissingSlices {
         /// How many slices would fill the gaps.
         count: usize,
@@ -35,7 +37,9 @@ pub enum Warning {
         position_mm: f64,
     },
     /// Slices are not evenly spaced.
-    #[error("slice spacing varies from {min_mm:.3} to {max_mm:.3} mm; the volume is resampled to {used_mm:.3} mm")]
+    #[error(
+        "slice spacing varies from {min_mm:.3} to {max_mm:.3} mm; the volume is resampled to {used_mm:.3} mm"
+    )]
     UnevenSlices {
         /// Smallest distance.
         min_mm: f64,

@@ -52,7 +52,7 @@ pub(crate) fn luma([r, g, b]: [u8; 3]) -> f32 {
     0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
 }
 
-#[expect(clippy::cast_lossless, clippy::cast_precision_loss, reason = "one body for every voxel type")]
+#[expect(clippy::unnecessary_cast, reason = "one body for every voxel type")]
 impl Voxels {
     /// Number of voxels.
     pub fn len(&self) -> usize {

@@ -82,7 +82,7 @@ pub(super) fn to_image(
 }
 
 /// 2Σpm / (Σp + Σm): 1 where the network is sure of every voxel of its own mask.
-fn soft_dice(probability: &[f32], mask: &[bool]) -> Option<f32> {
+pub(super) fn soft_dice(probability: &[f32], mask: &[bool]) -> Option<f32> {
     let overlap: f64 = probability.iter().zip(mask).filter(|(_, m)| **m).map(|(p, _)| f64::from(*p)).sum();
     let total: f64 =
         probability.iter().map(|p| f64::from(*p)).sum::<f64>() + mask.iter().filter(|m| **m).count() as f64;

@@ -5,8 +5,8 @@ mod one_click;
 mod simulate;
 mod stage;
 
-pub(crate) use one_click::WINDOW_GROWTH;
 pub use one_click::{ClickRequest, ClickResult, Intermediates, OneClick};
+pub(crate) use one_click::{WINDOW_GROWTH, WINDOW_SHARE};
 pub use simulate::{SimulatedClick, simulate_clicks};
 
 use crate::device::DeviceError;

@@ -1,10 +1,11 @@
 //! The one-click pipeline: window → coarse answer → longest axis → cube → fine answer → back to the image
-//! (networks.md D10–D14; Jiang et al., ISBI 2023).
+//! (Jiang et al., ISBI 2023). One window cannot suit a nodule and a sarcoma, so windows of growing size are
+//! tried, and the answer is kept of which both networks are surest.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use hilum_core::geometry::{Grid, VoxelBox, WorldPoint};
+use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::job::{Cancelled, Observer};
 use hilum_core::label::BoxMask;
 use hilum_core::prompt::Click;
@@ -21,10 +22,14 @@ use crate::transform::principal::{PrincipalAxes, principal_axes};
 
 /// Side of the cube where the coarse answer is empty.
 const EMPTY_SIDE_MM: f64 = 96.0;
-/// How often the window grows when the coarse answer reaches its border.
+/// Windows of growing size that are tried.
 const MAX_WINDOWS: usize = 3;
 /// By how much it grows.
 pub(crate) const WINDOW_GROWTH: f64 = 1.5;
+/// Longest object over the side of the window that suits it; training cuts windows by the same rule.
+pub(crate) const WINDOW_SHARE: f64 = 0.8;
+/// By how much a larger window must be surer than a smaller one: it takes whole organs for lesions more easily.
+const WINDOW_MARGIN: f32 = 0.03;
 
 /// What to segment. Everything is captured here: the image may be replaced in the window meanwhile.
 #[derive(Clone, Debug)]
@@ -187,18 +192,19 @@ impl OneClick {
         let clicks = Clicks::check(request)?;
         let mut notes = Vec::new();
         let mut clock = Clock::new(observer);
-        clock.begin("coarse")?;
-        let window = self.coarse_answer(request, &clicks, &mut notes)?;
-        clock.begin("axes")?;
-        let axes = window.component(&clicks).and_then(|inside| principal_axes(&window.grid, &inside));
+        let mut best: Option<Attempt> = None;
+        for side in self.window_sides(request, &clicks) {
+            let attempt = self.attempt(request, &clicks, side, with_maps, &mut clock, &mut notes)?;
+            if best.as_ref().is_none_or(|best| attempt.confidence > best.confidence + WINDOW_MARGIN) {
+                best = Some(attempt);
+            }
+        }
+        let Attempt { window, axes, cube, values, output, answer, .. } =
+            best.expect("there is at least one window");
         if axes.is_none() {
             notes.push("the first stage found nothing at the click; a cube of 96 mm is used".into());
         }
-        let cube = self.cube(axes.as_ref(), &clicks);
-        clock.begin("fine")?;
-        let (values, output) = self.fine_answer(request, &clicks, &cube, with_maps, &mut notes)?;
-        clock.begin("back")?;
-        let Answer { mask, quality } = answer::to_image(&output.probability, &cube, request, &mut notes);
+        let Answer { mask, quality } = answer;
         let result = ClickResult {
             mask,
             seconds: clock.finish(),
@@ -225,38 +231,71 @@ impl OneClick {
         Ok((result, intermediates))
     }
 
-    /// Runs stage 1; the window grows while the object reaches its border.
+    /// Sides of the windows that are tried, in mm: the network's own, and larger ones while the image is larger.
+    /// A refining click keeps to the window that suits the object at hand, which grows with it.
+    fn window_sides(&self, request: &ClickRequest, clicks: &Clicks) -> Vec<f64> {
+        let largest = request.volume.grid().extent_mm().into_iter().fold(0.0, f64::max);
+        let mut side = self.window_mm.max(2.5 * clicks.center().1);
+        let mut sides = vec![side];
+        while sides.len() < MAX_WINDOWS && side < largest {
+            side *= WINDOW_GROWTH;
+            sides.push(side);
+        }
+        if let Some(length_mm) = request.previous.as_ref().and_then(|mask| length_of(mask, &request.volume)) {
+            let suits = |side: &f64| length_mm <= WINDOW_SHARE * side;
+            let first = sides.iter().position(suits).unwrap_or(sides.len() - 1);
+            sides = vec![sides[first]];
+        }
+        sides
+    }
+
+    /// Both stages with a window of one size.
+    fn attempt(
+        &mut self,
+        request: &ClickRequest,
+        clicks: &Clicks,
+        side_mm: f64,
+        with_maps: bool,
+        clock: &mut Clock<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Attempt, InferError> {
+        clock.begin("coarse")?;
+        let window = self.coarse_answer(request, clicks, side_mm, notes)?;
+        let component = window.component(clicks);
+        let axes = component.as_ref().and_then(|inside| principal_axes(&window.grid, inside));
+        let cube = self.cube(axes.as_ref(), clicks);
+        clock.begin("fine")?;
+        let (values, output) = self.fine_answer(request, clicks, &cube, with_maps, notes)?;
+        clock.begin("back")?;
+        let answer = answer::to_image(&output.probability, &cube, request, notes);
+        let coarse = component.and_then(|inside| answer::soft_dice(&window.probability, &inside));
+        let confidence = answer.quality.unwrap_or(0.0) + coarse.unwrap_or(0.0);
+        Ok(Attempt { window, axes, cube, values, output, answer, confidence })
+    }
+
+    /// Runs stage 1 in a window of `side_mm`.
     fn coarse_answer(
         &mut self,
         request: &ClickRequest,
         clicks: &Clicks,
+        side_mm: f64,
         notes: &mut Vec<String>,
     ) -> Result<Window, InferError> {
-        let (center, spread_mm) = clicks.center();
-        let mut side = self.window_mm.max(2.5 * spread_mm);
-        let mut tried = 0;
-        loop {
-            let grid = cube_grid(center, side, self.coarse.card().size).map_err(|e| self.failed(&e))?;
-            let values = resample(&request.volume, &grid, request.volume.range().min);
-            let previous =
-                request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, &grid));
-            let input = StageInput {
-                grid: &grid,
-                values: &values,
-                modality: request.volume.meta().modality,
-                positive: &clicks.positive,
-                negative: &clicks.negative,
-                previous: previous.as_deref(),
-            };
-            let output = self.with_fallback(notes, |s| s.coarse.run(&input, false))?;
-            let window = Window { grid, values, probability: output.probability, previous };
-            tried += 1;
-            let largest = request.volume.grid().extent_mm().into_iter().fold(0.0, f64::max);
-            if tried == MAX_WINDOWS || side >= largest || !window.reaches_border(clicks) {
-                return Ok(window);
-            }
-            side *= WINDOW_GROWTH;
-        }
+        let grid =
+            cube_grid(clicks.center().0, side_mm, self.coarse.card().size).map_err(|e| self.failed(&e))?;
+        let values = resample(&request.volume, &grid, request.volume.range().min);
+        let previous =
+            request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, &grid));
+        let input = StageInput {
+            grid: &grid,
+            values: &values,
+            modality: request.volume.meta().modality,
+            positive: &clicks.positive,
+            negative: &clicks.negative,
+            previous: previous.as_deref(),
+        };
+        let output = self.with_fallback(notes, |s| s.coarse.run(&input, false))?;
+        Ok(Window { grid, values, probability: output.probability, previous })
     }
 
     /// The cube around the coarse object that holds every click (networks.md D12).
@@ -308,7 +347,7 @@ impl OneClick {
         }
         let failed = std::mem::replace(
             self,
-            Self::from_catalog(self.catalog.clone(), Some(&self.model_id().to_owned()), DeviceChoice::Cpu)?,
+            Self::from_catalog(self.catalog.clone(), Some(self.model_id()), DeviceChoice::Cpu)?,
         );
         notes.push(format!("{} failed ({cause}); the CPU is used from now on", failed.device_name));
         work(self).map_err(|cause| InferError::Failed { device: self.device_name.clone(), cause })
@@ -317,6 +356,12 @@ impl OneClick {
     fn failed(&self, cause: &impl ToString) -> InferError {
         InferError::Failed { device: self.device_name.clone(), cause: cause.to_string() }
     }
+}
+
+/// Longest axis of a mask in mm; `None` for an empty one.
+fn length_of(mask: &BoxMask, volume: &Volume) -> Option<f64> {
+    let grid = volume.grid().sub_grid(mask.region()).ok()?;
+    principal_axes(&grid, mask.inside()).map(|axes| axes.lengths_mm[0])
 }
 
 /// Share of each cube voxel that lies in the present mask.
@@ -381,28 +426,35 @@ impl Window {
         }
         answer::component_at(&mask, &self.grid, &clicks.positive)
     }
+}
 
-    fn reaches_border(&self, clicks: &Clicks) -> bool {
-        let Some(component) = self.component(clicks) else { return false };
-        let bounds = VoxelBox::around(&component, self.grid.dims(), |v| *v);
-        let dims = self.grid.dims();
-        (0..3).any(|a| bounds.start()[a] == 0 || bounds.end()[a] == dims[a])
-    }
+/// Both stages with one size of window.
+struct Attempt {
+    window: Window,
+    axes: Option<PrincipalAxes>,
+    cube: Grid,
+    values: Vec<f32>,
+    output: StageOutput,
+    answer: Answer,
+    /// How sure both networks are of their own masks, 0..=2.
+    confidence: f32,
 }
 
 /// Times the stages and stops between them when asked to.
 struct Clock<'a> {
     observer: &'a dyn Observer,
     seconds: Vec<(String, f64)>,
+    present: Option<usize>,
+    begun: u64,
     since: Instant,
 }
 
-/// Stages of the pipeline.
-const STAGES: u64 = 4;
+/// Stages of the pipeline over all windows.
+const STAGES: u64 = 3 * MAX_WINDOWS as u64;
 
 impl<'a> Clock<'a> {
     fn new(observer: &'a dyn Observer) -> Self {
-        Self { observer, seconds: Vec::new(), since: Instant::now() }
+        Self { observer, seconds: Vec::new(), present: None, begun: 0, since: Instant::now() }
     }
 
     fn begin(&mut self, stage: &str) -> Result<(), Cancelled> {
@@ -410,16 +462,23 @@ impl<'a> Clock<'a> {
         if self.observer.is_cancelled() {
             return Err(Cancelled);
         }
-        self.observer.progress(stage, self.seconds.len() as u64, STAGES);
-        self.seconds.push((stage.to_owned(), 0.0));
+        self.observer.progress(stage, self.begun, STAGES);
+        self.begun += 1;
+        self.present = match self.seconds.iter().position(|(name, _)| name == stage) {
+            Some(known) => Some(known),
+            None => {
+                self.seconds.push((stage.to_owned(), 0.0));
+                Some(self.seconds.len() - 1)
+            }
+        };
         Ok(())
     }
 
     fn close(&mut self) {
         let elapsed = self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
-        if let Some((_, seconds)) = self.seconds.last_mut() {
-            *seconds = elapsed;
+        if let Some(present) = self.present {
+            self.seconds[present].1 += elapsed;
         }
     }
 

@@ -89,7 +89,7 @@ pub fn coarsen(values: &mut [f32], size: usize, axis: usize, factor: usize) {
 fn along_lines(values: &mut [f32], size: usize, axis: usize, mut change: impl FnMut(&mut [f32])) {
     let stride = size.pow(axis as u32);
     let mut line = vec![0.0; size];
-    for start in (0..values.len()).filter(|i| i / stride % size == 0) {
+    for start in (0..values.len()).filter(|i| (i / stride).is_multiple_of(size)) {
         (0..size).for_each(|i| line[i] = values[start + i * stride]);
         change(&mut line);
         (0..size).for_each(|i| values[start + i * stride] = line[i]);

@@ -9,7 +9,7 @@ use super::augment;
 use super::dataset::{Case, Dataset, Host, Loaded};
 use super::recipe::{Recipe, Stage};
 use super::shapes::{Body, Irregularity, log_uniform, normal, random_rotation};
-use crate::infer::WINDOW_GROWTH;
+use crate::infer::{WINDOW_GROWTH, WINDOW_SHARE};
 use crate::transform::channels::{Channel, Crop, channels};
 use crate::transform::cube::{cube_grid, resample, resample_mask};
 
@@ -162,7 +162,7 @@ fn stage_grid(
 
 /// How far the pipeline would have let the window grow: it does while the object reaches the border.
 fn window_growth(length_mm: f64, window_mm: f64, stretch: f64) -> f64 {
-    let needed = length_mm * stretch / (0.8 * window_mm);
+    let needed = length_mm * stretch / (WINDOW_SHARE * window_mm);
     if needed <= 1.0 {
         1.0
     } else if needed <= WINDOW_GROWTH {

@@ -24,6 +24,7 @@ pub fn cube_grid(center: WorldPoint, side_mm: f64, size: usize) -> Result<Grid, 
 ///
 /// Where a target voxel is larger than an image voxel, several samples are averaged, so that noise and small
 /// structures are not picked at random. Values that are not finite count as `outside`.
+#[expect(clippy::unnecessary_cast, reason = "one body for every voxel type")]
 pub fn resample(volume: &Volume, target: &Grid, outside: f32) -> Vec<f32> {
     let offsets = supersampling_offsets(volume.grid(), target);
     with_scalar_voxels!(
