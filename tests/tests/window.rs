@@ -47,7 +47,11 @@ impl Window<'_> {
     fn build(builder: HarnessBuilder<HilumApp>, folder: &Path, paths: Vec<PathBuf>) -> Self {
         let services = services(folder);
         let builder = builder.with_size(vec2(1280.0, 860.0)).with_max_steps(12);
-        Self { harness: builder.build_eframe(|creation| HilumApp::new(creation, services, paths).unwrap()) }
+        Self {
+            harness: builder.build_eframe(|creation| {
+                HilumApp::new(creation, services, paths).expect("the threads start")
+            }),
+        }
     }
 
     fn state(&self) -> &AppState {
@@ -136,7 +140,7 @@ fn sample(folder: &Path) -> (Window<'static>, WorldPoint) {
     window.button("Open sample case");
     window.until("the sample case is open", is_complete);
     window.until("the network is ready", |s| matches!(s.engine, EngineState::Ready { .. }));
-    let lesion = &ct_phantom(&CtPhantomOptions::default()).unwrap().lesions[0];
+    let lesion = &ct_phantom(&CtPhantomOptions::default()).expect("the defaults are sane").lesions[0];
     let world = window.session().volume().grid().world_of(lesion.click_voxel);
     window.harness.state().send(ViewAction::Crosshair(world));
     window.harness.run();

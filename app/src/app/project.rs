@@ -22,7 +22,7 @@ impl HilumApp {
         let request = ProjectRequest::Attach {
             session: session.id,
             volume: Arc::clone(session.volume()),
-            snapshot: session.document.snapshot(),
+            snapshot: Box::new(session.document.snapshot()),
         };
         self.project.ask(request).ok();
     }

@@ -23,7 +23,7 @@ pub enum ProjectRequest {
         /// The image.
         volume: Arc<Volume>,
         /// Its document at the moment from which changes are kept.
-        snapshot: Snapshot,
+        snapshot: Box<Snapshot>,
     },
     /// Go on with the work that was found (or forget it).
     Continue(bool),
@@ -92,7 +92,7 @@ impl ProjectWorker {
     /// Handles one request.
     pub fn handle(&mut self, request: ProjectRequest) {
         match request {
-            ProjectRequest::Attach { session, volume, snapshot } => self.attach(session, &volume, snapshot),
+            ProjectRequest::Attach { session, volume, snapshot } => self.attach(session, &volume, *snapshot),
             ProjectRequest::Continue(yes) => self.go_on(yes),
             ProjectRequest::Append(records) => self.append(records),
             ProjectRequest::Discard => self.discard(),
@@ -246,7 +246,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let volume = Arc::new(oblique_volume());
         let attach = |worker: &mut ProjectWorker, document: &Document| {
-            let (session, volume, snapshot) = (1, Arc::clone(&volume), document.snapshot());
+            let (session, volume, snapshot) = (1, Arc::clone(&volume), Box::new(document.snapshot()));
             worker.handle(ProjectRequest::Attach { session, volume, snapshot });
         };
         let start = || {
