@@ -162,6 +162,8 @@ mod tests {
             Event::Panicked { thread: "io", text, request: Some(1) } => assert!(text.contains("broken")),
             other => panic!("{other:?}"),
         }
-        assert!(matches!(events.recv_timeout(wait).unwrap(), Event::Chosen(_, Some(path)) if path.as_os_str() == "2"));
+        assert!(
+            matches!(events.recv_timeout(wait).unwrap(), Event::Chosen(_, Some(path)) if path.as_os_str() == "2")
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! All networks by name: make one from a name and a configuration, load and save its weights.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -14,6 +15,9 @@ use crate::checkpoint::{FloatFormat, KeyRules, StateDict, apply, collect, count_
 
 /// Most parameters a configuration may ask for (4 GiB of weights); more are typing errors.
 const MAX_PARAMETERS: usize = 1 << 30;
+
+/// Held while weights are drawn, so that a seed decides them whatever other threads do.
+static DRAWING: Mutex<()> = Mutex::new(());
 
 /// Name and default configuration of a network.
 #[derive(Debug, Clone, Serialize)]
@@ -134,6 +138,8 @@ impl AnyNetwork {
     /// As [`AnyNetwork::from_name`].
     pub fn seeded(arch: &str, config: Value, seed: u64, device: &Device) -> Result<Self, NetError> {
         let network = Self::from_name(arch, config, device)?;
+        // The device has one generator for all threads.
+        let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
         device.seed(seed);
         Ok(network.materialize())
     }

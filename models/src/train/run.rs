@@ -112,8 +112,10 @@ struct Progress {
 
 /// Trains by a recipe into `folder`; a folder that holds a checkpoint of the same recipe is continued.
 ///
-/// The folder gets `recipe.json`, `loss.csv`, `validation.csv`, `curves.png`, `last.safetensors`, `optimizer.bpk`,
-/// `progress.json` and `best.safetensors`. On the CPU the same recipe and number of threads give the same weights.
+/// The folder gets `recipe.json`, `loss.csv`, `validation.csv`, `curves.png`, `last.safetensors`, `average.safetensors`,
+/// `progress.json` and `best.safetensors`. On the CPU an unbroken run of the same recipe gives the same weights; a
+/// continued run keeps weights, average, schedule and samples, but Adam gathers its moments anew, because burn
+/// stores them under identities that a reloaded network does not have.
 ///
 /// # Errors
 /// [`TrainError`]; what was validated before stays on disk.
@@ -189,16 +191,13 @@ impl<'a> Run<'a> {
         let mut network = AnyNetwork::seeded(&recipe.arch, recipe.config.clone(), recipe.seed, &autodiff)?;
         let n = recipe.size;
         network.check_input([recipe.batch, recipe.channels.len(), n, n, n])?;
-        let mut optimizer = AdamWConfig::new().with_weight_decay(recipe.weight_decay as f32).init();
+        let optimizer = AdamWConfig::new().with_weight_decay(recipe.weight_decay as f32).init();
         let mut progress = Progress { best_score: f64::NEG_INFINITY, ..Progress::default() };
         let mut average = None;
         if let Ok(text) = std::fs::read_to_string(folder.join("progress.json")) {
             progress = serde_json::from_str(&text)
                 .map_err(|e| TrainError::Data(format!("the checkpoint's progress.json is broken ({e})")))?;
             network = network.with_weights_file(&folder.join("last.safetensors"))?;
-            optimizer = optimizer
-                .load(folder.join("optimizer.bpk"))
-                .map_err(|e| TrainError::Data(format!("the checkpoint's optimizer.bpk is broken ({e})")))?;
             if recipe.ema.is_some() {
                 average = Some(StateDict::read(&folder.join("average.safetensors")).map_err(NetError::from)?);
             }
@@ -332,10 +331,6 @@ impl<'a> Run<'a> {
         if let Some(average) = &self.average {
             average.write(&self.folder.join("average.safetensors"), &[]).map_err(NetError::from)?;
         }
-        let optimizer = self.folder.join("optimizer.bpk");
-        self.optimizer.save(&optimizer).map_err(|e| {
-            TrainError::Data(format!("cannot write the optimiser ({e}): {}", optimizer.display()))
-        })?;
         // Last, because it says that the others are complete.
         write_text(&self.folder.join("progress.json"), &to_json(&self.progress))
     }

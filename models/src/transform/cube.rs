@@ -191,13 +191,19 @@ mod tests {
         let image = linear_image();
         for side in [6.0, 14.0, 24.0] {
             let cube = cube_grid(image.grid().center_world(), side, 9).unwrap();
-            for (i, value) in resample(&image, &cube, -1e9).iter().enumerate() {
-                let want = plane_value(cube.world_of(cube.voxel(i)));
-                assert!(
-                    *value == -1e9 || *value < -1e6 || (value - want).abs() < 1e-2,
-                    "{value} is not {want}"
-                );
-            }
+            // Beyond the outermost centres the edge value continues, and samples are spread over a cube voxel.
+            let margin = 1.0 + side / 9.0;
+            let inside = |p: WorldPoint| {
+                let voxel = image.grid().affine().voxel_from_world(p);
+                let dims = image.grid().dims();
+                (0..3).all(|a| voxel[a] >= margin && voxel[a] <= (dims[a] - 1) as f64 - margin)
+            };
+            let values = resample(&image, &cube, -1e9);
+            let places = values.iter().enumerate().map(|(i, value)| (cube.world_of(cube.voxel(i)), value));
+            let compared = places.filter(|(p, _)| inside(*p)).inspect(|(p, value)| {
+                assert!((**value - plane_value(*p)).abs() < 1e-2, "{value} is not {}", plane_value(*p));
+            });
+            assert!(compared.count() > 100, "most of a cube of {side} mm lies inside");
         }
         let cube = cube_grid(image.grid().center_world(), 6.0, 9).unwrap();
         assert!(resample(&image, &cube, -1e9).iter().all(|v| *v > -1e6), "the small cube lies inside");
