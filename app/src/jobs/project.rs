@@ -14,7 +14,6 @@ use super::{Event, Inbox, Numbered};
 
 /// What can be asked of the thread.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a few requests a minute; a box would only add an allocation")]
 pub enum ProjectRequest {
     /// An image was opened: look for work that was left.
     Attach {
