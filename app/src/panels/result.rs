@@ -81,18 +81,17 @@ fn proposal(ui: &mut Ui, context: Context<'_>, session: &Session) {
     let tokens = theme::of(ui);
     if let Some(running) = &session.running {
         ui.horizontal(|ui| {
-            let bar = match running.share {
-                Some(share) => ProgressBar::new(share),
-                None => ProgressBar::new(0.0).animate(true),
-            };
+            // No animation: where the CPU draws and thinks, every frame is taken from the network.
+            let bar = ProgressBar::new(running.share.unwrap_or(0.0));
             ui.add(bar.desired_width(160.0).fill(tokens.accent));
             if ui.button("Cancel").on_hover_text(C::Cancel.tooltip(ui.ctx())).clicked() {
                 context.actions.send(C::Cancel);
             }
         });
-        let text = format!("{}   {:.1} s", running.what, running.since.elapsed().as_secs_f64());
+        let text =
+            format!("{}   {:.1} s", super::sentence(&running.what), running.since.elapsed().as_secs_f64());
         ui.label(RichText::new(text).small().color(tokens.weak));
-        ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+        ui.ctx().request_repaint_after(std::time::Duration::from_millis(500));
     }
     let Some(volume_ml) = session.document.preview_volume_ml() else { return };
     ui.add_space(4.0);

@@ -66,7 +66,7 @@ pub(super) fn progress(ui: &Ui, context: Context<'_>, opening: &Opening) {
                 ui.horizontal(|ui| {
                     let bar = match opening.share {
                         Some(share) => ProgressBar::new(share).show_percentage(),
-                        None => ProgressBar::new(0.0).animate(true),
+                        None => ProgressBar::new(0.0),
                     };
                     ui.add(bar.desired_width(270.0).fill(tokens.accent));
                     if ui.button("Cancel").on_hover_text(UiCommand::Cancel.tooltip(ui.ctx())).clicked() {
