@@ -16,7 +16,7 @@ pub enum PerStage<T> {
 }
 
 impl<T: Copy> PerStage<T> {
-    /// The value of a stage that [`PerStage::has`].
+    /// The value of a stage; where each stage has its own, there must be one for it.
     pub fn get(&self, stage: usize) -> T {
         match self {
             Self::All(value) => *value,

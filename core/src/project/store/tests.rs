@@ -191,19 +191,23 @@ proptest! {
         drop(create(folder.path(), &mut document));
         let (mut file, states) = states_by_length(&mut document, commands);
         let cut = (share * (file.len() + 1) as f64) as usize;
-        match damage {
-            None => file.truncate(cut),
+        let intact = match damage {
+            None => {
+                file.truncate(cut);
+                cut
+            }
             Some(bits) => {
                 let at = cut.min(file.len() - 1).max(HEADER_BYTES.min(file.len() - 1));
                 file[at] ^= bits.max(1);
+                at
             }
-        }
+        };
         std::fs::write(journal_path(folder.path(), 0), &file).unwrap();
         if damage.is_some() && file.len() == HEADER_BYTES {
             return Ok(());
         }
         let (mut store, state, warnings) = reopen(folder.path());
-        let (_, expected) = states.iter().rev().find(|(end, _)| *end <= cut).unwrap_or(&states[0]);
+        let (_, expected) = states.iter().rev().find(|(end, _)| *end <= intact).unwrap_or(&states[0]);
         prop_assert_eq!(&state, expected);
         let complete = damage.is_none() && (cut == 0 || states.iter().any(|(end, _)| *end == cut.min(file.len())));
         prop_assert_eq!(warnings.is_empty(), complete, "{:?}", warnings);
