@@ -88,7 +88,7 @@ pub enum RunEvent {
 pub struct RunSummary {
     /// Steps done.
     pub steps: usize,
-    /// Minutes spent, over all sittings.
+    /// Minutes spent, interruptions not counted.
     pub minutes: f64,
     /// Step of the best validation.
     pub best_step: usize,
