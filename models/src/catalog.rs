@@ -29,6 +29,9 @@ pub enum CatalogError {
         /// All identities.
         known: String,
     },
+    /// No model answers clicks.
+    #[error("no model for clicks in volumes is installed; train or import one (hilum train, hilum models)")]
+    NoneForClicks,
     /// A card is broken.
     #[error("the card of a model is not understood ({cause}): {path}")]
     Card {
@@ -184,9 +187,10 @@ impl Catalog {
             }
             None => {
                 let mut fine = self.models.iter().filter(is_fine);
-                fine.clone().find(|m| m.card.is_default).or_else(|| fine.next()).ok_or_else(|| {
-                    CatalogError::Unknown { id: "default".into(), known: "none is installed".into() }
-                })
+                fine.clone()
+                    .find(|m| m.card.is_default)
+                    .or_else(|| fine.next())
+                    .ok_or(CatalogError::NoneForClicks)
             }
         }
     }

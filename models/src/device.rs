@@ -1,9 +1,24 @@
 //! The only place that names a backend: which processors exist, and which one to use.
 
 use std::panic::catch_unwind;
+use std::path::PathBuf;
 
 use burn::tensor::{Device, DeviceKind, DeviceType};
+use burn_std::config::BurnConfig;
+use cubecl_environment::persistence::CacheConfig;
+use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig as _};
 use serde::Serialize;
+
+/// Fixes the configuration of the numeric libraries, before any device is used: else they would read `burn.toml` and
+/// `cubecl.toml` from the working folder and all above it, and keep compiled kernels in a folder there. A file beside
+/// a patient's images must change nothing. Kernels are kept in `cache`; in the user's cache folder if `None`.
+pub fn pin_configuration(cache: Option<PathBuf>) {
+    let mut config = CubeClRuntimeConfig::default();
+    config.environment.path = cache.map_or(CacheConfig::Global, CacheConfig::Directory);
+    if !CubeClRuntimeConfig::try_set(config) || !BurnConfig::try_set(BurnConfig::default()) {
+        tracing::warn!("the numeric libraries were configured before the program could do so");
+    }
+}
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod compare;
 mod convert;
 mod doctor;
 mod evaluate;
@@ -70,6 +71,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Train a network by a recipe.
     Train(train::Train),
+    /// Compare training runs: which recipe is better on the cases set aside, and how sure that is.
+    Compare(compare::Compare),
     /// Convert between image formats.
     Convert(convert::Convert),
     /// Make a synthetic image with its truth.
@@ -121,6 +124,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Net(command)) => command.run(&console),
         Some(Command::Simulate(command)) => command.run(&console),
         Some(Command::Train(command)) => command.run(&console),
+        Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
         Some(Command::Sample(command)) => command.run(&console),
         Some(Command::Bench(command)) => command.run(&console),

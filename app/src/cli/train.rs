@@ -17,6 +17,9 @@ pub struct Train {
     /// Folder of the run; one that holds a checkpoint of the same recipe is continued. By default runs/NAME.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Seed instead of the recipe's.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// auto, cpu, gpu or gpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
@@ -25,7 +28,8 @@ pub struct Train {
 impl Train {
     /// Trains until the recipe's end. What was validated is on disk whenever the run stops.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
-        let recipe = Recipe::read(&self.recipe)?;
+        let mut recipe = Recipe::read(&self.recipe)?;
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
         let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
         let device = device::open(self.device)?;
         let progress = Progress::start("loading data");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hilum_core::document::{JournalRecord, Snapshot, State};
-use hilum_core::project::{ImageReference, Store, StoreError};
+use hilum_core::project::{self, ImageReference, Store, StoreError};
 use hilum_core::volume::Volume;
 
 use super::{Event, Inbox, Numbered};
@@ -127,8 +127,15 @@ impl ProjectWorker {
                     self.inbox.send(Event::Project(event));
                 }
             }
+            Err(error) if error.is_beyond_repair() => match project::set_aside(&attached.folder) {
+                Ok(kept) => self.say_set_aside(session, &error, &kept),
+                Err(error) => {
+                    self.complain(session, &error);
+                    return;
+                }
+            },
             Err(error) => {
-                // Another window writes it, or it is damaged: it is left alone and nothing is kept here.
+                // Another window writes it, or the disk does not answer: nothing is kept here.
                 self.complain(session, &error);
                 return;
             }
@@ -138,6 +145,14 @@ impl ProjectWorker {
 
     fn complain(&self, session: u64, error: &StoreError) {
         let why = format!("Changes are not kept for the case of a crash: {error}");
+        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why }));
+    }
+
+    fn say_set_aside(&self, session: u64, error: &StoreError, kept: &Path) {
+        let why = format!(
+            "Earlier changes to this image cannot be opened ({error}). They are set aside as {}; new changes are kept.",
+            kept.display()
+        );
         self.inbox.send(Event::Project(ProjectEvent::Failed { session, why }));
     }
 
@@ -227,62 +242,4 @@ fn remove(folder: &Path) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::oblique_volume;
-    use hilum_core::document::{Document, EditCommand};
-    use hilum_core::geometry::VoxelBox;
-    use hilum_core::label::BoxMask;
-
-    fn edit(document: &mut Document, at: usize) -> Vec<JournalRecord> {
-        let mask = BoxMask::from_fn(VoxelBox::new([at, 1, 1], [at + 1, 4, 4]), |_| true);
-        let _ = document.apply(EditCommand::WriteMask { name: "box".into(), mask, label: 1 }).unwrap();
-        document.take_unsaved()
-    }
-
-    #[test]
-    fn work_left_by_a_crash_is_found_and_continued_and_a_good_end_leaves_nothing() {
-        let root = tempfile::tempdir().unwrap();
-        let volume = Arc::new(oblique_volume());
-        let attach = |worker: &mut ProjectWorker, document: &Document| {
-            let (session, volume, snapshot) = (1, Arc::clone(&volume), Box::new(document.snapshot()));
-            worker.handle(ProjectRequest::Attach { session, volume, snapshot });
-        };
-        let start = || {
-            let (inbox, events) = Inbox::new(egui::Context::default());
-            (ProjectWorker::new(Some(root.path().to_owned()), inbox), events)
-        };
-        let mut document = Document::new(Arc::clone(&volume));
-        document.start_journal();
-        let (mut first, events) = start();
-        attach(&mut first, &document);
-        for at in [2, 5] {
-            let records = edit(&mut document, at);
-            first.handle(ProjectRequest::Append(records));
-        }
-        assert!(events.try_recv().is_err());
-        drop(first);
-
-        let (mut second, events) = start();
-        attach(&mut second, &Document::new(Arc::clone(&volume)));
-        let Ok(Event::Project(ProjectEvent::Found { state, .. })) = events.try_recv() else {
-            panic!("nothing found")
-        };
-        assert_eq!(state.labels().voxels(), document.labels().voxels());
-        let mut restored = Document::restore(Arc::clone(&volume), *state).unwrap();
-        second.handle(ProjectRequest::Continue(true));
-        let records = edit(&mut restored, 8);
-        second.handle(ProjectRequest::Append(records));
-        drop(second);
-
-        let (mut third, events) = start();
-        attach(&mut third, &Document::new(Arc::clone(&volume)));
-        let Ok(Event::Project(ProjectEvent::Found { state, .. })) = events.try_recv() else {
-            panic!("nothing found")
-        };
-        assert_eq!(state.history().len(), 3);
-        third.handle(ProjectRequest::Continue(false));
-        third.handle(ProjectRequest::Discard);
-        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
-    }
-}
+mod tests;

@@ -83,6 +83,11 @@ impl StoreError {
         Self::Damaged { what: what.into(), path: path.to_owned() }
     }
 
+    /// Whether the project itself is at fault, and will not open another time either.
+    pub fn is_beyond_repair(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::State(_) | Self::Image(_))
+    }
+
     /// Whether trying again later may succeed: a full disk, a network folder that went away.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Io { .. })

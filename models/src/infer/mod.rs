@@ -1,13 +1,16 @@
 //! From clicks to a mask.
 
 mod answer;
+mod clicks;
+mod clock;
 mod one_click;
 mod simulate;
 mod stage;
+mod window;
 
 pub use one_click::{ClickRequest, ClickResult, Intermediates, OneClick};
-pub(crate) use one_click::{WINDOW_GROWTH, WINDOW_SHARE};
 pub use simulate::{SimulatedClick, simulate_clicks};
+pub(crate) use window::{MAX_WINDOWS, WINDOW_GROWTH, WINDOW_SHARE};
 
 use crate::device::DeviceError;
 pub use crate::device::{DeviceChoice, DeviceInfo, list_devices};

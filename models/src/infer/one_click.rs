@@ -1,35 +1,32 @@
 //! The one-click pipeline: window → coarse answer → longest axis → cube → fine answer → back to the image
-//! (Jiang et al., ISBI 2023). One window cannot suit a nodule and a sarcoma, so windows of growing size are
-//! tried, and the answer is kept of which both networks are surest.
+//! (Jiang et al., ISBI 2023). One window cannot suit a nodule and a sarcoma, so it grows while the answer reaches its
+//! border.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use hilum_core::geometry::{Grid, WorldPoint};
-use hilum_core::job::{Cancelled, Observer};
+use hilum_core::job::Observer;
 use hilum_core::label::BoxMask;
 use hilum_core::prompt::Click;
 use hilum_core::volume::Volume;
 
 use super::InferError;
 use super::answer::{self, Answer};
+use super::clicks::Clicks;
+use super::clock::Clock;
 use super::stage::{Runner, StageInput, StageOutput};
+use super::window::{Window, previous_in_cube, window_sides};
 use crate::catalog::{Catalog, CatalogError};
 use crate::device::{self, DeviceChoice};
 use crate::train::recipe::Stage;
-use crate::transform::cube::{cube_grid, resample, resample_mask};
+use crate::transform::cube::{cube_grid, resample};
 use crate::transform::principal::{PrincipalAxes, principal_axes};
 
 /// Side of the cube where the coarse answer is empty.
 const EMPTY_SIDE_MM: f64 = 96.0;
-/// Windows of growing size that are tried.
-const MAX_WINDOWS: usize = 3;
-/// By how much it grows.
-pub(crate) const WINDOW_GROWTH: f64 = 1.5;
-/// Longest object over the side of the window that suits it; training cuts windows by the same rule.
-pub(crate) const WINDOW_SHARE: f64 = 0.8;
-/// By how much a larger window must be surer than a smaller one: it takes whole organs for lesions more easily.
-const WINDOW_MARGIN: f32 = 0.03;
+/// A cube is cut anew, once, if the fine answer asks for one that is larger or smaller by more than this factor.
+const RECUT_FACTOR: f64 = 1.35;
 
 /// What to segment. Everything is captured here: the image may be replaced in the window meanwhile.
 #[derive(Clone, Debug)]
@@ -192,19 +189,16 @@ impl OneClick {
         let clicks = Clicks::check(request)?;
         let mut notes = Vec::new();
         let mut clock = Clock::new(observer);
-        let mut best: Option<Attempt> = None;
-        for side in self.window_sides(request, &clicks) {
-            let attempt = self.attempt(request, &clicks, side, with_maps, &mut clock, &mut notes)?;
-            if best.as_ref().is_none_or(|best| attempt.confidence > best.confidence + WINDOW_MARGIN) {
-                best = Some(attempt);
-            }
-        }
-        let Attempt { window, axes, cube, values, output, answer, .. } =
-            best.expect("there is at least one window");
+        let (window, axes) = self.coarse_answer(request, &clicks, &mut clock, &mut notes)?;
         if axes.is_none() {
-            notes.push("the first stage found nothing at the click; a cube of 96 mm is used".into());
+            notes.push(format!(
+                "the first stage found nothing at the click; a cube of {EMPTY_SIDE_MM} mm is used"
+            ));
         }
-        let Answer { mask, quality } = answer;
+        let fine = self.fine_answer(request, &clicks, axes.as_ref(), with_maps, &mut clock, &mut notes)?;
+        clock.begin("back")?;
+        let Answer { mask, quality } =
+            answer::to_image(&fine.output.probability, &fine.cube, request, &mut notes);
         let result = ClickResult {
             mask,
             seconds: clock.finish(),
@@ -223,58 +217,40 @@ impl OneClick {
             window_values: window.values,
             coarse: window.probability,
             axes,
-            cube,
-            cube_values: values,
-            fine: output.probability,
-            maps: output.maps,
+            cube: fine.cube,
+            cube_values: fine.values,
+            fine: fine.output.probability,
+            maps: fine.output.maps,
         };
         Ok((result, intermediates))
     }
 
-    /// Sides of the windows that are tried, in mm: the network's own, and larger ones while the image is larger.
-    /// A refining click keeps to the window that suits the object at hand, which grows with it.
-    fn window_sides(&self, request: &ClickRequest, clicks: &Clicks) -> Vec<f64> {
-        let largest = request.volume.grid().extent_mm().into_iter().fold(0.0, f64::max);
-        let mut side = self.window_mm.max(2.5 * clicks.center().1);
-        let mut sides = vec![side];
-        while sides.len() < MAX_WINDOWS && side < largest {
-            side *= WINDOW_GROWTH;
-            sides.push(side);
-        }
-        if let Some(length_mm) = request.previous.as_ref().and_then(|mask| length_of(mask, &request.volume)) {
-            let suits = |side: &f64| length_mm <= WINDOW_SHARE * side;
-            let first = sides.iter().position(suits).unwrap_or(sides.len() - 1);
-            sides = vec![sides[first]];
-        }
-        sides
-    }
-
-    /// Both stages with a window of one size.
-    fn attempt(
+    /// Stage 1 in windows of growing size, until the answer keeps away from the border.
+    fn coarse_answer(
         &mut self,
         request: &ClickRequest,
         clicks: &Clicks,
-        side_mm: f64,
-        with_maps: bool,
         clock: &mut Clock<'_>,
         notes: &mut Vec<String>,
-    ) -> Result<Attempt, InferError> {
-        clock.begin("coarse")?;
-        let window = self.coarse_answer(request, clicks, side_mm, notes)?;
-        let component = window.component(clicks);
-        let axes = component.as_ref().and_then(|inside| principal_axes(&window.grid, inside));
-        let cube = self.cube(axes.as_ref(), clicks);
-        clock.begin("fine")?;
-        let (values, output) = self.fine_answer(request, clicks, &cube, with_maps, notes)?;
-        clock.begin("back")?;
-        let answer = answer::to_image(&output.probability, &cube, request, notes);
-        let coarse = component.and_then(|inside| answer::soft_dice(&window.probability, &inside));
-        let confidence = answer.quality.unwrap_or(0.0) + coarse.unwrap_or(0.0);
-        Ok(Attempt { window, axes, cube, values, output, answer, confidence })
+    ) -> Result<(Window, Option<PrincipalAxes>), InferError> {
+        let sides = window_sides(self.window_mm, &request.volume, clicks, request.previous.as_ref());
+        let mut last = None;
+        for side in sides {
+            clock.begin("coarse")?;
+            let window = self.coarse_in_window(request, clicks, side, notes)?;
+            let component = window.component(clicks);
+            let is_left = component.as_ref().is_some_and(|inside| window.is_left_by(inside));
+            let axes = component.and_then(|inside| principal_axes(&window.grid, &inside));
+            last = Some((window, axes));
+            if !is_left {
+                break;
+            }
+        }
+        Ok(last.expect("there is at least one window"))
     }
 
     /// Runs stage 1 in a window of `side_mm`.
-    fn coarse_answer(
+    fn coarse_in_window(
         &mut self,
         request: &ClickRequest,
         clicks: &Clicks,
@@ -286,19 +262,12 @@ impl OneClick {
         let values = resample(&request.volume, &grid, request.volume.range().min);
         let previous =
             request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, &grid));
-        let input = StageInput {
-            grid: &grid,
-            values: &values,
-            modality: request.volume.meta().modality,
-            positive: &clicks.positive,
-            negative: &clicks.negative,
-            previous: previous.as_deref(),
-        };
+        let input = stage_input(request, clicks, &grid, &values, previous.as_deref());
         let output = self.with_fallback(notes, |s| s.coarse.run(&input, false))?;
         Ok(Window { grid, values, probability: output.probability, previous })
     }
 
-    /// The cube around the coarse object that holds every click (networks.md D12).
+    /// The cube around an object that holds every click (networks.md D12).
     fn cube(&self, axes: Option<&PrincipalAxes>, clicks: &Clicks) -> Grid {
         let (center, side) = match axes {
             Some(axes) => (axes.centroid, (self.margin * axes.lengths_mm[0]).max(self.min_side_mm)),
@@ -309,27 +278,46 @@ impl OneClick {
             .expect("the side is positive and the size comes from a card that loaded")
     }
 
+    /// Stage 2 in the cube that the coarse object asks for, and once more where its own answer asks for another.
     fn fine_answer(
         &mut self,
         request: &ClickRequest,
         clicks: &Clicks,
-        cube: &Grid,
+        axes: Option<&PrincipalAxes>,
+        with_maps: bool,
+        clock: &mut Clock<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Fine, InferError> {
+        clock.begin("fine")?;
+        let fine = self.fine_in_cube(request, clicks, self.cube(axes, clicks), with_maps, notes)?;
+        let inside: Vec<bool> = fine.output.probability.iter().map(|p| *p >= 0.5).collect();
+        let component = answer::component_at(&inside, &fine.cube, &clicks.positive);
+        let Some(axes) = component.and_then(|inside| principal_axes(&fine.cube, &inside)) else {
+            return Ok(fine);
+        };
+        let better = self.cube(Some(&axes), clicks);
+        let factor = better.extent_mm()[0] / fine.cube.extent_mm()[0];
+        if (1.0 / RECUT_FACTOR..=RECUT_FACTOR).contains(&factor) {
+            return Ok(fine);
+        }
+        clock.begin("fine")?;
+        self.fine_in_cube(request, clicks, better, with_maps, notes)
+    }
+
+    fn fine_in_cube(
+        &mut self,
+        request: &ClickRequest,
+        clicks: &Clicks,
+        cube: Grid,
         with_maps: bool,
         notes: &mut Vec<String>,
-    ) -> Result<(Vec<f32>, StageOutput), InferError> {
-        let values = resample(&request.volume, cube, request.volume.range().min);
+    ) -> Result<Fine, InferError> {
+        let values = resample(&request.volume, &cube, request.volume.range().min);
         let previous =
-            request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, cube));
-        let input = StageInput {
-            grid: cube,
-            values: &values,
-            modality: request.volume.meta().modality,
-            positive: &clicks.positive,
-            negative: &clicks.negative,
-            previous: previous.as_deref(),
-        };
+            request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, &cube));
+        let input = stage_input(request, clicks, &cube, &values, previous.as_deref());
         let output = self.with_fallback(notes, |s| s.fine.run(&input, with_maps))?;
-        Ok((values, output))
+        Ok(Fine { cube, values, output })
     }
 
     /// Runs `work`; if the GPU fails, loads the networks on the CPU, says so, and runs it again.
@@ -358,132 +346,20 @@ impl OneClick {
     }
 }
 
-/// Longest axis of a mask in mm; `None` for an empty one.
-fn length_of(mask: &BoxMask, volume: &Volume) -> Option<f64> {
-    let grid = volume.grid().sub_grid(mask.region()).ok()?;
-    principal_axes(&grid, mask.inside()).map(|axes| axes.lengths_mm[0])
+fn stage_input<'a>(
+    request: &ClickRequest,
+    clicks: &'a Clicks,
+    grid: &'a Grid,
+    values: &'a [f32],
+    previous: Option<&'a [f32]>,
+) -> StageInput<'a> {
+    let modality = request.volume.meta().modality;
+    StageInput { grid, values, modality, positive: &clicks.positive, negative: &clicks.negative, previous }
 }
 
-/// Share of each cube voxel that lies in the present mask.
-fn previous_in_cube(mask: &BoxMask, volume: &Volume, cube: &Grid) -> Option<Vec<f32>> {
-    // One voxel of margin, so that the mask's own border is a border.
-    let region = mask.region().grown([1; 3], volume.grid().dims());
-    let grid = volume.grid().sub_grid(region).ok()?;
-    let padded = mask.cut(region);
-    let share = resample_mask(padded.inside(), &grid, cube);
-    Some(share.into_iter().map(|s| if s >= 0.5 { 1.0 } else { 0.0 }).collect())
-}
-
-/// Clicks in the patient.
-struct Clicks {
-    positive: Vec<WorldPoint>,
-    negative: Vec<WorldPoint>,
-}
-
-impl Clicks {
-    fn check(request: &ClickRequest) -> Result<Self, InferError> {
-        let grid = request.volume.grid();
-        let dims = grid.dims();
-        if grid.is_flat() {
-            return Err(InferError::Flat { dims });
-        }
-        if let Some(click) = request.clicks.iter().find(|c| !grid.full_box().contains(c.voxel)) {
-            return Err(InferError::Outside { voxel: click.voxel, dims });
-        }
-        let of = |positive: bool| {
-            request.clicks.iter().filter(|c| c.positive == positive).map(|c| grid.world_of(c.voxel)).collect()
-        };
-        let clicks = Self { positive: of(true), negative: of(false) };
-        if clicks.positive.is_empty() { Err(InferError::NoClick) } else { Ok(clicks) }
-    }
-
-    /// Middle of the positive clicks and the largest extent between them along an axis.
-    fn center(&self) -> (WorldPoint, f64) {
-        let (mut low, mut high) = (self.positive[0].coords, self.positive[0].coords);
-        for click in &self.positive {
-            low = low.inf(&click.coords);
-            high = high.sup(&click.coords);
-        }
-        (WorldPoint::from((low + high) / 2.0), (high - low).amax())
-    }
-}
-
-/// The coarse answer in its window.
-struct Window {
-    grid: Grid,
-    values: Vec<f32>,
-    probability: Vec<f32>,
-    previous: Option<Vec<f32>>,
-}
-
-impl Window {
-    /// The component at the clicks, else the nearest, else nothing (networks.md D11). What was accepted so far
-    /// counts as object, so that a refining click never cuts the cube smaller than the object at hand.
-    fn component(&self, clicks: &Clicks) -> Option<Vec<bool>> {
-        let mut mask: Vec<bool> = self.probability.iter().map(|p| *p >= 0.5).collect();
-        for (inside, previous) in mask.iter_mut().zip(self.previous.iter().flatten()) {
-            *inside |= *previous >= 0.5;
-        }
-        answer::component_at(&mask, &self.grid, &clicks.positive)
-    }
-}
-
-/// Both stages with one size of window.
-struct Attempt {
-    window: Window,
-    axes: Option<PrincipalAxes>,
+/// The second stage's cube and answer.
+struct Fine {
     cube: Grid,
     values: Vec<f32>,
     output: StageOutput,
-    answer: Answer,
-    /// How sure both networks are of their own masks, 0..=2.
-    confidence: f32,
-}
-
-/// Times the stages and stops between them when asked to.
-struct Clock<'a> {
-    observer: &'a dyn Observer,
-    seconds: Vec<(String, f64)>,
-    present: Option<usize>,
-    begun: u64,
-    since: Instant,
-}
-
-/// Stages of the pipeline over all windows.
-const STAGES: u64 = 3 * MAX_WINDOWS as u64;
-
-impl<'a> Clock<'a> {
-    fn new(observer: &'a dyn Observer) -> Self {
-        Self { observer, seconds: Vec::new(), present: None, begun: 0, since: Instant::now() }
-    }
-
-    fn begin(&mut self, stage: &str) -> Result<(), Cancelled> {
-        self.close();
-        if self.observer.is_cancelled() {
-            return Err(Cancelled);
-        }
-        self.observer.progress(stage, self.begun, STAGES);
-        self.begun += 1;
-        self.present = match self.seconds.iter().position(|(name, _)| name == stage) {
-            Some(known) => Some(known),
-            None => {
-                self.seconds.push((stage.to_owned(), 0.0));
-                Some(self.seconds.len() - 1)
-            }
-        };
-        Ok(())
-    }
-
-    fn close(&mut self) {
-        let elapsed = self.since.elapsed().as_secs_f64();
-        self.since = Instant::now();
-        if let Some(present) = self.present {
-            self.seconds[present].1 += elapsed;
-        }
-    }
-
-    fn finish(mut self) -> Vec<(String, f64)> {
-        self.close();
-        self.seconds
-    }
 }

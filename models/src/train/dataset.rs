@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 
 use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::io::{self, OpenOptions};
-use hilum_core::volume::{Modality, Volume};
+use hilum_core::volume::{Modality, Volume, Voxels};
+use rand::{Rng, RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
+use super::lesion::{Lesion, Look, tissue_under};
 use super::recipe::DataSource;
 use super::run::TrainError;
+use super::shapes::log_uniform;
 use crate::transform::principal::{PrincipalAxes, principal_axes};
 
 /// Fewest voxels of a lesion that is used (the paper drops smaller ones).
@@ -28,6 +32,8 @@ pub struct Case {
     pub inside: Vec<u32>,
     /// Its axes.
     pub axes: PrincipalAxes,
+    /// Whether the object was planted.
+    pub is_synthetic: bool,
 }
 
 /// An image that hosts planted lesions.
@@ -73,14 +79,15 @@ impl Dataset {
                     dataset.validation.extend(validation);
                     Loaded::Cases(train)
                 }
-                DataSource::Planted { hosts, .. } => {
+                DataSource::Planted { hosts, validation_hosts, validation_lesions, .. } => {
+                    dataset.validation.extend(plant_for_validation(validation_hosts, *validation_lesions)?);
                     Loaded::Hosts(hosts.iter().map(|path| load_host(path)).collect::<Result<_, _>>()?)
                 }
                 DataSource::Scenes { .. } => Loaded::Scenes,
             };
             let is_empty = match &loaded {
                 Loaded::Cases(cases) => cases.is_empty() && source.weight() > 0.0,
-                Loaded::Hosts(hosts) => hosts.is_empty(),
+                Loaded::Hosts(hosts) => hosts.is_empty() && source.weight() > 0.0,
                 Loaded::Scenes => false,
             };
             if is_empty {
@@ -153,11 +160,56 @@ pub fn load_case(
         return Err(TrainError::Data(format!("image and mask of {name} lie on different grids")));
     }
     let mask: Vec<bool> = labels.iter().map(|v| *v != 0).collect();
-    let inside: Vec<u32> = (0u32..).zip(&mask).filter(|(_, v)| **v).map(|(i, _)| i).collect();
-    let Some(axes) = principal_axes(&grid, &mask).filter(|_| inside.len() >= MIN_VOXELS) else {
-        return Ok(None);
-    };
-    Ok(Some(Case { name: name.to_owned(), volume, modality, mask, inside, axes }))
+    Ok(Case::new(name.to_owned(), volume, modality, mask, false))
+}
+
+/// Seed of the lesions planted for validation: the same for every run, so that runs compare.
+const VALIDATION_SEED: u64 = 0x70_6c_61_6e_74;
+/// Least and greatest length of a lesion planted for validation.
+const VALIDATION_LENGTH_MM: (f64, f64) = (8.0, 60.0);
+
+fn plant_for_validation(hosts: &[PathBuf], lesions: usize) -> Result<Vec<Case>, TrainError> {
+    let mut cases = Vec::new();
+    for (nth, path) in hosts.iter().enumerate() {
+        let host = load_host(path)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(VALIDATION_SEED);
+        rng.set_stream(nth as u64);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.split('.').next().unwrap_or_default();
+        let mut planted = 0;
+        for _ in 0..20 * lesions {
+            if planted < lesions
+                && let Some(case) = host.plant(format!("{name} planted {}", planted + 1), &mut rng)
+            {
+                cases.push(case);
+                planted += 1;
+            }
+        }
+    }
+    Ok(cases)
+}
+
+impl Host {
+    /// A place in the body.
+    pub fn random_place(&self, rng: &mut impl Rng) -> WorldPoint {
+        let spot = self.body[rng.random_range(0..self.body.len())] as usize;
+        self.volume.grid().world_of(self.volume.grid().voxel(spot))
+    }
+
+    /// The whole image with one lesion; `None` if none of it came to lie in the image.
+    fn plant(&self, name: String, rng: &mut impl Rng) -> Option<Case> {
+        let grid = *self.volume.grid();
+        let length = log_uniform(VALIDATION_LENGTH_MM.0, VALIDATION_LENGTH_MM.1, rng);
+        let lesion = Lesion::random(self.random_place(rng), length, rng);
+        let mut values = Vec::with_capacity(grid.voxel_count());
+        self.volume.voxels().extend_f32(0..grid.voxel_count(), &mut values);
+        let mask = lesion.mask(&grid);
+        let (host, host_sd) = tissue_under(&values, &mask)?;
+        let look = Look::random(host, host_sd, length, rng);
+        lesion.paint(&mut values, &grid, host, &look);
+        let volume = Volume::new(grid, Voxels::F32(values), self.volume.meta().clone()).ok()?;
+        Case::new(name, volume, Modality::Ct, mask, true)
+    }
 }
 
 fn load_host(path: &Path) -> Result<Host, TrainError> {
@@ -184,6 +236,19 @@ fn near_edge(grid: &Grid, index: usize) -> bool {
 }
 
 impl Case {
+    /// A case of an object; `None` if it is too small to learn from.
+    fn new(
+        name: String,
+        volume: Volume,
+        modality: Modality,
+        mask: Vec<bool>,
+        is_synthetic: bool,
+    ) -> Option<Self> {
+        let inside: Vec<u32> = (0u32..).zip(&mask).filter(|(_, v)| **v).map(|(i, _)| i).collect();
+        let axes = principal_axes(volume.grid(), &mask).filter(|_| inside.len() >= MIN_VOXELS)?;
+        Some(Self { name, volume, modality, mask, inside, axes, is_synthetic })
+    }
+
     /// World position of an object's voxel.
     pub fn inside_world(&self, nth: usize) -> WorldPoint {
         let grid = self.volume.grid();

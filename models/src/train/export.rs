@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
+use super::folder::{to_json, write_text};
 use super::recipe::Recipe;
-use super::run::{RunSummary, TrainError, to_json, write_text};
+use super::run::{RunSummary, TrainError};
 use crate::catalog::{Card, sha256_hex};
 use crate::checkpoint::FloatFormat;
 use crate::nets::{AnyNetwork, NetError};

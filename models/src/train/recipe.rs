@@ -81,12 +81,22 @@ pub enum DataSource {
         hosts: Vec<PathBuf>,
         /// Share of samples.
         weight: f64,
+        /// Images of other patients for validation, each with `validation_lesions` lesions of 8 to 60 mm in turn.
+        #[serde(default)]
+        validation_hosts: Vec<PathBuf>,
+        /// See `validation_hosts`.
+        #[serde(default = "default_validation_lesions")]
+        validation_lesions: usize,
     },
     /// Lesions in scenes of random shapes and textures.
     Scenes {
         /// Share of samples.
         weight: f64,
     },
+}
+
+fn default_validation_lesions() -> usize {
+    2
 }
 
 impl DataSource {
@@ -105,7 +115,9 @@ impl DataSource {
                 absolute(images);
                 masks.iter_mut().for_each(absolute);
             }
-            Self::Planted { hosts, .. } => hosts.iter_mut().for_each(absolute),
+            Self::Planted { hosts, validation_hosts, .. } => {
+                hosts.iter_mut().chain(validation_hosts).for_each(absolute);
+            }
             Self::Scenes { .. } => {}
         }
     }
@@ -245,16 +257,50 @@ pub struct CardText {
     pub limits: Vec<String>,
 }
 
+fn read_text(path: &Path) -> Result<String, RecipeError> {
+    std::fs::read_to_string(path).map_err(|cause| RecipeError::Io { cause, path: path.to_owned() })
+}
+
+fn read_table(path: &Path) -> Result<toml::Table, RecipeError> {
+    read_text(path)?
+        .parse()
+        .map_err(|cause| RecipeError::Syntax { cause: Box::new(cause), path: path.to_owned() })
+}
+
+/// Lays `over` over `base`, table by table.
+fn merge(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
 impl Recipe {
-    /// Reads a recipe; relative paths are taken from the recipe's folder.
+    /// Reads a recipe; relative paths are taken from the recipe's folder. A recipe that `extends` another file of
+    /// its folder has that one's entries, less those that it names itself.
     ///
     /// # Errors
     /// [`RecipeError`] naming the line or the value.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| RecipeError::Io { cause, path: path.to_owned() })?;
-        let mut recipe: Self = toml::from_str(&text)
-            .map_err(|cause| RecipeError::Syntax { cause: Box::new(cause), path: path.to_owned() })?;
+        let syntax = |cause| RecipeError::Syntax { cause: Box::new(cause), path: path.to_owned() };
+        let mut table = read_table(path)?;
+        let mut recipe: Self = match table.remove("extends") {
+            Some(toml::Value::String(base)) => {
+                let mut whole = read_table(&path.with_file_name(base))?;
+                if whole.contains_key("extends") {
+                    return Err(RecipeError::Value("a recipe may extend one that stands alone only".into()));
+                }
+                merge(&mut whole, table);
+                whole.try_into().map_err(syntax)?
+            }
+            Some(_) => return Err(RecipeError::Value("extends must be the name of a file".into())),
+            // From the text, so that an error names its line.
+            None => toml::from_str(&read_text(path)?).map_err(syntax)?,
+        };
         recipe.resolve(path.parent().unwrap_or(Path::new(".")));
         recipe.check()?;
         Ok(recipe)
@@ -312,6 +358,21 @@ mod tests {
         assert!(cosine.factor(0, 100) < 0.2);
         assert!((cosine.factor(10, 100) - 1.0).abs() < 1e-9);
         assert!(cosine.factor(99, 100) < 0.02);
+    }
+
+    #[test]
+    fn a_recipe_may_extend_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = "name = \"base\"\narch = \"a\"\nchannels = [\"positive\"]\nsize = 8\nsteps = 5\nbatch = 1\n\
+                    learning_rate = 0.1\nseed = 1\nvalidate_every = 1\nstage = { kind = \"coarse\", window_mm = 9.0 }\n\
+                    schedule = { kind = \"cosine\", warm_up = 0.1 }\ndata = [{ kind = \"scenes\", weight = 1.0 }]\n";
+        std::fs::write(folder.path().join("base.toml"), base).unwrap();
+        let path = folder.path().join("child.toml");
+        std::fs::write(&path, "extends = \"base.toml\"\nname = \"child\"\nsteps = 7\n").unwrap();
+        let recipe = Recipe::read(&path).unwrap();
+        assert_eq!((recipe.name.as_str(), recipe.steps, recipe.size), ("child", 7, 8));
+        std::fs::write(&path, "extends = \"missing.toml\"\n").unwrap();
+        assert!(Recipe::read(&path).unwrap_err().to_string().contains("missing.toml"));
     }
 
     #[test]

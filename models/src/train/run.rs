@@ -1,11 +1,10 @@
 //! The training loop: steps, validation, checkpoints, resume.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::module::Module as _;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use hilum_core::job::{Cancelled, Observer};
 use rand::{RngExt as _, SeedableRng as _};
@@ -13,14 +12,16 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::average::{self, AVERAGE_EVERY};
 use super::click::{largest_error_center, random_voxel};
 use super::dataset::Dataset;
+use super::folder::{append, claim, draw_curves, forget_after, to_json, write_text};
 use super::loss::supervised_loss;
-use super::plot;
+use super::optimizer::AdamW;
 use super::recipe::{Recipe, RecipeError};
 use super::sample::Sample;
 use super::validate::{Validation, ValidationSet, probabilities};
-use crate::checkpoint::{FloatFormat, StateDict, StoredTensor};
+use crate::checkpoint::{FloatFormat, StateDict};
 use crate::nets::{AnyNetwork, NetError};
 
 /// Why a run stopped early.
@@ -98,24 +99,29 @@ pub struct RunSummary {
     pub weights: PathBuf,
 }
 
-/// What a checkpoint remembers beside weights and optimiser.
+/// What a checkpoint remembers beside weights and optimiser: a run folder's `progress.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Progress {
-    step: usize,
-    minutes: f64,
-    best_step: usize,
-    best_score: f64,
-    stale_validations: usize,
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// Minutes spent, interruptions not counted.
+    pub minutes: f64,
+    /// Step of the best validation.
+    pub best_step: usize,
+    /// Its score.
+    pub best_score: f64,
+    /// Validations since then.
+    pub stale_validations: usize,
+    /// The best validation.
     #[serde(default)]
-    best: Validation,
+    pub best: Validation,
 }
 
 /// Trains by a recipe into `folder`; a folder that holds a checkpoint of the same recipe is continued.
 ///
 /// The folder gets `recipe.json`, `loss.csv`, `validation.csv`, `curves.png`, `last.safetensors`, `average.safetensors`,
-/// `progress.json` and `best.safetensors`. On the CPU an unbroken run of the same recipe gives the same weights; a
-/// continued run keeps weights, average, schedule and samples, but Adam gathers its moments anew, because burn
-/// stores them under identities that a reloaded network does not have.
+/// `optimizer.safetensors`, `progress.json` and `best.safetensors`. On the CPU a run of the same recipe gives the same
+/// weights bit for bit, also one that was stopped and continued; where the schedule follows the clock, it cannot.
 ///
 /// # Errors
 /// [`TrainError`]; what was validated before stays on disk.
@@ -126,7 +132,7 @@ pub fn train(
     observer: &dyn Observer,
     mut on_event: impl FnMut(&RunEvent),
 ) -> Result<RunSummary, TrainError> {
-    claim_folder(recipe, folder)?;
+    claim(recipe, folder)?;
     observer.progress("loading data", 0, recipe.steps as u64);
     let dataset = Dataset::load(&recipe.data)?;
     let validation_set = ValidationSet::new(&dataset, recipe);
@@ -180,7 +186,7 @@ struct Run<'a> {
     folder: &'a Path,
     device: Device,
     network: AnyNetwork,
-    optimizer: ModuleOptimizer,
+    optimizer: AdamW,
     average: Option<StateDict>,
     progress: Progress,
 }
@@ -191,13 +197,16 @@ impl<'a> Run<'a> {
         let mut network = AnyNetwork::seeded(&recipe.arch, recipe.config.clone(), recipe.seed, &autodiff)?;
         let n = recipe.size;
         network.check_input([recipe.batch, recipe.channels.len(), n, n, n])?;
-        let optimizer = AdamWConfig::new().with_weight_decay(recipe.weight_decay as f32).init();
+        let mut optimizer = AdamW::new(recipe.weight_decay);
         let mut progress = Progress { best_score: f64::NEG_INFINITY, ..Progress::default() };
         let mut average = None;
         if let Ok(text) = std::fs::read_to_string(folder.join("progress.json")) {
             progress = serde_json::from_str(&text)
                 .map_err(|e| TrainError::Data(format!("the checkpoint's progress.json is broken ({e})")))?;
             network = network.with_weights_file(&folder.join("last.safetensors"))?;
+            let moments = StateDict::read(&folder.join("optimizer.safetensors")).map_err(NetError::from)?;
+            optimizer.restore(&moments, device);
+            forget_after(folder, "loss.csv", progress.step)?;
             if recipe.ema.is_some() {
                 average = Some(StateDict::read(&folder.join("average.safetensors")).map_err(NetError::from)?);
             }
@@ -280,19 +289,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Moves the running average of the weights towards the present ones; early on it follows quickly.
+    /// Moves the running average of the weights towards the present ones.
     fn update_average(&mut self, decay: f64) -> Result<(), TrainError> {
-        // Copying all weights costs more than it brings at every step.
-        if !self.progress.step.is_multiple_of(AVERAGE_EVERY) {
-            return Ok(());
+        let step = self.progress.step;
+        if step.is_multiple_of(AVERAGE_EVERY) {
+            let now = self.network.weights(FloatFormat::F32)?;
+            self.average = Some(average::follow(self.average.take(), now, decay, step));
         }
-        let now = self.network.weights(FloatFormat::F32)?;
-        let step = self.progress.step as f64;
-        let decay = decay.powi(AVERAGE_EVERY as i32).min(step / (step + 10.0 * AVERAGE_EVERY as f64)) as f32;
-        self.average = Some(match self.average.take() {
-            None => now,
-            Some(average) => blend(&average, &now, decay),
-        });
         Ok(())
     }
 
@@ -331,29 +334,11 @@ impl<'a> Run<'a> {
         if let Some(average) = &self.average {
             average.write(&self.folder.join("average.safetensors"), &[]).map_err(NetError::from)?;
         }
+        let moments = self.optimizer.state().map_err(NetError::from)?;
+        moments.write(&self.folder.join("optimizer.safetensors"), &[]).map_err(NetError::from)?;
         // Last, because it says that the others are complete.
         write_text(&self.folder.join("progress.json"), &to_json(&self.progress))
     }
-}
-
-/// Steps between updates of the averaged weights.
-const AVERAGE_EVERY: usize = 5;
-
-fn blend(average: &StateDict, now: &StateDict, decay: f32) -> StateDict {
-    let mut blended = StateDict::default();
-    for (name, tensor) in now.iter() {
-        let old = average.get(name).and_then(StoredTensor::to_f32);
-        let new = match (old, tensor.to_f32()) {
-            (Some(old), Some(new)) => {
-                let mixed: Vec<f32> =
-                    old.iter().zip(&new).map(|(o, n)| decay * o + (1.0 - decay) * n).collect();
-                StoredTensor::from_f32(&mixed, tensor.shape().to_vec(), FloatFormat::F32)
-            }
-            _ => tensor.clone(),
-        };
-        blended.insert(name, new);
-    }
-    blended
 }
 
 /// Inputs `[batch, channels, z, y, x]` and targets `[batch, 1, z, y, x]`.
@@ -382,58 +367,4 @@ fn targets_for(heads: &[Tensor<5>], target: &Tensor<5>) -> Vec<Tensor<5>> {
             split.mean_dim(3).mean_dim(5).mean_dim(7).reshape([b, c, d, h, w])
         })
         .collect()
-}
-
-fn claim_folder(recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
-    std::fs::create_dir_all(folder).map_err(|cause| TrainError::Folder { cause, path: folder.to_owned() })?;
-    let path = folder.join("recipe.json");
-    // The card's text does not change the weights.
-    let text = to_json(&Recipe { card: None, ..recipe.clone() });
-    match std::fs::read_to_string(&path) {
-        Ok(old) if old != text => Err(TrainError::OtherRecipe(folder.to_owned())),
-        Ok(_) => Ok(()),
-        Err(_) => write_text(&path, &text),
-    }
-}
-
-pub(super) fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("plain data with string keys")
-}
-
-pub(super) fn write_text(path: &Path, text: &str) -> Result<(), TrainError> {
-    hilum_core::io::replace_file(path, |out| out.write_all(text.as_bytes()))
-        .map_err(|e| TrainError::Folder { cause: std::io::Error::other(e), path: path.to_owned() })
-}
-
-fn append(folder: &Path, name: &str, header: &str, line: &str) -> Result<(), TrainError> {
-    let path = folder.join(name);
-    let add = || {
-        let is_new = !path.exists();
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path)?;
-        if is_new {
-            writeln!(file, "{header}")?;
-        }
-        writeln!(file, "{line}")
-    };
-    add().map_err(|cause| TrainError::Folder { cause, path: path.clone() })
-}
-
-/// Redraws `curves.png` from the CSV files; a picture that cannot be written stops no run.
-fn draw_curves(folder: &Path) {
-    let column = |file: &str, column: usize| -> Vec<(usize, f64)> {
-        let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
-        text.lines()
-            .skip(1)
-            .filter_map(|line| {
-                let mut cells = line.split(',');
-                let step = cells.next()?.parse().ok()?;
-                Some((step, cells.nth(column - 1)?.parse().ok()?))
-            })
-            .filter(|(_, value): &(usize, f64)| value.is_finite())
-            .collect()
-    };
-    let curves = [column("loss.csv", 1), column("validation.csv", 2), column("validation.csv", 3)];
-    if let Err(cause) = plot::save_curves(&folder.join("curves.png"), &curves) {
-        tracing::warn!("cannot draw the curves: {cause}");
-    }
 }

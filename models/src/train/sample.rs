@@ -7,9 +7,11 @@ use rand::{Rng, RngExt as _};
 
 use super::augment;
 use super::dataset::{Case, Dataset, Host, Loaded};
+use super::lesion::{Lesion, Look, tissue_under};
 use super::recipe::{Recipe, Stage};
-use super::shapes::{Body, Irregularity, log_uniform, normal, random_rotation};
-use crate::infer::{WINDOW_GROWTH, WINDOW_SHARE};
+use super::scene::scene;
+use super::shapes::{log_uniform, normal, random_rotation};
+use crate::infer::{MAX_WINDOWS, WINDOW_GROWTH, WINDOW_SHARE};
 use crate::transform::channels::{Channel, Crop, channels};
 use crate::transform::cube::{cube_grid, resample, resample_mask};
 
@@ -94,7 +96,7 @@ impl Sample {
 pub fn plain(case: &Case, nth: usize, recipe: &Recipe, jitter: Vector3<f64>) -> Sample {
     let click = case.inside_world(nth);
     let pose = Pose { linear: Matrix3::identity(), scale: 1.0 };
-    place(case, click, &pose, recipe, jitter, 1.0)
+    place(case, click, &pose, recipe, &Framing { jitter, stretch: 1.0, window: WindowChoice::Suiting })
 }
 
 fn from_case(case: &Case, recipe: &Recipe, rng: &mut impl Rng) -> Sample {
@@ -106,9 +108,7 @@ fn from_case(case: &Case, recipe: &Recipe, rng: &mut impl Rng) -> Sample {
         log_uniform(12.0, 130.0, rng)
     };
     let pose = Pose::random((apparent / length).clamp(0.12, 2.5), rng);
-    let jitter = Vector3::from_fn(|_, _| normal(rng) * 0.08);
-    let stretch = (normal(rng) * 0.22).exp();
-    place(case, click, &pose, recipe, jitter, stretch)
+    place(case, click, &pose, recipe, &Framing::random(rng))
 }
 
 /// How the presented frame lies in the source: rotated, mirrored, enlarged by `scale`.
@@ -139,51 +139,77 @@ impl Pose {
     }
 }
 
+/// How the cube lies around the object.
+pub(super) struct Framing {
+    /// Shift of a fine cube, in lengths of the object.
+    jitter: Vector3<f64>,
+    /// How much too long the object was thought to be.
+    stretch: f64,
+    window: WindowChoice,
+}
+
+/// Which of the pipeline's windows a coarse sample is cut with.
+#[derive(Clone, Copy, PartialEq)]
+enum WindowChoice {
+    /// The smallest that holds the object.
+    Suiting,
+    /// The one before, which the object leaves: the answer must reach the border, so that the pipeline goes on.
+    TooSmall,
+    /// The one after.
+    TooLarge,
+}
+
+impl Framing {
+    pub(super) fn random(rng: &mut impl Rng) -> Self {
+        let window = match rng.random_range(0..20) {
+            0..10 => WindowChoice::Suiting,
+            10..15 => WindowChoice::TooSmall,
+            _ => WindowChoice::TooLarge,
+        };
+        let jitter = Vector3::from_fn(|_, _| normal(rng) * 0.08);
+        Self { jitter, stretch: (normal(rng) * 0.22).exp(), window }
+    }
+}
+
 /// The cube that the pipeline's stage would cut for an object of `length_mm` centred at `centroid` with a click at
 /// `click`, all in the presented frame. Grows until the click lies in it.
-fn stage_grid(
+pub(super) fn stage_grid(
     recipe: &Recipe,
     centroid: WorldPoint,
     click: WorldPoint,
     length_mm: f64,
-    jitter: Vector3<f64>,
-    stretch: f64,
+    framing: &Framing,
 ) -> Grid {
     let (center, side_mm) = match recipe.stage {
-        Stage::Coarse { window_mm } => (click, window_mm * window_growth(length_mm, window_mm, stretch)),
+        Stage::Coarse { window_mm } => (click, window_mm * window_growth(length_mm, window_mm, framing)),
         Stage::Fine { margin, min_side_mm } => {
-            let center = centroid + jitter * length_mm;
-            let side = (margin * length_mm * stretch).max(min_side_mm);
+            let center = centroid + framing.jitter * length_mm;
+            let side = (margin * length_mm * framing.stretch).max(min_side_mm);
             (center, side.max(2.1 * (click - center).amax()))
         }
     };
     cube_grid(center, side_mm, recipe.size).expect("the size was checked with the recipe")
 }
 
-/// How far the pipeline would have let the window grow: it does while the object reaches the border.
-fn window_growth(length_mm: f64, window_mm: f64, stretch: f64) -> f64 {
-    let needed = length_mm * stretch / (WINDOW_SHARE * window_mm);
-    if needed <= 1.0 {
-        1.0
-    } else if needed <= WINDOW_GROWTH {
-        WINDOW_GROWTH
-    } else {
-        WINDOW_GROWTH * WINDOW_GROWTH
-    }
+/// How far the pipeline's window has grown: it does while the answer reaches the border.
+fn window_growth(length_mm: f64, window_mm: f64, framing: &Framing) -> f64 {
+    let suits = |step: &usize| {
+        length_mm * framing.stretch <= WINDOW_SHARE * window_mm * WINDOW_GROWTH.powi(*step as i32)
+    };
+    let suiting = (0..MAX_WINDOWS).find(suits).unwrap_or(MAX_WINDOWS - 1);
+    let step = match framing.window {
+        WindowChoice::Suiting => suiting,
+        WindowChoice::TooSmall => suiting.saturating_sub(1),
+        WindowChoice::TooLarge => (suiting + 1).min(MAX_WINDOWS - 1),
+    };
+    WINDOW_GROWTH.powi(step as i32)
 }
 
-fn place(
-    case: &Case,
-    click: WorldPoint,
-    pose: &Pose,
-    recipe: &Recipe,
-    jitter: Vector3<f64>,
-    stretch: f64,
-) -> Sample {
+fn place(case: &Case, click: WorldPoint, pose: &Pose, recipe: &Recipe, framing: &Framing) -> Sample {
     let origin = case.axes.centroid;
     let click = pose.presented(click, origin);
     let length = case.axes.lengths_mm[0] * pose.scale;
-    let grid = stage_grid(recipe, WorldPoint::origin(), click, length, jitter, stretch);
+    let grid = stage_grid(recipe, WorldPoint::origin(), click, length, framing);
     let source = pose.source_grid(&grid, origin);
     let values = resample(&case.volume, &source, case.volume.range().min);
     let target = resample_mask(&case.mask, case.volume.grid(), &source);
@@ -198,139 +224,39 @@ fn place(
     }
 }
 
-/// A random body; in a coarse window at least three voxels long.
-fn random_lesion(recipe: &Recipe, rng: &mut impl Rng) -> (Body, f64) {
+/// Length of a synthetic lesion; in a coarse window at least three voxels.
+pub(super) fn lesion_length(recipe: &Recipe, rng: &mut impl Rng) -> f64 {
     let shortest = match recipe.stage {
         Stage::Coarse { window_mm } => 3.0 * window_mm / recipe.size as f64,
-        Stage::Fine { .. } => 7.0,
+        Stage::Fine { .. } => 6.0,
     };
-    let length = log_uniform(shortest, 120.0, rng);
-    let irregularity = Irregularity { elongation: 2.2, dents: 0.4 };
-    (Body::random(WorldPoint::origin(), length, irregularity, rng), length)
-}
-
-/// A point in a body, by rejection; its middle if the dents leave none.
-fn point_inside(body: &Body, length_mm: f64, rng: &mut impl Rng) -> WorldPoint {
-    for _ in 0..200 {
-        let offset = Vector3::from_fn(|_, _| rng.random_range(-0.5..0.5) * length_mm);
-        if body.depth_mm(body.center() + offset) < 0.0 {
-            return body.center() + offset;
-        }
-    }
-    body.center()
+    log_uniform(shortest, 120.0, rng)
 }
 
 fn planted(host: &Host, recipe: &Recipe, rng: &mut impl Rng) -> Sample {
-    let (body, length) = random_lesion(recipe, rng);
-    let click = point_inside(&body, length, rng);
-    let grid = random_stage_grid(recipe, &body, click, length, rng);
+    let length = lesion_length(recipe, rng);
+    let lesion = Lesion::random(WorldPoint::origin(), length, rng);
+    let click = lesion.point_inside(rng);
+    let grid = stage_grid(recipe, lesion.center(), click, length, &Framing::random(rng));
     let pose = Pose::random(log_uniform(0.7, 1.5, rng), rng);
-    let spot = host.body[rng.random_range(0..host.body.len())] as usize;
-    let origin = host.volume.grid().world_of(host.volume.grid().voxel(spot));
-    let source = pose.source_grid(&grid, origin);
+    let source = pose.source_grid(&grid, host.random_place(rng));
     let values = resample(&host.volume, &source, host.volume.range().min);
-    with_lesion(grid, values, &body, click, 1.0, Modality::Ct, rng)
+    with_lesion(grid, values, &lesion, click, Modality::Ct, rng)
 }
 
-fn random_stage_grid(
-    recipe: &Recipe,
-    body: &Body,
-    click: WorldPoint,
-    length: f64,
-    rng: &mut impl Rng,
-) -> Grid {
-    let jitter = Vector3::from_fn(|_, _| normal(rng) * 0.08);
-    let stretch = (normal(rng) * 0.22).exp();
-    stage_grid(recipe, body.center(), click, length, jitter, stretch)
-}
-
-/// Tissue levels of CT in HU from which scenes are made: lung, fat, water, muscle, organs, vessels, bone.
-const LEVELS_HU: [f32; 9] = [-900.0, -800.0, -100.0, 0.0, 45.0, 60.0, 110.0, 180.0, 600.0];
-
-fn scene(recipe: &Recipe, rng: &mut impl Rng) -> Sample {
-    let (body, length) = random_lesion(recipe, rng);
-    let click = point_inside(&body, length, rng);
-    let grid = random_stage_grid(recipe, &body, click, length, rng);
-    let mut level = || LEVELS_HU[rng.random_range(0..LEVELS_HU.len())] + normal(rng) as f32 * 15.0;
-    let mut values = vec![level(); grid.voxel_count()];
-    let reach = grid.extent_mm()[0];
-    for _ in 0..rng.random_range(3..9) {
-        let center = grid.center_world() + Vector3::from_fn(|_, _| rng.random_range(-0.6..0.6) * reach);
-        let elongation = if rng.random_bool(0.5) { 8.0 } else { 1.6 };
-        let size = log_uniform(0.1, 1.2, rng) * reach;
-        let thing = Body::random(center, size, Irregularity { elongation, dents: 0.3 }, rng);
-        let level = LEVELS_HU[rng.random_range(0..LEVELS_HU.len())] + normal(rng) as f32 * 15.0;
-        let edge = log_uniform(0.3, 3.0, rng);
-        paint(&mut values, &grid, &thing, edge, |_, _| level);
-    }
-    let noise = log_uniform(2.0, 25.0, rng) as f32;
-    augment::add_noise(&mut values, recipe.size, noise, rng.random_bool(0.6), rng);
-    let modality = if rng.random_bool(0.5) { Modality::Ct } else { Modality::Other };
-    with_lesion(grid, values, &body, click, 1.0, modality, rng)
-}
-
-/// Blends a body into values: `level(depth_mm, old)` inside, softly over `edge_mm`.
-fn paint(values: &mut [f32], grid: &Grid, body: &Body, edge_mm: f64, level: impl Fn(f64, f32) -> f32) {
-    for (i, value) in values.iter_mut().enumerate() {
-        let depth = body.depth_mm(grid.world_of(grid.voxel(i)));
-        let share = (1.0 / (1.0 + (depth / edge_mm * 2.0).exp())) as f32;
-        if share > 0.003 {
-            *value += share * (level(depth, *value) - *value);
-        }
-    }
-}
-
-/// Look of a planted lesion.
-struct Look {
-    level: f32,
-    /// How much of the host's own texture shines through.
-    grain: f32,
-    core: f32,
-    core_depth_mm: f64,
-}
-
-impl Look {
-    fn random(host_level: f32, host_sd: f32, length_mm: f64, scale: f32, rng: &mut impl Rng) -> Self {
-        let in_lung = host_level < -400.0 * scale;
-        let (level, grain) = if in_lung {
-            let solid = rng.random_bool(0.8);
-            let level = if solid { rng.random_range(-60.0..90.0) } else { rng.random_range(-600.0..-250.0) };
-            (level, rng.random_range(0.03..0.2))
-        } else {
-            let sign = if rng.random_bool(0.6) { -1.0 } else { 1.0 };
-            let least = 20.0f64.max(f64::from(host_sd.min(40.0)));
-            let contrast = log_uniform(least, 160.0, rng) as f32;
-            (host_level + sign * contrast, rng.random_range(0.25..1.0))
-        };
-        let core =
-            if rng.random_bool(0.25) { rng.random_range(-0.7..0.7) * (level - host_level) } else { 0.0 };
-        Self { level, grain, core, core_depth_mm: rng.random_range(0.1..0.3) * length_mm }
-    }
-}
-
-fn with_lesion(
+/// The values with the lesion painted into them.
+pub(super) fn with_lesion(
     grid: Grid,
     mut values: Vec<f32>,
-    body: &Body,
+    lesion: &Lesion,
     click: WorldPoint,
-    scale: f32,
     modality: Modality,
     rng: &mut impl Rng,
 ) -> Sample {
-    let target: Vec<f32> = (0..values.len())
-        .map(|i| if body.depth_mm(grid.world_of(grid.voxel(i))) < 0.0 { 1.0 } else { 0.0 })
-        .collect();
-    let mut under: Vec<f32> =
-        values.iter().zip(&target).filter(|(_, t)| **t > 0.0).map(|(v, _)| *v).collect();
-    under.sort_unstable_by(f32::total_cmp);
-    let host_level = under.get(under.len() / 2).copied().unwrap_or(0.0);
-    let (_, host_sd) = augment::mean_and_sd(&under);
-    let length = 2.0 * (body.depth_mm(body.center()).abs());
-    let look = Look::random(host_level, host_sd, length, scale, rng);
-    let edge = log_uniform(0.25, 3.0, rng).min(0.15 * length);
-    paint(&mut values, &grid, body, edge.max(0.1), |depth, old| {
-        let core = if depth < -look.core_depth_mm { look.core } else { 0.0 };
-        look.level + core + look.grain * (old - host_level).clamp(-80.0, 80.0)
-    });
+    let mask = lesion.mask(&grid);
+    let (host, host_sd) = tissue_under(&values, &mask).unwrap_or_default();
+    let look = Look::random(host, host_sd, lesion.length_mm(), rng);
+    lesion.paint(&mut values, &grid, host, &look);
+    let target = mask.into_iter().map(|inside| f32::from(u8::from(inside))).collect();
     Sample { grid, values, target, modality, positive: vec![click], negative: Vec::new(), previous: None }
 }

@@ -1,5 +1,6 @@
 //! Random bodies as implicit functions: lesions that are planted, and scenery.
 
+use hilum_core::geometry::{Grid, VoxelBox};
 use nalgebra::{Matrix3, Point3, Rotation3, Vector3};
 use rand::{Rng, RngExt as _};
 
@@ -11,7 +12,10 @@ const WAVES: usize = 6;
 pub struct Body {
     center: Point3<f64>,
     unit_from_mm: Matrix3<f64>,
+    /// Half of the shortest axis.
     radius_mm: f64,
+    /// Half of the longest axis.
+    reach_mm: f64,
     waves: Vec<Wave>,
 }
 
@@ -45,7 +49,22 @@ impl Body {
         let unit_from_mm = Matrix3::from_diagonal(&radii.map(|r| 1.0 / r)) * rotation.inverse().matrix();
         let depth = irregularity.dents * rng.random_range(0.2..1.0);
         let waves = (0..WAVES).map(|_| Wave::random(depth, rng)).collect();
-        Self { center, unit_from_mm, radius_mm: radii.min(), waves }
+        Self { center, unit_from_mm, radius_mm: radii.min(), reach_mm: radii.max(), waves }
+    }
+
+    /// Box of the voxels that lie in the body or less than `margin_mm` outside; may be empty.
+    pub fn voxels_near(&self, grid: &Grid, margin_mm: f64) -> VoxelBox {
+        let dents: f64 = self.waves.iter().map(|w| w.amplitude.abs()).sum();
+        let reach = (1.0 + dents + margin_mm / self.radius_mm) * self.reach_mm;
+        let middle = grid.affine().voxel_from_world(self.center);
+        let per_axis =
+            [Vector3::x(), Vector3::y(), Vector3::z()].map(|axis| grid.affine().voxel_vector(axis));
+        let half = Vector3::from_fn(|a, _| reach * per_axis.iter().map(|v| v[a] * v[a]).sum::<f64>().sqrt());
+        let clamp = |v: f64, a: usize| v.clamp(0.0, grid.dims()[a] as f64) as usize;
+        VoxelBox::new(
+            [0, 1, 2].map(|a| clamp((middle[a] - half[a]).floor(), a)),
+            [0, 1, 2].map(|a| clamp((middle[a] + half[a]).ceil() + 1.0, a)),
+        )
     }
 
     /// Signed depth at a point in mm: negative inside.
@@ -113,6 +132,21 @@ mod tests {
         let body = Body::random(Point3::new(1.0, 2.0, 3.0), 20.0, ball, &mut rng);
         assert!((body.depth_mm(Point3::new(1.0, 12.0, 3.0))).abs() < 1e-6);
         assert!((body.depth_mm(body.center()) + 10.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn no_voxel_near_a_body_lies_outside_its_box() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let grid = Grid::from_spacing([24, 31, 17], [1.0, 0.8, 1.7]).unwrap();
+        for _ in 0..20 {
+            let center = Point3::from(Vector3::from_fn(|_, _| rng.random_range(0.0..25.0)));
+            let body = Body::random(center, 14.0, Irregularity { elongation: 3.0, dents: 0.5 }, &mut rng);
+            let near = body.voxels_near(&grid, 1.5);
+            for i in 0..grid.voxel_count() {
+                let voxel = grid.voxel(i);
+                assert!(near.contains(voxel) || body.depth_mm(grid.world_of(voxel)) >= 1.5, "{voxel:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Dice on the cases set aside, with the same clicks every time.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use hilum_core::measure::Confusion;
 use nalgebra::Vector3;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -11,20 +12,19 @@ use super::recipe::Recipe;
 use super::run::TrainError;
 use super::sample::{Sample, plain};
 use super::shapes::normal;
-use crate::metric::dice;
 use crate::nets::AnyNetwork;
 
 /// Clicks per validation case.
 const CLICKS_PER_CASE: usize = 2;
-/// Synthetic samples validated beside the real ones.
-const SYNTHETIC_SAMPLES: usize = 16;
+/// Synthetic scenes validated beside the real cases.
+const SCENES: usize = 16;
 /// Seed of clicks and synthetic samples: the same for every run, so that runs compare.
 const SEED: u64 = 0x48_49_4c_55_4d;
 
 /// The samples a run is validated on.
 pub struct ValidationSet {
     real: Vec<(String, Sample)>,
-    synthetic: Vec<Sample>,
+    synthetic: Vec<(String, Sample)>,
 }
 
 /// Mean Dice of a validation.
@@ -33,11 +33,26 @@ pub struct Validation {
     /// Over the cases set aside; NaN without any.
     #[serde(deserialize_with = "nan_for_null")]
     pub real: f64,
-    /// Over synthetic samples that training never draws; NaN without any.
+    /// Over planted lesions and scenes that training never draws; NaN without any.
     #[serde(deserialize_with = "nan_for_null")]
     pub synthetic: f64,
-    /// Case by case.
-    pub cases: Vec<(String, f64)>,
+    /// Sample by sample.
+    pub cases: Vec<CaseScore>,
+}
+
+/// One sample of a validation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CaseScore {
+    /// The case, and which click in it.
+    pub name: String,
+    /// Whether the object was made by us.
+    pub is_synthetic: bool,
+    /// Dice coefficient.
+    pub dice: f64,
+    /// Share of the answer that is right.
+    pub precision: f64,
+    /// Share of the object that was found.
+    pub recall: f64,
 }
 
 /// JSON has no NaN and writes `null` for it.
@@ -60,15 +75,17 @@ impl ValidationSet {
     /// Cuts the samples, always the same for the same data and recipe.
     pub fn new(dataset: &Dataset, recipe: &Recipe) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-        let mut real = Vec::new();
+        let (mut real, mut planted) = (Vec::new(), Vec::new());
         for case in &dataset.validation {
             for click in 0..CLICKS_PER_CASE {
                 let nth = rng.random_range(0..case.inside.len());
                 let jitter = Vector3::from_fn(|_, _| normal(&mut rng) * 0.05);
-                real.push((format!("{}/{click}", case.name), plain(case, nth, recipe, jitter)));
+                let sample = plain(case, nth, recipe, jitter);
+                let samples = if case.is_synthetic { &mut planted } else { &mut real };
+                samples.push((format!("{}/{click}", case.name), sample));
             }
         }
-        let synthetic = Dataset {
+        let scenes = Dataset {
             sources: dataset
                 .sources
                 .iter()
@@ -77,8 +94,9 @@ impl ValidationSet {
                 .collect(),
             validation: Vec::new(),
         };
-        let count = if synthetic.sources.is_empty() { 0 } else { SYNTHETIC_SAMPLES };
-        let synthetic = (0..count).map(|_| Sample::draw(&synthetic, recipe, &mut rng)).collect();
+        let count = if scenes.sources.is_empty() { 0 } else { SCENES };
+        let scenes = (0..count).map(|nth| (format!("scene {nth}"), Sample::draw(&scenes, recipe, &mut rng)));
+        let synthetic = planted.into_iter().chain(scenes).collect();
         Self { real, synthetic }
     }
 
@@ -92,31 +110,36 @@ impl ValidationSet {
         recipe: &Recipe,
         device: &Device,
     ) -> Result<Validation, TrainError> {
-        let mut cases = Vec::with_capacity(self.real.len());
-        for (name, sample) in &self.real {
-            cases.push((name.clone(), score(network, sample, recipe, device)?));
+        let mut cases = Vec::with_capacity(self.real.len() + self.synthetic.len());
+        for (samples, is_synthetic) in [(&self.real, false), (&self.synthetic, true)] {
+            for (name, sample) in samples {
+                let probability = probabilities(network, sample, recipe, device)?;
+                cases.push(CaseScore::of(name, is_synthetic, sample, &probability));
+            }
         }
-        let synthetic = self
-            .synthetic
-            .iter()
-            .map(|sample| score(network, sample, recipe, device))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mean = |values: &mut dyn Iterator<Item = f64>| {
-            let (sum, count) = values.fold((0.0, 0usize), |(s, n), v| (s + v, n + 1));
-            if count == 0 { f64::NAN } else { sum / count as f64 }
-        };
-        Ok(Validation {
-            real: mean(&mut cases.iter().map(|(_, d)| *d)),
-            synthetic: mean(&mut synthetic.into_iter()),
-            cases,
-        })
+        let mean = |is_synthetic: bool| mean(cases.iter().filter(|c| c.is_synthetic == is_synthetic));
+        Ok(Validation { real: mean(false), synthetic: mean(true), cases })
     }
 }
 
-fn score(network: &AnyNetwork, sample: &Sample, recipe: &Recipe, device: &Device) -> Result<f64, TrainError> {
-    let probability = probabilities(network, sample, recipe, device)?;
-    let answer: Vec<bool> = probability.iter().map(|p| *p >= 0.5).collect();
-    Ok(dice(&sample.truth(), &answer))
+impl CaseScore {
+    fn of(name: &str, is_synthetic: bool, sample: &Sample, probability: &[f32]) -> Self {
+        let answer: Vec<bool> = probability.iter().map(|p| *p >= 0.5).collect();
+        let confusion = Confusion::of(&answer, &sample.truth())
+            .expect("the network answers for every voxel of the sample");
+        Self {
+            name: name.to_owned(),
+            is_synthetic,
+            dice: confusion.dice(),
+            precision: confusion.precision(),
+            recall: confusion.recall(),
+        }
+    }
+}
+
+/// Mean Dice; NaN of nothing.
+fn mean<'a>(cases: impl Iterator<Item = &'a CaseScore> + Clone) -> f64 {
+    cases.clone().map(|case| case.dice).sum::<f64>() / cases.count() as f64
 }
 
 /// Probability of the object at every voxel of a sample, `[z, y, x]`.
