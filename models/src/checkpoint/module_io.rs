@@ -20,6 +20,11 @@ pub trait KeyRules {
         key.to_owned()
     }
 
+    /// Whether the network works on planar images: its kernels have one voxel along z, which the reference's lack.
+    fn is_planar(&self) -> bool {
+        false
+    }
+
     /// Whether a checkpoint may lack `key`, or hold it without need.
     fn is_optional(&self, _key: &str) -> bool {
         false
@@ -37,10 +42,10 @@ impl FieldPath {
     fn enter(&mut self, name: &str, owner: &str) {
         self.owners.push(owner.to_owned());
         if !owner.starts_with("Enum:") {
-            // burn calls scale and shift gamma and beta; PyTorch calls them weight and bias.
+            // burn's normalisations call scale and shift gamma and beta; PyTorch calls them weight and bias.
             let name = match name {
-                "gamma" => "weight",
-                "beta" => "bias",
+                "gamma" if owner.ends_with("Norm") => "weight",
+                "beta" if owner.ends_with("Norm") => "bias",
                 other => other,
             };
             self.names.push(name.to_owned());
@@ -65,6 +70,18 @@ impl FieldPath {
     }
 }
 
+/// Shape of a parameter in the reference's checkpoint.
+fn stored_shape(shape: &[usize], is_planar: bool, is_transposed: bool) -> Vec<usize> {
+    let mut shape = shape.to_vec();
+    if is_transposed {
+        shape.reverse();
+    }
+    if is_planar && shape.len() == 5 {
+        shape.remove(2);
+    }
+    shape
+}
+
 fn transpose(values: &[f32], shape: &[usize]) -> (Vec<f32>, Vec<usize>) {
     let (rows, columns) = (shape[0], shape[1]);
     let turned = (0..rows * columns).map(|i| values[i % rows * columns + i / rows]).collect();
@@ -81,18 +98,21 @@ pub fn count_parameters(module: &impl Module) -> usize {
 
 /// Names (the reference's) and shapes (PyTorch's) of all parameters and running statistics. Draws no weights.
 pub fn weight_shapes<M: Module + KeyRules>(module: &M) -> Vec<(String, Vec<usize>)> {
-    let mut shapes = Shapes::default();
+    let mut shapes = Shapes { is_planar: module.is_planar(), ..Shapes::default() };
     module.visit(&mut shapes);
     shapes.found.into_iter().map(|(path, shape)| (module.reference_key(&path), shape)).collect()
 }
 
+/// Whether it follows the training without being learned: batch statistics, and the vector `u` of spectral
+/// normalisation.
 fn is_running_statistic(path: &str) -> bool {
-    path.ends_with("running_mean") || path.ends_with("running_var")
+    ["running_mean", "running_var", ".u"].iter().any(|end| path.ends_with(end))
 }
 
 #[derive(Default)]
 struct Shapes {
     path: FieldPath,
+    is_planar: bool,
     found: Vec<(String, Vec<usize>)>,
 }
 
@@ -106,10 +126,7 @@ impl ModuleVisitor for Shapes {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let mut shape = param.lazy_shape().to_vec();
-        if self.path.is_transposed() {
-            shape.reverse();
-        }
+        let shape = stored_shape(&param.lazy_shape().to_vec(), self.is_planar, self.path.is_transposed());
         self.found.push((self.path.path(), shape));
     }
 }
@@ -152,12 +169,14 @@ impl<R: KeyRules> ModuleVisitor for Collector<'_, R> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let key = self.rules.reference_key(&self.path.path());
-        let mut shape = param.dims().to_vec();
+        let shape = param.dims().to_vec();
         match param.val().into_data().convert_dtype(DType::F32).try_to_vec::<f32>() {
             Ok(mut values) => {
-                if self.path.is_transposed() {
-                    (values, shape) = transpose(&values, &shape);
+                let is_transposed = self.path.is_transposed();
+                if is_transposed {
+                    (values, _) = transpose(&values, &shape);
                 }
+                let shape = stored_shape(&shape, self.rules.is_planar(), is_transposed);
                 self.dict.insert(key, StoredTensor::from_f32(&values, shape, self.format));
             }
             Err(e) => self.error = Some(CheckpointError::Device { name: key, message: format!("{e:?}") }),
@@ -243,10 +262,7 @@ impl<R: KeyRules> Applier<'_, R> {
             return None;
         };
         let transposed = self.path.is_transposed();
-        let mut expected = needed.to_vec();
-        if transposed {
-            expected.reverse();
-        }
+        let expected = stored_shape(needed, self.rules.is_planar(), transposed);
         if stored.shape() != expected {
             self.shapes.push((key, expected, stored.shape().to_vec()));
             return None;

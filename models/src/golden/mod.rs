@@ -4,16 +4,17 @@
 //! `NAME.weights.safetensors` and `NAME.safetensors` with `in.*`, `mid.*` and `out.*`. The network is built
 //! from the constructor's values, whatever they are.
 
+mod classes;
+mod modules;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::checkpoint::{CheckpointError, FloatFormat, StateDict, StoredTensor, apply};
-use crate::nets::div_attention::{DivAttentionConfig, DivReading, JunctionPlace};
+use crate::checkpoint::{CheckpointError, FloatFormat, StateDict, StoredTensor};
 use crate::nets::{AnyNetwork, NetError, Trace};
 
 /// Why a golden vector cannot be run.
@@ -49,6 +50,13 @@ pub enum GoldenError {
     /// Weights or tensors cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+}
+
+/// What a module is run on.
+struct Vectors<'a> {
+    weights: &'a StateDict,
+    tensors: &'a StateDict,
+    device: &'a Device,
 }
 
 /// How far one tensor is from the reference's.
@@ -163,58 +171,6 @@ impl Description {
     fn short_class(&self) -> &str {
         self.class.rsplit('.').next().unwrap_or(&self.class)
     }
-
-    /// Name in the registry and configuration of the class, or `None` for an unknown class.
-    fn network(&self) -> Option<(&'static str, Value)> {
-        let constructor = || self.constructor.clone();
-        match self.short_class() {
-            "PlainConvUNet" => Some(("plain_conv_unet", Value::Object(constructor()))),
-            "ResidualEncoderUNet" => Some(("residual_encoder_unet", Value::Object(constructor()))),
-            "UNETR" => Some(("unetr", Value::Object(constructor()))),
-            "UnetrDiv" => Some(("unetr_div", unetr_div_config(constructor()))),
-            "ESPNet" => Some(("espnet3d", self.espnet_config())),
-            "ESPNetDiv" => Some(("espnet3d_div", self.espnet_config())),
-            _ => None,
-        }
-    }
-
-    /// The reference has its widths as literals in the source; a vector says what replaced them.
-    fn espnet_config(&self) -> Value {
-        let mut config = self.constructor.clone();
-        let widths =
-            [16, 32, 128, 256].map(|w: usize| *self.width_literals.get(&w.to_string()).unwrap_or(&w));
-        config.insert("widths".to_owned(), json!(widths));
-        if let Some(resolution) = self.call.get("inp_res") {
-            config.insert("inp_res".to_owned(), resolution.clone());
-        }
-        Value::Object(config)
-    }
-}
-
-/// Our own reference of UNETR+Div has shorter names than MONAI's constructor.
-fn unetr_div_config(mut config: Map<String, Value>) -> Value {
-    for (short, long) in [("in_ch", "in_channels"), ("out", "out_channels")] {
-        if let Some(value) = config.remove(short) {
-            config.insert(long.to_owned(), value);
-        }
-    }
-    if let Some(Value::String(norm)) = config.remove("norm") {
-        let name = norm.split_whitespace().next().unwrap_or_default();
-        config.insert("norm_name".to_owned(), json!(name));
-    }
-    Value::Object(config)
-}
-
-/// The reference's names of a network's heads, finest first.
-fn head_names(arch: &str, config: &Value, heads: usize) -> Vec<String> {
-    let numbered = |stem: &str| (0..heads).map(|i| format!("out.{stem}{i}")).collect();
-    match arch {
-        "unetr_div" => numbered("out"),
-        "espnet3d_div" => vec!["out.y".to_owned(), "out.aux2".to_owned()],
-        "lesion_net" => numbered("head"),
-        _ if config["deep_supervision"] == json!(true) => numbered("ds"),
-        _ => vec!["out.y".to_owned()],
-    }
 }
 
 /// Runs the vector described by `NAME.json` and compares with its `out.*` and `mid.*`.
@@ -225,25 +181,32 @@ pub fn run_golden(description: &Path, device: &Device) -> Result<GoldenReport, G
     let golden = Description::read(description)?;
     let weights = StateDict::read(&description.with_extension("weights.safetensors"))?;
     let vectors = StateDict::read(&description.with_extension("safetensors"))?;
-    let mut report = match golden.network() {
-        Some((arch, config)) => {
-            let network = AnyNetwork::from_name(arch, config, device)?.with_weights(&weights)?;
-            let tensors = run_any(&network, input(&vectors, "in.x", device)?)?;
-            GoldenReport {
-                class: golden.class.clone(),
-                arch: arch.to_owned(),
-                config: network.config().clone(),
-                parameters: network.parameter_count(),
-                comparisons: Vec::new(),
-                not_computed: Vec::new(),
-                tensors,
-            }
+    let mut report = if let Some((arch, config)) = classes::network(&golden) {
+        let network = AnyNetwork::from_name(arch, config, device)?.with_weights(&weights)?;
+        let tensors = run_any(&network, input(&vectors, "in.x", device)?)?;
+        GoldenReport {
+            class: golden.class.clone(),
+            arch: arch.to_owned(),
+            config: network.config().clone(),
+            parameters: network.parameter_count(),
+            comparisons: Vec::new(),
+            not_computed: Vec::new(),
+            tensors,
         }
-        None if golden.short_class() == "DivAttention" => run_junction(&golden, &weights, &vectors, device)?,
-        None => {
-            let message = format!("class '{}' is not among the networks", golden.class);
-            return Err(GoldenError::Description { message, path: description.to_owned() });
+    } else if let Some((name, run)) = modules::runner(&golden) {
+        let ran = run(&golden, &Vectors { weights: &weights, tensors: &vectors, device })?;
+        GoldenReport {
+            class: golden.class.clone(),
+            arch: name.to_owned(),
+            config: Value::Object(golden.constructor.clone()),
+            parameters: ran.parameters,
+            comparisons: Vec::new(),
+            not_computed: Vec::new(),
+            tensors: ran.tensors,
         }
+    } else {
+        let message = format!("class '{}' is not among the networks", golden.class);
+        return Err(GoldenError::Description { message, path: description.to_owned() });
     };
     compare(&mut report, &vectors, golden.tolerance())?;
     Ok(report)
@@ -264,15 +227,19 @@ pub fn run_network(
     run_any(&network, x)
 }
 
-/// The input of `run_network` from a safetensors file: its tensor `name`, of rank 5.
+/// The input of `run_network` from a safetensors file: its tensor `name`, of rank 5, or of rank 4 for planar images.
 ///
 /// # Errors
 /// A tensor that is missing, of another rank, or not of floating point.
 pub fn input(vectors: &StateDict, name: &str, device: &Device) -> Result<Tensor<5>, GoldenError> {
     let error = |message: String| GoldenError::Input { name: name.to_owned(), message };
-    let (values, shape) = vectors.floats(name)?.ok_or_else(|| error("not in the file".to_owned()))?;
+    let (values, mut shape) = vectors.floats(name)?.ok_or_else(|| error("not in the file".to_owned()))?;
+    if shape.len() == 4 {
+        shape.insert(2, 1);
+    }
     if shape.len() != 5 {
-        return Err(error(format!("its shape is {shape:?}; it must have 5 axes [batch, channels, z, y, x]")));
+        let message = format!("its shape is {shape:?}; it must have the axes [batch, channels, (z,) y, x]");
+        return Err(error(message));
     }
     Ok(Tensor::from_data(TensorData::new(values, shape), device))
 }
@@ -280,54 +247,19 @@ pub fn input(vectors: &StateDict, name: &str, device: &Device) -> Result<Tensor<
 fn run_any(network: &AnyNetwork, x: Tensor<5>) -> Result<BTreeMap<String, TensorData>, GoldenError> {
     let mut trace = Trace::everything();
     let heads = network.forward_traced(x, &mut trace)?;
-    let names = head_names(network.arch(), network.config(), heads.len());
+    let names = classes::head_names(network.arch(), network.config(), heads.len());
     let heads = names.into_iter().zip(heads).map(|(name, head)| (name, head.into_data()));
     let mids = trace.tensors.into_iter().map(|(name, data)| (format!("mid.{name}"), data));
-    Ok(heads.chain(mids).collect())
+    let flat = |data: TensorData| if network.is_planar() { without_z(data) } else { data };
+    Ok(heads.chain(mids).map(|(name, data)| (name, flat(data))).collect())
 }
 
-/// The junction alone, in all readings.
-fn run_junction(
-    golden: &Description,
-    weights: &StateDict,
-    vectors: &StateDict,
-    device: &Device,
-) -> Result<GoldenReport, GoldenError> {
-    let size = |field: &str| {
-        let value = golden.constructor.get(field).and_then(Value::as_u64);
-        value.map(|v| v as usize).ok_or_else(|| NetError::Config {
-            arch: "div_attention".to_owned(),
-            message: format!("constructor lacks the number '{field}'"),
-        })
-    };
-    let config = DivAttentionConfig::new(size("c_low")?, size("c")?, size("in_ch")?);
-    let junction = apply(config.init(device), weights)?;
-    let [low, upper, image] = ["in.low", "in.upper", "in.image"].map(|name| input(vectors, name, device));
-    let (low, upper, image) = (low?, upper?, image?);
-    let mut tensors = BTreeMap::new();
-    for (name, reading) in DivReading::NAMED {
-        let mut trace = Trace::everything();
-        let place = JunctionPlace { layer: "div", level: 0 };
-        let joined = junction.clone().with_reading(reading);
-        let out = joined.forward(low.clone(), upper.clone(), &image, place, &mut trace);
-        tensors.insert(format!("out.{name}"), out.into_data());
-        for (ours, theirs) in
-            [("attn", format!("attn.{name}")), ("o_low", "o_low".to_owned()), ("f", "f".to_owned())]
-        {
-            if let Some(data) = trace.tensors.remove(&format!("div.{ours}")) {
-                tensors.insert(format!("mid.{theirs}"), data);
-            }
-        }
+/// A planar network's `[batch, channels, 1, y, x]` as its reference has it; others as they are.
+fn without_z(data: TensorData) -> TensorData {
+    match data.shape().to_vec()[..] {
+        [batch, channels, 1, height, width] => TensorData::new(floats(&data), [batch, channels, height, width]),
+        _ => data,
     }
-    Ok(GoldenReport {
-        class: golden.class.clone(),
-        arch: "div_attention".to_owned(),
-        config: Value::Object(golden.constructor.clone()),
-        parameters: junction.num_params(),
-        comparisons: Vec::new(),
-        not_computed: Vec::new(),
-        tensors,
-    })
 }
 
 fn compare(report: &mut GoldenReport, vectors: &StateDict, tolerance: f64) -> Result<(), GoldenError> {

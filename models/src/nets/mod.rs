@@ -9,6 +9,7 @@ pub mod div_attention;
 pub mod espnet3d;
 pub mod lesion_net;
 pub mod nnunet;
+mod planar;
 pub mod plain_conv_unet;
 pub mod pool3d;
 pub mod registry;

@@ -79,6 +79,10 @@ macro_rules! networks {
                 match self { $(Self::$variant(net) => net.canonical_key(key),)+ }
             }
 
+            fn is_planar(&self) -> bool {
+                match self { $(Self::$variant(net) => net.is_planar(),)+ }
+            }
+
             fn is_optional(&self, key: &str) -> bool {
                 match self { $(Self::$variant(net) => net.is_optional(key),)+ }
             }
@@ -152,6 +156,11 @@ impl AnyNetwork {
     /// Its complete configuration: [`AnyNetwork::from_name`] makes the same network from it.
     pub fn config(&self) -> &Value {
         &self.config
+    }
+
+    /// Whether it works on planar images: it sees each slice of a volume on its own.
+    pub fn is_planar(&self) -> bool {
+        self.network.is_planar()
     }
 
     /// Number of learned parameters (running statistics not counted).

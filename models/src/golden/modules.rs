@@ -1,0 +1,63 @@
+//! Parts of networks and networks that yield no mask, run on their own.
+
+use std::collections::BTreeMap;
+
+use burn::module::Module;
+use burn::tensor::TensorData;
+use serde_json::Value;
+
+use super::{Description, GoldenError, Vectors, input};
+use crate::checkpoint::apply;
+use crate::nets::div_attention::{DivAttentionConfig, DivReading, JunctionPlace};
+use crate::nets::{NetError, Trace};
+
+/// What a module computed: `out.*` and `mid.*`.
+pub(super) struct Ran {
+    pub(super) parameters: usize,
+    pub(super) tensors: BTreeMap<String, TensorData>,
+}
+
+type Runner = fn(&Description, &Vectors<'_>) -> Result<Ran, GoldenError>;
+
+/// Our name of the module that a class stands for, and how it is run.
+pub(super) fn runner(golden: &Description) -> Option<(&'static str, Runner)> {
+    match golden.short_class() {
+        "DivAttention" => Some(("div_attention", run_junction)),
+        _ => None,
+    }
+}
+
+/// A number of the constructor.
+fn size(golden: &Description, arch: &str, field: &str) -> Result<usize, NetError> {
+    let value = golden.constructor.get(field).and_then(Value::as_u64);
+    value.map(|v| v as usize).ok_or_else(|| NetError::Config {
+        arch: arch.to_owned(),
+        message: format!("constructor lacks the number '{field}'"),
+    })
+}
+
+/// The junction alone, in all readings.
+fn run_junction(golden: &Description, vectors: &Vectors<'_>) -> Result<Ran, GoldenError> {
+    let size = |field| size(golden, "div_attention", field);
+    let config = DivAttentionConfig::new(size("c_low")?, size("c")?, size("in_ch")?);
+    let junction = apply(config.init(vectors.device), vectors.weights)?;
+    let [low, upper, image] =
+        ["in.low", "in.upper", "in.image"].map(|name| input(vectors.tensors, name, vectors.device));
+    let (low, upper, image) = (low?, upper?, image?);
+    let mut tensors = BTreeMap::new();
+    for (name, reading) in DivReading::NAMED {
+        let mut trace = Trace::everything();
+        let place = JunctionPlace { layer: "div", level: 0 };
+        let joined = junction.clone().with_reading(reading);
+        let out = joined.forward(low.clone(), upper.clone(), &image, place, &mut trace);
+        tensors.insert(format!("out.{name}"), out.into_data());
+        for (ours, theirs) in
+            [("attn", format!("attn.{name}")), ("o_low", "o_low".to_owned()), ("f", "f".to_owned())]
+        {
+            if let Some(data) = trace.tensors.remove(&format!("div.{ours}")) {
+                tensors.insert(format!("mid.{theirs}"), data);
+            }
+        }
+    }
+    Ok(Ran { parameters: junction.num_params(), tensors })
+}
