@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resources/weights");
+    // Asked for at run time: a script compiled for another checkout may be used again for this one.
+    let here = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR for build scripts");
+    let root = Path::new(&here).join("../resources/weights");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut folders: Vec<_> = std::fs::read_dir(&root)
         .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())

@@ -20,7 +20,12 @@ pub fn shared_data(relative: &str) -> Option<PathBuf> {
 fn shared_root() -> PathBuf {
     match std::env::var_os("HILUM_SHARED") {
         Some(root) => PathBuf::from(root),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+        None => {
+            // Of the crate under test, where cargo runs it: this library may have been compiled for another checkout.
+            let here =
+                std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+            Path::new(&here).join("../../shared")
+        }
     }
 }
 

@@ -8,7 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use hilum_core::testing::shared_data;
+use hilum_core::testing::{shared_data, skip};
+use hilum_models::device::{self, DeviceChoice};
 use hilum_models::golden::run_golden;
 
 /// Descriptions that name a class, in name order.
@@ -65,6 +66,19 @@ fn failures(device: &Device) -> Vec<String> {
 
 #[test]
 fn every_golden_vector_agrees_on_the_cpu() {
-    let failed = failures(&hilum_models::device::cpu().device);
+    let failed = failures(&device::cpu().device);
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn every_golden_vector_agrees_on_a_graphics_adapter() {
+    // A vector at a time may be chosen by HILUM_GOLDEN: on a software adapter all of them take minutes.
+    match device::open(DeviceChoice::Gpu(None)) {
+        Ok(opened) => {
+            println!("on {}", opened.name);
+            let failed = failures(&opened.device);
+            assert!(failed.is_empty(), "{failed:?}");
+        }
+        Err(_) => skip("a graphics adapter that wgpu can use"),
+    }
 }

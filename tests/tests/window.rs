@@ -11,12 +11,13 @@ use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, HarnessBuilder};
 use hilum::app::{HilumApp, Services};
 use hilum::command::{Action, ViewAction};
-use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox};
+use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox, ModelInfo};
 use hilum::state::{AppState, Dialog, EngineState, Session, ViewId};
 use hilum::testing::{growing_engine, oblique_volume};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::io::nifti::{open_labels, save_volume};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
+use hilum_models::train::recipe::Stage;
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
@@ -125,6 +126,7 @@ fn services(folder: &Path) -> Services {
         engine: growing_engine(),
         dialogs: Box::new(Answers(folder.to_owned())),
         project_folder: Some(folder.join("unsaved")),
+        models_folder: None,
     }
 }
 
@@ -354,4 +356,26 @@ fn with_a_graphics_device_every_pixel_shows_the_value_at_its_place_in_the_patien
         }
         assert!(compared > 50, "{name} shows only {compared} of the positions looked at");
     }
+}
+
+#[test]
+fn the_model_browser_shows_cards_and_lets_another_model_answer_clicks() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = Window::open(folder.path(), Vec::new());
+    window.until("models are listed", |state| !state.models.is_empty());
+    window.press(CTRL, Key::M);
+    assert!(matches!(window.state().dialog, Dialog::Models));
+    let has_role =
+        |model: &&ModelInfo| model.card.click().is_some_and(|task| matches!(task.stage, Stage::Fine { .. }));
+    let id = window.state().models.iter().find(has_role).unwrap().card.id.clone();
+    window.harness.get_by_label(&format!("Card of {id}")).click();
+    window.harness.run_ok();
+    assert!(window.harness.query_all_by_label("Limits").next().is_some(), "the card is shown");
+    window.harness.get_by_role_and_label(Role::RadioButton, &id).click();
+    window.harness.run_ok();
+    assert_eq!(window.state().settings.model.as_deref(), Some(id.as_str()));
+    window.until("it is loaded", |state| matches!(state.engine, EngineState::Ready { .. }));
+    window.harness.get_by_role_and_label(Role::RadioButton, "The program's own choice").click();
+    window.harness.run_ok();
+    assert_eq!(window.state().settings.model, None);
 }

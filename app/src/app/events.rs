@@ -138,6 +138,8 @@ impl HilumApp {
     fn take_in_infer(&mut self, event: InferEvent) {
         match event {
             InferEvent::Devices(devices) => self.state.devices = devices,
+            InferEvent::Models(Ok(models)) => self.state.models = models,
+            InferEvent::Models(Err(why)) => self.state.messages.say(Severity::Warning, why),
             InferEvent::Loading => self.state.engine = EngineState::Loading,
             InferEvent::Ready { device, model, warm_up_secs } => {
                 self.state.engine = EngineState::Ready { device, model, warm_up_secs };
@@ -163,7 +165,7 @@ impl HilumApp {
         }
         self.state.messages.say(Severity::Warning, format!("{why}. The CPU is used instead"));
         self.state.settings.set_device(DeviceChoice::Cpu);
-        self.infer.ask(InferRequest::Prepare(DeviceChoice::Cpu)).ok();
+        self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
         if self.state.session.as_ref().is_some_and(|session| session.running.is_some()) {
             self.propose();
         }
@@ -171,6 +173,12 @@ impl HilumApp {
 
     pub(super) fn choose_device(&mut self, choice: DeviceChoice) {
         self.state.settings.set_device(choice);
-        self.infer.ask(InferRequest::Prepare(choice)).ok();
+        self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
+    }
+
+    /// Another model answers the next click; `None`: the program's own choice.
+    pub(super) fn choose_model(&mut self, model: Option<String>) {
+        self.state.settings.model = model;
+        self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
     }
 }

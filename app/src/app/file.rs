@@ -150,7 +150,7 @@ impl HilumApp {
         self.detach();
         self.attach(&mut session);
         if session.can_segment() {
-            self.infer.ask(InferRequest::Prepare(self.state.device_choice())).ok();
+            self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
         }
         self.replace_session(session);
     }

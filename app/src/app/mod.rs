@@ -42,13 +42,21 @@ pub struct Services {
     pub dialogs: Box<dyn Dialogs>,
     /// Where changes are kept for the case of a crash; without it they are not.
     pub project_folder: Option<PathBuf>,
+    /// The user's own models.
+    pub models_folder: Option<PathBuf>,
 }
 
 impl Default for Services {
     fn default() -> Self {
-        let folders = directories::ProjectDirs::from("", "", "hilum");
-        let project_folder = folders.map(|folders| folders.data_local_dir().join("unsaved"));
-        Self { engine: network_engine(), dialogs: Box::new(SystemDialogs), project_folder }
+        let folders = directories::ProjectDirs::from("", "", "Hilum");
+        let below = |name: &str| folders.as_ref().map(|folders| folders.data_local_dir().join(name));
+        let models_folder = crate::cli::models_folder();
+        Self {
+            engine: network_engine(models_folder.clone()),
+            dialogs: Box::new(SystemDialogs),
+            project_folder: below("unsaved"),
+            models_folder,
+        }
     }
 }
 
@@ -92,9 +100,9 @@ impl HilumApp {
         let (for_io, for_infer, for_project) = (inbox.clone(), inbox.clone(), inbox.clone());
         let io = Worker::spawn("io", inbox.clone(), move || move |request| handle_io(request, &for_io))
             .context("cannot start the thread that reads files")?;
-        let engine = services.engine;
+        let (engine, models) = (services.engine, services.models_folder);
         let infer = Worker::spawn("infer", inbox.clone(), move || {
-            let mut worker = InferWorker::new(engine, for_infer);
+            let mut worker = InferWorker::new(engine, models, for_infer);
             move |request| worker.handle(request)
         })
         .context("cannot start the thread of the network")?;
@@ -125,6 +133,7 @@ impl HilumApp {
         app.state.graphics = app.screen.adapter_name();
         app.restyle(ctx);
         app.infer.ask(InferRequest::ListDevices).ok();
+        app.infer.ask(InferRequest::ListModels).ok();
         app.open_dropped(paths);
         Ok(app)
     }
@@ -157,6 +166,7 @@ impl HilumApp {
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
             Action::Segment(action) => self.segment(action),
+            Action::Model(model) => self.choose_model(model),
             Action::Device(choice) => self.choose_device(choice),
             Action::Settings(settings) => self.state.settings = settings.sane(),
             Action::PaletteText(text) => self.state.dialog = Dialog::Palette(text),
@@ -201,6 +211,11 @@ impl HilumApp {
             C::About => self.state.dialog = Dialog::About,
             C::Shortcuts => self.state.dialog = Dialog::Shortcuts,
             C::Settings => self.state.dialog = Dialog::Settings,
+            C::Models => {
+                // A model may have been added on the command line meanwhile.
+                self.infer.ask(InferRequest::ListModels).ok();
+                self.state.dialog = Dialog::Models;
+            }
             C::ShowWarnings => self.state.dialog = Dialog::Warnings,
             C::ToggleTheme => self.state.settings.dark = !self.state.settings.dark,
             C::LargerText => self.scale_text(1.1),

@@ -32,7 +32,7 @@ impl HilumApp {
     /// Asks the network about the clicks as they are now; an older question is stopped.
     pub(super) fn propose(&mut self) {
         let number = self.number();
-        let device = self.state.device_choice();
+        let engine = self.state.engine_choice();
         let Some(session) = &mut self.state.session else { return };
         if let Some(running) = session.running.take() {
             running.cancel.cancel();
@@ -63,7 +63,7 @@ impl HilumApp {
             what: "Waiting for the network".into(),
             share: None,
         });
-        if self.infer.ask(InferRequest::Segment { request: number, device, what, cancel }).is_err() {
+        if self.infer.ask(InferRequest::Segment { request: number, engine, what, cancel }).is_err() {
             session.running = None;
             self.state.messages.error("the network is busy; try again in a moment");
         }

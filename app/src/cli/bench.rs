@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use anyhow::Context as _;
 use clap::Args;
 use hilum_models::catalog::Model;
 use hilum_models::checkpoint::{FloatFormat, StateDict, StoredTensor};
@@ -9,7 +10,7 @@ use hilum_models::device::{self, DeviceChoice, OpenDevice};
 use hilum_models::golden;
 use serde::Serialize;
 
-use super::output::{Console, Progress, Report, table};
+use super::output::{Console, Progress, Report, by, table};
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
@@ -43,11 +44,15 @@ impl Bench {
 
     fn measure(&self, model: &Model, device: &OpenDevice) -> anyhow::Result<Timing> {
         let card = &model.card;
-        let (size, channels) = (card.size, card.channels.len());
         let network = model.load(&device.device)?;
-        let values: Vec<f32> = (0..channels * size.pow(3)).map(|i| (i as f32 * 0.01).sin()).collect();
+        let shape = match card.click() {
+            Some(task) => [1, task.channels.len(), task.size, task.size, task.size],
+            None => network.example_shape().context("the network takes no input of a usual size")?,
+        };
+        let values: Vec<f32> = (0..shape.iter().product()).map(|i: usize| (i as f32 * 0.01).sin()).collect();
         let mut inputs = StateDict::default();
-        let shape = vec![1, channels, size, size, size];
+        let [_, _, z, y, x] = shape;
+        let shape = shape.to_vec();
         inputs.insert("in.x", StoredTensor::from_f32(&values, shape, FloatFormat::F32));
         let mut seconds = Vec::new();
         for _ in 0..=self.repeats {
@@ -62,7 +67,7 @@ impl Bench {
         seconds.sort_unstable_by(f64::total_cmp);
         Ok(Timing {
             model: card.id.clone(),
-            size,
+            size: [x, y, z],
             first_seconds,
             median_seconds: seconds[seconds.len() / 2],
             fastest_seconds: seconds[0],
@@ -81,7 +86,8 @@ pub fn peak_memory_mib() -> Option<f64> {
 #[derive(Serialize)]
 struct Timing {
     model: String,
-    size: usize,
+    /// Voxels along x, y, z.
+    size: [usize; 3],
     /// The first run, which may compile kernels.
     first_seconds: f64,
     median_seconds: f64,
@@ -101,7 +107,7 @@ impl Report for BenchReport {
         let row = |t: &Timing| {
             vec![
                 t.model.clone(),
-                format!("{}³", t.size),
+                by(t.size),
                 format!("{:.3}", t.first_seconds),
                 format!("{:.3}", t.median_seconds),
                 format!("{:.3}", t.fastest_seconds),

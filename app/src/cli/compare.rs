@@ -1,6 +1,6 @@
 //! `hilum compare`: training runs side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -66,7 +66,7 @@ impl Compare {
     }
 }
 
-fn read(folder: &PathBuf) -> anyhow::Result<Run> {
+fn read(folder: &Path) -> anyhow::Result<Run> {
     let text = |name: &str| {
         std::fs::read_to_string(folder.join(name))
             .with_context(|| format!("this is no folder of a run with a validation: {}", folder.display()))

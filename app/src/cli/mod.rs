@@ -29,6 +29,7 @@ use anyhow::bail;
 use clap::{Parser, Subcommand};
 
 use output::Console;
+pub use output::models_folder;
 
 /// Click a lesion, get its outline. For research use; not for diagnosis.
 ///

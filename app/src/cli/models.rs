@@ -1,10 +1,13 @@
 //! `hilum models`.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Subcommand;
-use hilum_models::catalog::{Card, Model};
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use hilum_models::catalog::{Card, Import, Imported, Model, import};
 use hilum_models::device::{self, DeviceChoice};
+use hilum_models::nets::{ArchitectureInfo, architectures};
 use hilum_models::train::recipe::Stage;
 use serde::Serialize;
 
@@ -25,6 +28,40 @@ pub enum Models {
         /// Identity of the model; all models without one.
         id: Option<String>,
     },
+    /// Add weights from elsewhere: safetensors or a PyTorch checkpoint, under the reference's names.
+    Import(ImportArgs),
+    /// Write the weights of a model as safetensors under the reference's names, for PyTorch.
+    Export {
+        /// Identity of the model.
+        id: String,
+        /// The file to write; ID.safetensors by default.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// List the networks that weights can be imported into, with their default configurations.
+    Networks,
+}
+
+/// Arguments of `models import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The weights.
+    file: PathBuf,
+    /// The network (see `hilum models networks`).
+    #[arg(long)]
+    arch: String,
+    /// Its configuration as JSON, or a file with it; what is not named has the default.
+    #[arg(long, value_name = "JSON")]
+    config: Option<String>,
+    /// Identity of the new model.
+    #[arg(long, value_name = "ID")]
+    name: String,
+    /// Licence of the weights.
+    #[arg(long)]
+    licence: Option<String>,
+    /// Replace a model of yours with this identity.
+    #[arg(long)]
+    replace: bool,
 }
 
 impl Models {
@@ -47,7 +84,99 @@ impl Models {
                 let models = catalog.models().iter().map(Verification::of).collect::<anyhow::Result<_>>()?;
                 console.report(&Verified { models })
             }
+            Self::Import(arguments) => console.report(&arguments.import(console)?),
+            Self::Export { id, out } => {
+                let out = out.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.safetensors")));
+                let network = catalog.find(id)?.load(&device::cpu().device)?;
+                network.write_reference_checkpoint(&out)?;
+                let parameters = network.parameter_count();
+                console.report(&Exported {
+                    id: id.clone(),
+                    file: out,
+                    arch: network.arch().into(),
+                    parameters,
+                })
+            }
+            Self::Networks => console.report(&Networks { networks: architectures() }),
         }
+    }
+}
+
+impl ImportArgs {
+    fn import(&self, console: &Console) -> anyhow::Result<ImportReport> {
+        let config = match &self.config {
+            None => serde_json::Value::Null,
+            Some(text) if text.trim_start().starts_with('{') => {
+                serde_json::from_str(text).context("--config is no JSON object")?
+            }
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+                serde_json::from_str(&text).with_context(|| format!("no JSON object: {path}"))?
+            }
+        };
+        let folder =
+            console.models_folder().context("there is no folder for models; name one with --models")?;
+        let request = Import {
+            file: &self.file,
+            arch: &self.arch,
+            config,
+            id: &self.name,
+            licence: self.licence.as_deref(),
+            replace: self.replace,
+        };
+        Ok(ImportReport { imported: import(&request, &folder, &device::cpu().device)? })
+    }
+}
+
+#[derive(Serialize)]
+struct ImportReport {
+    #[serde(flatten)]
+    imported: Imported,
+}
+
+impl Report for ImportReport {
+    fn text(&self) -> String {
+        let Imported { card, folder, parameters, prefix, ignored, tried_input, tried_output, tried_seconds } =
+            &self.imported;
+        let mut lines = vec![
+            format!("{}: {} with {parameters} parameters: {}", card.id, card.arch, folder.display()),
+            format!("self-test {tried_input:?} to {tried_output:?} in {tried_seconds:.2} s"),
+        ];
+        if !prefix.is_empty() {
+            lines.push(format!("all names began with \"{prefix}\", which was taken off"));
+        }
+        if !ignored.is_empty() {
+            lines.push(format!("not needed for inference: {}", ignored.join(", ")));
+        }
+        lines.join("\n")
+    }
+}
+
+#[derive(Serialize)]
+struct Exported {
+    id: String,
+    file: PathBuf,
+    arch: String,
+    parameters: usize,
+}
+
+impl Report for Exported {
+    fn text(&self) -> String {
+        format!("{} ({}, {} parameters): {}", self.id, self.arch, self.parameters, self.file.display())
+    }
+}
+
+#[derive(Serialize)]
+struct Networks {
+    networks: Vec<ArchitectureInfo>,
+}
+
+impl Report for Networks {
+    fn text(&self) -> String {
+        let row = |info: &ArchitectureInfo| vec![info.arch.to_owned(), info.about.to_owned()];
+        let width = self.networks.iter().map(|info| info.arch.len()).max().unwrap_or(0);
+        let lines = self.networks.iter().map(row).map(|row| format!("{:<width$}  {}", row[0], row[1]));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -55,9 +184,11 @@ impl Models {
 struct Entry {
     id: String,
     title: String,
-    stage: &'static str,
+    /// Place in the one-click pipeline.
+    stage: Option<&'static str>,
     arch: String,
-    size: usize,
+    /// Voxels along each edge of the input.
+    size: Option<usize>,
     is_default: bool,
     is_embedded: bool,
     weights_bytes: u64,
@@ -70,17 +201,25 @@ impl Entry {
         Ok(Self {
             id: card.id.clone(),
             title: card.title.clone(),
-            stage: match card.stage {
+            stage: card.click().map(|task| match task.stage {
                 Stage::Coarse { .. } => "coarse",
                 Stage::Fine { .. } => "fine",
-            },
+            }),
             arch: card.arch.clone(),
-            size: card.size,
-            is_default: card.is_default,
+            size: card.click().map(|task| task.size),
+            is_default: card.click().is_some_and(|task| task.is_default),
             is_embedded: model.is_embedded(),
             weights_bytes: model.weights_len()?,
             licence: card.licence.clone(),
         })
+    }
+
+    /// Stage and input size, where it has its place in the pipeline.
+    fn place(&self) -> String {
+        match (self.stage, self.size) {
+            (Some(stage), Some(size)) => format!(" ({stage} stage, {size}³ voxels)"),
+            _ => String::new(),
+        }
     }
 
     fn size_text(&self) -> String {
@@ -102,9 +241,9 @@ impl Report for List {
             let default = if model.is_default { "default" } else { "" };
             vec![
                 model.id.clone(),
-                model.stage.into(),
+                model.stage.unwrap_or("–").into(),
                 model.arch.clone(),
-                format!("{}³", model.size),
+                model.size.map_or("any".into(), |size| format!("{size}³")),
                 model.size_text(),
                 default.into(),
             ]
@@ -128,13 +267,7 @@ impl Report for Shown {
         let origin = if entry.is_embedded { "inside the program" } else { "installed by the user" };
         let mut lines = vec![
             format!("{}: {}", card.id, card.title),
-            format!(
-                "network   {} ({} stage, {}³ voxels), {}, {origin}",
-                card.arch,
-                entry.stage,
-                card.size,
-                entry.size_text()
-            ),
+            format!("network   {}{}, {}, {origin}", card.arch, entry.place(), entry.size_text()),
             format!("licence   {}", card.licence),
             format!("split     {}", card.split),
             format!("training  {}", card.training),

@@ -43,6 +43,11 @@ impl Console {
         Ok(Catalog::new(folder.as_deref())?)
     }
 
+    /// Where models are added, which need not exist yet.
+    pub fn models_folder(&self) -> Option<PathBuf> {
+        self.models.clone().or_else(models_folder)
+    }
+
     /// Prints the answer of a command. A reader that went away (`| head`) is no error.
     pub fn report(&self, report: &impl Report) -> anyhow::Result<()> {
         let text = if self.json { serde_json::to_string(report)? } else { report.text() };
@@ -69,7 +74,7 @@ impl Console {
 }
 
 /// Where the user's own models lie.
-fn models_folder() -> Option<PathBuf> {
+pub fn models_folder() -> Option<PathBuf> {
     ProjectDirs::from("", "", "Hilum").map(|dirs| dirs.data_dir().join("models"))
 }
 

@@ -159,18 +159,17 @@ fn stage_seconds(cases: &[CaseResult]) -> Vec<(String, f64, f64)> {
     let Some(first) = states().next() else { return Vec::new() };
     let mut stages: Vec<String> = first.seconds.iter().map(|(stage, _)| stage.clone()).collect();
     stages.push("total".into());
-    let of = |state: &SimulatedClick, stage: &str| {
-        state
-            .seconds
-            .iter()
-            .filter(|(name, _)| stage == "total" || name == stage)
-            .map(|(_, s)| s)
-            .sum::<f64>()
+    // A correction may do without the first stage: then it counts in the total only.
+    let of = |state: &SimulatedClick, stage: &str| -> Option<f64> {
+        match stage {
+            "total" => Some(state.seconds.iter().fold(0.0, |sum, (_, seconds)| sum + seconds)),
+            _ => state.seconds.iter().find(|(name, _)| name == stage).map(|(_, seconds)| *seconds),
+        }
     };
     stages
         .into_iter()
         .map(|stage| {
-            let mut seconds: Vec<f64> = states().map(|state| of(state, &stage)).collect();
+            let mut seconds: Vec<f64> = states().filter_map(|state| of(state, &stage)).collect();
             seconds.sort_unstable_by(f64::total_cmp);
             let at = |share: f64| percentile_of_sorted(&seconds, share).unwrap_or(f64::NAN);
             (stage, at(0.5), at(0.95))

@@ -108,6 +108,8 @@ pub enum Action {
     Segment(SegmentAction),
     /// Use another device.
     Device(DeviceChoice),
+    /// Let another model answer clicks; `None`: the program's own choice.
+    Model(Option<String>),
     /// Change the settings.
     Settings(Box<Settings>),
     /// Text of the palette.

@@ -115,6 +115,8 @@ pub enum UiCommand {
     Palette,
     /// All keys.
     Shortcuts,
+    /// The model browser.
+    Models,
     /// Settings of look and mouse.
     Settings,
     /// Dark or light.
@@ -129,7 +131,7 @@ pub enum UiCommand {
 
 impl UiCommand {
     /// Every command in the order of the palette.
-    pub const ALL: [Self; 55] = {
+    pub const ALL: [Self; 56] = {
         use UiCommand::*;
         [
             OpenFile,
@@ -182,6 +184,7 @@ impl UiCommand {
             ShowWarnings,
             Palette,
             Shortcuts,
+            Models,
             Settings,
             ToggleTheme,
             LargerText,

@@ -199,6 +199,11 @@ impl UiCommand {
                 row("Command palette…", "Find and run any command", const { &[ctrl_shift(Key::P)] })
             }
             Self::Shortcuts => row("Keyboard shortcuts", "List all keys", const { &[key(Key::F1)] }),
+            Self::Models => row(
+                "Models…",
+                "Which networks there are, and which one answers clicks",
+                const { &[ctrl(Key::M)] },
+            ),
             Self::Settings => {
                 row("Settings…", "Theme, text size, opacity and device", const { &[ctrl(Key::Comma)] })
             }

@@ -1,9 +1,11 @@
 //! The thread that owns the network and all its tensors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_core::job::{CancelToken, Observer};
+use hilum_models::catalog::{Card, Catalog, Model};
 use hilum_models::infer::{
     ClickRequest, ClickResult, DeviceChoice, DeviceInfo, InferError, OneClick, list_devices,
 };
@@ -29,12 +31,33 @@ pub trait Engine {
     -> Result<ClickResult, InferError>;
 }
 
-/// Makes an engine on the thread that will own it.
-pub type EngineFactory = Arc<dyn Fn(DeviceChoice) -> Result<Box<dyn Engine>, InferError> + Send + Sync>;
+/// Which model answers clicks, and where it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineChoice {
+    /// Device.
+    pub device: DeviceChoice,
+    /// Identity of the model; the program's own choice without one.
+    pub model: Option<String>,
+}
 
-/// The engine with the networks of the program.
-pub fn network_engine() -> EngineFactory {
-    Arc::new(|choice| Ok(Box::new(OneClick::load(None, &choice)?)))
+/// A model of the browser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelInfo {
+    /// What it says of itself.
+    pub card: Card,
+    /// Whether it is inside the program.
+    pub is_embedded: bool,
+}
+
+/// Makes an engine on the thread that will own it.
+pub type EngineFactory = Arc<dyn Fn(&EngineChoice) -> Result<Box<dyn Engine>, InferError> + Send + Sync>;
+
+/// The engine with the networks of the program and those in the user's folder of models.
+pub fn network_engine(models: Option<PathBuf>) -> EngineFactory {
+    Arc::new(move |choice| {
+        let catalog = Catalog::new(models.as_deref())?;
+        Ok(Box::new(OneClick::from_catalog(catalog, choice.model.as_deref(), choice.device)?))
+    })
 }
 
 impl Engine for OneClick {
@@ -64,14 +87,16 @@ impl Engine for OneClick {
 pub enum InferRequest {
     /// Look for devices.
     ListDevices,
+    /// Look for models.
+    ListModels,
     /// Load the network on a device, if it is not there already, and warm it up.
-    Prepare(DeviceChoice),
+    Prepare(EngineChoice),
     /// Segment.
     Segment {
         /// Number of the request.
         request: u64,
-        /// Where to run.
-        device: DeviceChoice,
+        /// With what and where.
+        engine: EngineChoice,
         /// What.
         what: ClickRequest,
         /// Stops it, before or while it runs.
@@ -83,7 +108,7 @@ impl Numbered for InferRequest {
     fn number(&self) -> Option<u64> {
         match self {
             Self::Segment { request, .. } => Some(*request),
-            Self::ListDevices | Self::Prepare(_) => None,
+            Self::ListDevices | Self::ListModels | Self::Prepare(_) => None,
         }
     }
 }
@@ -93,6 +118,8 @@ impl Numbered for InferRequest {
 pub enum InferEvent {
     /// Devices found.
     Devices(Vec<DeviceInfo>),
+    /// Models found; the error is for people.
+    Models(Result<Vec<ModelInfo>, String>),
     /// The network is being loaded.
     Loading,
     /// It is ready.
@@ -133,29 +160,37 @@ pub enum InferEvent {
 pub struct InferWorker {
     factory: EngineFactory,
     inbox: Inbox,
-    loaded: Option<(DeviceChoice, Box<dyn Engine>)>,
+    models: Option<PathBuf>,
+    loaded: Option<(EngineChoice, Box<dyn Engine>)>,
 }
 
 impl InferWorker {
     /// A worker that loads its engine when it is first needed.
-    pub fn new(factory: EngineFactory, inbox: Inbox) -> Self {
-        Self { factory, inbox, loaded: None }
+    pub fn new(factory: EngineFactory, models: Option<PathBuf>, inbox: Inbox) -> Self {
+        Self { factory, inbox, models, loaded: None }
     }
 
     /// Handles one request.
     pub fn handle(&mut self, request: InferRequest) {
         match request {
             InferRequest::ListDevices => self.tell(InferEvent::Devices(list_devices())),
+            InferRequest::ListModels => self.tell(InferEvent::Models(self.list_models())),
             InferRequest::Prepare(choice) => {
                 if let Err(unusable) = self.prepare(choice) {
                     self.tell(unusable.into_event());
                 }
             }
-            InferRequest::Segment { request, device, what, cancel } => {
-                let result = self.segment(request, device, &what, cancel);
+            InferRequest::Segment { request, engine, what, cancel } => {
+                let result = self.segment(request, engine, &what, cancel);
                 self.tell(InferEvent::Segmented { request, result });
             }
         }
+    }
+
+    fn list_models(&self) -> Result<Vec<ModelInfo>, String> {
+        let catalog = Catalog::new(self.models.as_deref()).map_err(|e| e.to_string())?;
+        let info = |model: &Model| ModelInfo { card: model.card.clone(), is_embedded: model.is_embedded() };
+        Ok(catalog.models().iter().map(info).collect())
     }
 
     fn tell(&self, event: InferEvent) {
@@ -163,15 +198,16 @@ impl InferWorker {
     }
 
     /// Loads and warms up. A panic of the framework is an error like any other, and the engine is dropped.
-    fn prepare(&mut self, choice: DeviceChoice) -> Result<(), Unusable> {
+    fn prepare(&mut self, choice: EngineChoice) -> Result<(), Unusable> {
         if self.loaded.as_ref().is_some_and(|(loaded, _)| *loaded == choice) {
             return Ok(());
         }
         self.loaded = None;
         self.tell(InferEvent::Loading);
         let factory = Arc::clone(&self.factory);
+        let wanted = choice.clone();
         let (engine, warm_up_secs) = guarded(move || {
-            let mut engine = factory(choice)?;
+            let mut engine = factory(&wanted)?;
             let secs = engine.warm_up()?;
             Ok((engine, secs))
         })?;
@@ -183,14 +219,14 @@ impl InferWorker {
     fn segment(
         &mut self,
         request: u64,
-        device: DeviceChoice,
+        engine: EngineChoice,
         what: &ClickRequest,
         cancel: CancelToken,
     ) -> Result<Box<ClickResult>, Option<String>> {
         if cancel.is_cancelled() {
             return Err(None);
         }
-        if let Err(unusable) = self.prepare(device) {
+        if let Err(unusable) = self.prepare(engine) {
             self.tell(unusable.into_event());
             return Err(None);
         }
@@ -261,47 +297,4 @@ impl Observer for Watcher<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{broken_engine, oblique_volume};
-    use hilum_core::prompt::Click;
-    use std::time::Duration;
-
-    #[test]
-    fn a_panic_in_the_network_is_an_answer_and_the_next_request_is_served() {
-        let (inbox, events) = Inbox::new(egui::Context::default());
-        let mut worker = InferWorker::new(broken_engine(), inbox);
-        let ask = |voxel| InferRequest::Segment {
-            request: 7,
-            device: DeviceChoice::Cpu,
-            what: ClickRequest {
-                volume: Arc::new(oblique_volume()),
-                clicks: vec![Click { voxel, positive: true }],
-                previous: None,
-            },
-            cancel: CancelToken::default(),
-        };
-        let answer = || loop {
-            match events.recv_timeout(Duration::from_secs(5)).unwrap() {
-                Event::Infer(InferEvent::Segmented { request: 7, result }) => return result,
-                _ => continue,
-            }
-        };
-        worker.handle(ask([0, 0, 0]));
-        let text = answer().unwrap_err().unwrap();
-        assert!(text.contains("the test wants a panic"), "{text}");
-        worker.handle(ask([3, 3, 3]));
-        assert!(answer().is_ok());
-    }
-
-    #[test]
-    fn a_request_cancelled_while_it_waits_is_not_run() {
-        let (inbox, _events) = Inbox::new(egui::Context::default());
-        let mut worker = InferWorker::new(broken_engine(), inbox);
-        let cancel = CancelToken::default();
-        cancel.cancel();
-        let what = ClickRequest { volume: Arc::new(oblique_volume()), clicks: Vec::new(), previous: None };
-        assert!(matches!(worker.segment(1, DeviceChoice::Cpu, &what, cancel), Err(None)));
-        assert!(worker.loaded.is_none());
-    }
-}
+mod tests;

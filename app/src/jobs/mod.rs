@@ -13,7 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
-pub use infer::{Engine, EngineFactory, InferEvent, InferRequest, InferWorker, network_engine};
+pub use infer::{
+    Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, ModelInfo, network_engine,
+};
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
 pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
 

@@ -2,7 +2,7 @@
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
-use super::{Context, DISCLAIMER, palette, sentence, settings};
+use super::{Context, DISCLAIMER, models, palette, sentence, settings};
 use crate::command::{Action, UiCommand};
 use crate::state::{Dialog, Guarded, SeriesChoice};
 use crate::theme;
@@ -14,6 +14,7 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::About => modal(ui, context, 420.0, about),
         Dialog::Shortcuts => modal(ui, context, 520.0, shortcuts),
         Dialog::Settings => modal(ui, context, 480.0, |ui| settings::dialog(ui, context)),
+        Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
         Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),

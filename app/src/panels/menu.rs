@@ -24,6 +24,7 @@ const TOOLS: &[&[C]] = &[
     &[C::ToolNavigate, C::ToolPoint, C::ToolBrush, C::ToolEraser],
     &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger],
     &[C::Accept, C::Reject, C::Cancel],
+    &[C::Models],
 ];
 const HELP: &[&[C]] = &[&[C::Palette, C::Shortcuts], &[C::ShowWarnings], &[C::About]];
 

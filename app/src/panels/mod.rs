@@ -4,6 +4,7 @@ mod dialogs;
 mod history;
 mod labels;
 mod menu;
+mod models;
 mod palette;
 mod result;
 mod settings;

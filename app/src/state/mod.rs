@@ -11,6 +11,8 @@ use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
+use crate::jobs::{EngineChoice, ModelInfo};
+
 pub use messages::{Message, Messages, Severity};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
@@ -70,6 +72,8 @@ pub enum Dialog {
     Shortcuts,
     /// Settings.
     Settings,
+    /// The model browser.
+    Models,
     /// Warnings of the image.
     Warnings,
     /// Which series.
@@ -139,6 +143,8 @@ pub struct AppState {
     pub negative: bool,
     /// Devices found; empty until they were looked for.
     pub devices: Vec<DeviceInfo>,
+    /// Models found; empty until they were looked for.
+    pub models: Vec<ModelInfo>,
     /// The network.
     pub engine: EngineState,
     /// A mask is being written.
@@ -158,6 +164,11 @@ impl AppState {
     /// The device asked for.
     pub fn device_choice(&self) -> DeviceChoice {
         self.settings.device()
+    }
+
+    /// The model and the device asked for.
+    pub fn engine_choice(&self) -> EngineChoice {
+        EngineChoice { device: self.settings.device(), model: self.settings.model.clone() }
     }
 
     /// Whether a command makes sense now; menus, palette and keys all ask here.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub ball: bool,
     /// Device of the networks, as on the command line.
     pub device: String,
+    /// Model that answers clicks; the program's own choice without one.
+    pub model: Option<String>,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             brush_radius_mm: 5.0,
             ball: false,
             device: "auto".into(),
+            model: None,
         }
     }
 }

@@ -2,11 +2,14 @@
 //! [`collect`]) under the names of the reference's PyTorch checkpoints.
 
 mod module_io;
+mod pytorch;
+mod spectral;
 mod state_dict;
 
 use std::path::PathBuf;
 
-pub use module_io::{KeyRules, apply, collect, count_parameters, weight_shapes};
+pub use module_io::{KeyRules, apply, collect, collect_for_reference, count_parameters, weight_shapes};
+pub use spectral::fold as fold_spectral_norm;
 pub use state_dict::{FloatFormat, FloatValues, StateDict, StoredTensor};
 
 /// Why a checkpoint cannot be read, written or used.

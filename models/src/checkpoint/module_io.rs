@@ -20,6 +20,16 @@ pub trait KeyRules {
         key.to_owned()
     }
 
+    /// Further names under which the reference's checkpoint holds the tensor `key`.
+    fn copies(&self, _key: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Names and shapes of parameters that the reference has but never uses.
+    fn unused(&self) -> Vec<(String, Vec<usize>)> {
+        Vec::new()
+    }
+
     /// Whether the network works on planar images: its kernels have one voxel along z, which the reference's lack.
     fn is_planar(&self) -> bool {
         false
@@ -182,6 +192,29 @@ impl<R: KeyRules> ModuleVisitor for Collector<'_, R> {
             Err(e) => self.error = Some(CheckpointError::Device { name: key, message: format!("{e:?}") }),
         }
     }
+}
+
+/// All weights as the reference would save them, so that it loads them strictly: with the copies under other names,
+/// the parameters that it never uses (zero), and the counters of batch normalisation.
+///
+/// # Errors
+/// A device that cannot give a tensor back.
+pub fn collect_for_reference<M: Module + KeyRules>(module: &M) -> Result<StateDict, CheckpointError> {
+    let mut dict = collect(module, FloatFormat::F32)?;
+    let main: Vec<(String, StoredTensor)> = dict.iter().map(|(k, t)| (k.to_owned(), t.clone())).collect();
+    for (key, tensor) in main {
+        if let Some(layer) = key.strip_suffix("running_mean") {
+            dict.insert(format!("{layer}num_batches_tracked"), StoredTensor::from_i64(0));
+        }
+        for copy in module.copies(&key) {
+            dict.insert(copy, tensor.clone());
+        }
+    }
+    for (key, shape) in module.unused() {
+        let zeros = vec![0.0; shape.iter().product()];
+        dict.insert(key, StoredTensor::from_f32(&zeros, shape, FloatFormat::F32));
+    }
+    Ok(dict)
 }
 
 /// The module with the weights of `dict`, whose names are the reference's.

@@ -46,6 +46,16 @@ impl StoredTensor {
         Self { dtype, shape, range: 0..bytes.len(), buffer: Arc::new(Cow::Owned(bytes)) }
     }
 
+    /// A single whole number.
+    pub fn from_i64(value: i64) -> Self {
+        Self::from_bytes(Dtype::I64, Vec::new(), value.to_le_bytes().to_vec())
+    }
+
+    /// A tensor of little-endian bytes, row-major.
+    pub(super) fn from_bytes(dtype: Dtype, shape: Vec<usize>, bytes: Vec<u8>) -> Self {
+        Self { dtype, shape, range: 0..bytes.len(), buffer: Arc::new(Cow::Owned(bytes)) }
+    }
+
     /// Its shape, slowest axis first.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -72,6 +82,18 @@ impl StoredTensor {
             }
             Dtype::F16 => Some(halves().map(|b| f16::from_le_bytes(*b).to_f32()).collect()),
             Dtype::BF16 => Some(halves().map(|b| bf16::from_le_bytes(*b).to_f32()).collect()),
+            _ => None,
+        }
+    }
+
+    /// Its values as i64; `None` where it does not hold integers of 32 or 64 bits.
+    pub fn to_i64(&self) -> Option<Vec<i64>> {
+        let bytes = self.bytes();
+        match self.dtype {
+            Dtype::I64 => Some(bytes.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect()),
+            Dtype::I32 => {
+                Some(bytes.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b).into()).collect())
+            }
             _ => None,
         }
     }
@@ -177,6 +199,11 @@ impl StateDict {
         self.tensors.insert(name.into(), tensor);
     }
 
+    /// Takes a tensor out.
+    pub fn remove(&mut self, name: &str) -> Option<StoredTensor> {
+        self.tensors.remove(name)
+    }
+
     /// The tensor of this name.
     pub fn get(&self, name: &str) -> Option<&StoredTensor> {
         self.tensors.get(name)
@@ -185,6 +212,16 @@ impl StateDict {
     /// All tensors in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &StoredTensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// The same tensors with a prefix taken off all names; `None` unless all have it.
+    pub fn without_prefix(&self, prefix: &str) -> Option<Self> {
+        let tensors = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())))
+            .collect::<Option<_>>()?;
+        Some(Self { tensors, metadata: self.metadata.clone() })
     }
 
     /// The file's text metadata, e.g. `arch` and `config` as [`super::super::nets::AnyNetwork`] writes them.

@@ -1,8 +1,10 @@
 //! Which network and configuration a class of a reference stands for, and what the reference calls its outputs.
 
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
 use serde_json::{Map, Value, json};
 
-use super::Description;
+use super::{Description, attention_unets, residual_nets};
 
 /// Name in the registry and configuration of the class, or `None` for an unknown class.
 pub(super) fn network(golden: &Description) -> Option<(&'static str, Value)> {
@@ -13,13 +15,14 @@ pub(super) fn network(golden: &Description) -> Option<(&'static str, Value)> {
         "UNETR" => Some(("unetr", Value::Object(constructor()))),
         "UnetrDiv" => Some(("unetr_div", unetr_div_config(constructor()))),
         "ESPNet" => Some(("espnet3d", espnet_config(golden))),
+        "SaganWsiGenerator" => Some(("sagan_wsi", Value::Object(constructor()))),
         "ESPNetDiv" => Some(("espnet3d_div", espnet_config(golden))),
-        _ => None,
+        _ => attention_unets::network(golden).or_else(|| residual_nets::network(golden)),
     }
 }
 
 /// What replaced a width that the reference has as a literal in its source.
-fn width(golden: &Description, literal: usize) -> usize {
+pub(super) fn width(golden: &Description, literal: usize) -> usize {
     *golden.width_literals.get(&literal.to_string()).unwrap_or(&literal)
 }
 
@@ -53,7 +56,17 @@ pub(super) fn head_names(arch: &str, config: &Value, heads: usize) -> Vec<String
         "unetr_div" => numbered("out"),
         "espnet3d_div" => vec!["out.y".to_owned(), "out.aux2".to_owned()],
         "lesion_net" => numbered("head"),
+        "deeplabv3" => vec!["out.out".to_owned(), "out.aux".to_owned()],
+        "danet" => ["sasc", "sa", "sc"].map(|name| format!("out.{name}")).into(),
         _ if config["deep_supervision"] == json!(true) => numbered("ds"),
         _ => vec!["out.y".to_owned()],
+    }
+}
+
+/// What the reference returns for the logits of a head.
+pub(super) fn as_returned(arch: &str, logits: Tensor<5>) -> Tensor<5> {
+    match arch {
+        "sagan_wsi" => softmax(logits, 1),
+        _ => logits,
     }
 }

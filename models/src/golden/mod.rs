@@ -4,13 +4,16 @@
 //! `NAME.weights.safetensors` and `NAME.safetensors` with `in.*`, `mid.*` and `out.*`. The network is built
 //! from the constructor's values, whatever they are.
 
+mod attention_unets;
 mod classes;
 mod modules;
+mod residual_nets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -213,7 +216,7 @@ pub fn run_golden(description: &Path, device: &Device) -> Result<GoldenReport, G
 }
 
 /// Runs the network `arch` with weights under the reference's names on `x` `[batch, channels, z, y, x]`:
-/// its heads as `out.*` and its intermediate tensors as `mid.*`.
+/// its heads as the reference returns them as `out.*`, and its intermediate tensors as `mid.*`.
 ///
 /// # Errors
 /// An unknown name, a bad configuration, weights or an input that do not fit.
@@ -248,7 +251,8 @@ fn run_any(network: &AnyNetwork, x: Tensor<5>) -> Result<BTreeMap<String, Tensor
     let mut trace = Trace::everything();
     let heads = network.forward_traced(x, &mut trace)?;
     let names = classes::head_names(network.arch(), network.config(), heads.len());
-    let heads = names.into_iter().zip(heads).map(|(name, head)| (name, head.into_data()));
+    let returned = |head| classes::as_returned(network.arch(), head).into_data();
+    let heads = names.into_iter().zip(heads).map(|(name, head)| (name, returned(head)));
     let mids = trace.tensors.into_iter().map(|(name, data)| (format!("mid.{name}"), data));
     let flat = |data: TensorData| if network.is_planar() { without_z(data) } else { data };
     Ok(heads.chain(mids).map(|(name, data)| (name, flat(data))).collect())
@@ -257,7 +261,9 @@ fn run_any(network: &AnyNetwork, x: Tensor<5>) -> Result<BTreeMap<String, Tensor
 /// A planar network's `[batch, channels, 1, y, x]` as its reference has it; others as they are.
 fn without_z(data: TensorData) -> TensorData {
     match data.shape().to_vec()[..] {
-        [batch, channels, 1, height, width] => TensorData::new(floats(&data), [batch, channels, height, width]),
+        [batch, channels, 1, height, width] => {
+            TensorData::new(floats(&data), [batch, channels, height, width])
+        }
         _ => data,
     }
 }
@@ -268,7 +274,7 @@ fn compare(report: &mut GoldenReport, vectors: &StateDict, tolerance: f64) -> Re
             report.not_computed.push(name.to_owned());
             continue;
         };
-        let Some((reference, shape)) = vectors.floats(name)? else { continue };
+        let (reference, shape) = (numbers(vectors, name, stored)?, stored.shape().to_vec());
         let same_shape = ours.shape().to_vec() == shape;
         let max_abs = if same_shape { max_difference(&floats(ours), &reference) } else { f64::INFINITY };
         let absmax = reference.iter().fold(0.0f64, |m, v| m.max(f64::from(v.abs())));
@@ -282,6 +288,14 @@ fn compare(report: &mut GoldenReport, vectors: &StateDict, tolerance: f64) -> Re
         });
     }
     Ok(())
+}
+
+/// Values of a tensor of floating point, or of flags of one byte each.
+fn numbers(vectors: &StateDict, name: &str, stored: &StoredTensor) -> Result<Vec<f32>, GoldenError> {
+    if stored.dtype() == Dtype::U8 {
+        return Ok(stored.bytes().iter().map(|&byte| f32::from(byte)).collect());
+    }
+    Ok(vectors.floats(name)?.map_or_else(Vec::new, |(values, _)| values))
 }
 
 /// Largest absolute difference; a value that is not a number counts as infinitely far.

@@ -1,5 +1,9 @@
 //! Parts of networks and networks that yield no mask, run on their own.
 
+mod daf_stack;
+mod planar;
+mod sagan;
+
 use std::collections::BTreeMap;
 
 use burn::module::Module;
@@ -22,6 +26,18 @@ type Runner = fn(&Description, &Vectors<'_>) -> Result<Ran, GoldenError>;
 /// Our name of the module that a class stands for, and how it is run.
 pub(super) fn runner(golden: &Description) -> Option<(&'static str, Runner)> {
     match golden.short_class() {
+        "ResNet" => Some(("resnet", planar::run_resnet)),
+        "DANetHead" => Some(("danet_head", planar::run_danet_head)),
+        "PAM_Module" | "Self_Attn" => Some(("position_attention", planar::run_position)),
+        "CAM_Module" => Some(("channel_attention", planar::run_channel)),
+        "HAModule" => Some(("ha_module", planar::run_ha_module)),
+        "Discriminator" => Some(("sagan_discriminator", sagan::run_discriminator)),
+        "Generator" => Some(("sagan_generator", sagan::run_generator)),
+        "SaganWsiDiscriminator" => Some(("sagan_wsi_discriminator", sagan::run_wsi_discriminator)),
+        "DAF_stack" => Some(("daf_stack", daf_stack::run)),
+        "semanticModule" => Some(("semantic_module", daf_stack::run_semantic_module)),
+        "PAM_CAM_Layer" => Some(("pam_cam_layer", daf_stack::run_pam_cam_layer)),
+        "MultiConv" => Some(("multi_conv", daf_stack::run_multi_conv)),
         "DivAttention" => Some(("div_attention", run_junction)),
         _ => None,
     }
@@ -30,10 +46,13 @@ pub(super) fn runner(golden: &Description) -> Option<(&'static str, Runner)> {
 /// A number of the constructor.
 fn size(golden: &Description, arch: &str, field: &str) -> Result<usize, NetError> {
     let value = golden.constructor.get(field).and_then(Value::as_u64);
-    value.map(|v| v as usize).ok_or_else(|| NetError::Config {
-        arch: arch.to_owned(),
-        message: format!("constructor lacks the number '{field}'"),
-    })
+    value
+        .map(|v| v as usize)
+        .ok_or_else(|| config_error(arch, format!("constructor lacks the number '{field}'")))
+}
+
+fn config_error(arch: &str, message: String) -> NetError {
+    NetError::Config { arch: arch.to_owned(), message }
 }
 
 /// The junction alone, in all readings.

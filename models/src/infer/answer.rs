@@ -41,11 +41,12 @@ pub(super) fn component_at(mask: &[bool], grid: &Grid, points: &[WorldPoint]) ->
 }
 
 /// Brings the probabilities to the image's grid, cuts them at one half and keeps what hangs together with the
-/// positive clicks. Clicked voxels themselves are as the user said.
+/// positive clicks. Clicked voxels themselves are as the user said. A correction leaves everything else as it was.
 pub(super) fn to_image(
     probability: &[f32],
     cube: &Grid,
     request: &ClickRequest,
+    is_correction: bool,
     notes: &mut Vec<String>,
 ) -> Answer {
     let image = request.volume.grid();
@@ -56,11 +57,11 @@ pub(super) fn to_image(
         return Answer { mask: BoxMask::from_fn(VoxelBox::default(), |_| false), quality: None };
     }
     let grid = image.sub_grid(region).expect("the box is not empty");
-    let local = |voxel: [usize; 3]| {
+    let place = |voxel: [usize; 3]| {
         region.contains(voxel).then(|| grid.index([0, 1, 2].map(|a| voxel[a] - region.start()[a])))
     };
     for click in &request.clicks {
-        if let Some(i) = local(click.voxel) {
+        if let Some(i) = place(click.voxel) {
             inside[i] = click.positive;
         }
     }
@@ -76,9 +77,28 @@ pub(super) fn to_image(
     } else {
         kept
     };
+    let kept = match (&request.previous, request.clicks.last()) {
+        (Some(previous), Some(last)) if is_correction => {
+            let before = previous.cut(region);
+            changed_at(&grid, before.inside(), kept, place(last.voxel))
+        }
+        _ => kept,
+    };
     let quality = soft_dice(&values, &kept);
     let mask = BoxMask::new(region, kept).expect("one flag a voxel of the box").tightened();
     Answer { mask, quality }
+}
+
+/// Of the changes from `before` to `after` only the connected part at the new click: a correction in one place must not
+/// undo what was right in another. All of them where the click itself changed nothing.
+fn changed_at(grid: &Grid, before: &[bool], after: Vec<bool>, click: Option<usize>) -> Vec<bool> {
+    let changed: Vec<bool> = before.iter().zip(&after).map(|(b, a)| b != a).collect();
+    let Some(click) = click.filter(|i| changed[*i]) else { return after };
+    let mut kept = before.to_vec();
+    for i in region_at(&changed, click, grid) {
+        kept[i] = after[i];
+    }
+    kept
 }
 
 /// 2Σpm / (Σp + Σm): 1 where the network is sure of every voxel of its own mask.
@@ -92,6 +112,17 @@ pub(super) fn soft_dice(probability: &[f32], mask: &[bool]) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_correction_changes_only_what_hangs_together_with_its_click() {
+        let grid = Grid::from_spacing([10, 1, 1], [1.0; 3]).unwrap();
+        let of = |text: &str| text.bytes().map(|b| b == b'x').collect::<Vec<_>>();
+        let (before, after) = (of("..xxxx...."), of("xxxx....xx"));
+        assert_eq!(changed_at(&grid, &before, after.clone(), Some(0)), of("xxxxxx...."));
+        assert_eq!(changed_at(&grid, &before, after.clone(), Some(5)), of("..xx......"));
+        assert_eq!(changed_at(&grid, &before, after.clone(), Some(3)), after);
+        assert_eq!(changed_at(&grid, &before, after.clone(), None), after);
+    }
 
     #[test]
     fn the_part_at_the_click_is_kept_else_the_nearest() {

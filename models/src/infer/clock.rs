@@ -15,8 +15,8 @@ pub(super) struct Clock<'a> {
     since: Instant,
 }
 
-/// Stages at most: every window, the cube twice, the way back.
-const STAGES: u64 = MAX_WINDOWS as u64 + 3;
+/// Stages at most: three for every window.
+const STAGES: u64 = 3 * MAX_WINDOWS as u64;
 
 impl<'a> Clock<'a> {
     pub(super) fn new(observer: &'a dyn Observer) -> Self {

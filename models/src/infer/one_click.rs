@@ -1,6 +1,5 @@
 //! The one-click pipeline: window → coarse answer → longest axis → cube → fine answer → back to the image
-//! (Jiang et al., ISBI 2023). One window cannot suit a nodule and a sarcoma, so it grows while the answer reaches its
-//! border.
+//! (Jiang et al., ISBI 2023). One window cannot suit a nodule and a sarcoma, so windows of growing size are tried.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +15,8 @@ use super::answer::{self, Answer};
 use super::clicks::Clicks;
 use super::clock::Clock;
 use super::stage::{Runner, StageInput, StageOutput};
-use super::window::{Window, previous_in_cube, window_sides};
-use crate::catalog::{Catalog, CatalogError};
+use super::window::{Trust, Window, axes_of, previous_in_cube, window_sides};
+use crate::catalog::{Catalog, CatalogError, Model};
 use crate::device::{self, DeviceChoice};
 use crate::train::recipe::Stage;
 use crate::transform::cube::{cube_grid, resample};
@@ -25,9 +24,6 @@ use crate::transform::principal::{PrincipalAxes, principal_axes};
 
 /// Side of the cube where the coarse answer is empty.
 const EMPTY_SIDE_MM: f64 = 96.0;
-/// A cube is cut anew, once, if the fine answer asks for one that is larger or smaller by more than this factor.
-const RECUT_FACTOR: f64 = 1.35;
-
 /// What to segment. Everything is captured here: the image may be replaced in the window meanwhile.
 #[derive(Clone, Debug)]
 pub struct ClickRequest {
@@ -111,19 +107,21 @@ impl OneClick {
     ) -> Result<Self, InferError> {
         let opened = device::open(choice)?;
         let fine = catalog.fine(model_id)?;
-        let unsuitable =
-            |what: &str| CatalogError::Unsuitable { id: fine.card.id.clone(), what: what.to_owned() };
-        let coarse_id = fine.card.coarse.as_deref().ok_or_else(|| unsuitable("names no first stage"))?;
-        let coarse = catalog.find(coarse_id)?;
-        let Stage::Fine { margin, min_side_mm } = fine.card.stage else {
-            return Err(unsuitable("is no second stage").into());
+        let unsuitable = |model: &Model, what: &str| CatalogError::Unsuitable {
+            id: model.card.id.clone(),
+            what: what.to_owned(),
         };
-        let Stage::Coarse { window_mm } = coarse.card.stage else {
-            return Err(unsuitable("names a first stage that is none").into());
-        };
+        let no_fine = || unsuitable(fine, "is no second stage");
+        let fine_task = fine.card.click().ok_or_else(no_fine)?;
+        let Stage::Fine { margin, min_side_mm } = fine_task.stage else { return Err(no_fine().into()) };
+        let coarse_id = fine_task.coarse.as_deref();
+        let coarse = catalog.find(coarse_id.ok_or_else(|| unsuitable(fine, "names no first stage"))?)?;
+        let no_coarse = || unsuitable(coarse, "is no first stage, although another model names it as such");
+        let coarse_task = coarse.card.click().ok_or_else(no_coarse)?;
+        let Stage::Coarse { window_mm } = coarse_task.stage else { return Err(no_coarse().into()) };
         Ok(Self {
-            coarse: Runner::new(coarse, &opened.device)?,
-            fine: Runner::new(fine, &opened.device)?,
+            coarse: Runner::new(coarse, coarse_task, &opened.device)?,
+            fine: Runner::new(fine, fine_task, &opened.device)?,
             margin,
             min_side_mm,
             window_mm,
@@ -135,7 +133,7 @@ impl OneClick {
 
     /// Identity of the stage-2 model.
     pub fn model_id(&self) -> &str {
-        &self.fine.card().id
+        self.fine.id()
     }
 
     /// Name of the device in use.
@@ -151,12 +149,12 @@ impl OneClick {
     pub fn warm_up(&mut self) -> Result<f64, InferError> {
         let begun = Instant::now();
         let mut notes = Vec::new();
-        let grid = cube_grid(WorldPoint::origin(), self.window_mm, self.coarse.card().size)
+        let grid = cube_grid(WorldPoint::origin(), self.window_mm, self.coarse.size())
             .map_err(|e| InferError::Failed { device: self.device_name.clone(), cause: e.to_string() })?;
         let values = vec![0.0; grid.voxel_count()];
         let input = StageInput::empty(&grid, &values);
         self.with_fallback(&mut notes, |s| s.coarse.run(&input, false))?;
-        let fine_grid = cube_grid(WorldPoint::origin(), EMPTY_SIDE_MM, self.fine.card().size)
+        let fine_grid = cube_grid(WorldPoint::origin(), EMPTY_SIDE_MM, self.fine.size())
             .map_err(|e| InferError::Failed { device: self.device_name.clone(), cause: e.to_string() })?;
         let values = vec![0.0; fine_grid.voxel_count()];
         let input = StageInput::empty(&fine_grid, &values);
@@ -189,16 +187,14 @@ impl OneClick {
         let clicks = Clicks::check(request)?;
         let mut notes = Vec::new();
         let mut clock = Clock::new(observer);
-        let (window, axes) = self.coarse_answer(request, &clicks, &mut clock, &mut notes)?;
+        let attempt = self.best_attempt(request, &clicks, with_maps, &mut clock, &mut notes)?;
+        let Attempt { window, axes, fine, answer: Answer { mask, quality }, notes: of_attempt, .. } = attempt;
         if axes.is_none() {
             notes.push(format!(
                 "the first stage found nothing at the click; a cube of {EMPTY_SIDE_MM} mm is used"
             ));
         }
-        let fine = self.fine_answer(request, &clicks, axes.as_ref(), with_maps, &mut clock, &mut notes)?;
-        clock.begin("back")?;
-        let Answer { mask, quality } =
-            answer::to_image(&fine.output.probability, &fine.cube, request, &mut notes);
+        notes.extend(of_attempt);
         let result = ClickResult {
             mask,
             seconds: clock.finish(),
@@ -225,28 +221,99 @@ impl OneClick {
         Ok((result, intermediates))
     }
 
-    /// Stage 1 in windows of growing size, until the answer keeps away from the border.
-    fn coarse_answer(
+    /// Both stages in windows of growing size; of all attempts the one that both networks are surest of, see
+    /// [`super::window`].
+    fn best_attempt(
         &mut self,
         request: &ClickRequest,
         clicks: &Clicks,
+        with_maps: bool,
         clock: &mut Clock<'_>,
         notes: &mut Vec<String>,
-    ) -> Result<(Window, Option<PrincipalAxes>), InferError> {
-        let sides = window_sides(self.window_mm, &request.volume, clicks, request.previous.as_ref());
-        let mut last = None;
-        for side in sides {
-            clock.begin("coarse")?;
-            let window = self.coarse_in_window(request, clicks, side, notes)?;
-            let component = window.component(clicks);
-            let is_left = component.as_ref().is_some_and(|inside| window.is_left_by(inside));
-            let axes = component.and_then(|inside| principal_axes(&window.grid, &inside));
-            last = Some((window, axes));
-            if !is_left {
+    ) -> Result<Attempt, InferError> {
+        if let Some(axes) = request.previous.as_ref().and_then(|mask| axes_of(mask, &request.volume)) {
+            let attempt = self.refinement(request, clicks, axes, with_maps, clock, notes)?;
+            if attempt.fine.follows(request) {
+                return Ok(attempt);
+            }
+            // The object may reach farther than the second stage can see around the mask at hand.
+        }
+        let mut best: Option<Attempt> = None;
+        for side in window_sides(self.window_mm, &request.volume, clicks) {
+            let attempt = self.attempt(request, clicks, side, with_maps, clock, notes)?;
+            let may_be_larger = attempt.trust.may_be_larger();
+            if best.as_ref().is_none_or(|best| attempt.trust.beats(&best.trust)) {
+                best = Some(attempt);
+            }
+            if !may_be_larger {
                 break;
             }
         }
-        Ok(last.expect("there is at least one window"))
+        Ok(best.expect("there is at least one window"))
+    }
+
+    /// The second stage alone: for a further click, the mask at hand takes the place of the first stage's answer.
+    fn refinement(
+        &mut self,
+        request: &ClickRequest,
+        clicks: &Clicks,
+        axes: PrincipalAxes,
+        with_maps: bool,
+        clock: &mut Clock<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Attempt, InferError> {
+        clock.begin("fine")?;
+        let cube = self.cube(Some(&axes), clicks);
+        let fine = self.fine_in_cube(request, clicks, cube, with_maps, notes)?;
+        clock.begin("back")?;
+        let mut notes = Vec::new();
+        let answer = answer::to_image(&fine.output.probability, &fine.cube, request, true, &mut notes);
+        let at_hand = request.previous.as_ref().and_then(|m| previous_in_cube(m, &request.volume, &cube));
+        let window = Window {
+            grid: cube,
+            values: fine.values.clone(),
+            probability: at_hand.unwrap_or_default(),
+            previous: None,
+        };
+        let trust = Trust {
+            side_mm: cube.extent_mm()[0],
+            length_mm: axes.lengths_mm[0],
+            is_left: false,
+            coarse: 1.0,
+            fine: answer.quality.unwrap_or(0.0),
+        };
+        Ok(Attempt { window, axes: Some(axes), fine, answer, trust, notes })
+    }
+
+    /// Both stages with a window of one size.
+    fn attempt(
+        &mut self,
+        request: &ClickRequest,
+        clicks: &Clicks,
+        side_mm: f64,
+        with_maps: bool,
+        clock: &mut Clock<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Attempt, InferError> {
+        clock.begin("coarse")?;
+        let window = self.coarse_in_window(request, clicks, side_mm, notes)?;
+        let component = window.component(clicks);
+        let axes = component.as_ref().and_then(|inside| principal_axes(&window.grid, inside));
+        clock.begin("fine")?;
+        let fine = self.fine_in_cube(request, clicks, self.cube(axes.as_ref(), clicks), with_maps, notes)?;
+        clock.begin("back")?;
+        let mut notes = Vec::new();
+        let answer = answer::to_image(&fine.output.probability, &fine.cube, request, false, &mut notes);
+        let trust = Trust {
+            side_mm,
+            length_mm: axes.as_ref().map_or(0.0, |axes| axes.lengths_mm[0]),
+            is_left: component.as_ref().is_some_and(|inside| window.is_left_by(inside)),
+            coarse: component
+                .and_then(|inside| answer::soft_dice(&window.probability, &inside))
+                .unwrap_or(0.0),
+            fine: answer.quality.unwrap_or(0.0),
+        };
+        Ok(Attempt { window, axes, fine, answer, trust, notes })
     }
 
     /// Runs stage 1 in a window of `side_mm`.
@@ -257,8 +324,7 @@ impl OneClick {
         side_mm: f64,
         notes: &mut Vec<String>,
     ) -> Result<Window, InferError> {
-        let grid =
-            cube_grid(clicks.center().0, side_mm, self.coarse.card().size).map_err(|e| self.failed(&e))?;
+        let grid = cube_grid(clicks.center().0, side_mm, self.coarse.size()).map_err(|e| self.failed(&e))?;
         let values = resample(&request.volume, &grid, request.volume.range().min);
         let previous =
             request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, &grid));
@@ -274,34 +340,8 @@ impl OneClick {
             None => (clicks.center().0, EMPTY_SIDE_MM),
         };
         let reach = clicks.positive.iter().map(|c| (c - center).amax()).fold(0.0, f64::max);
-        cube_grid(center, side.max(2.1 * reach), self.fine.card().size)
+        cube_grid(center, side.max(2.1 * reach), self.fine.size())
             .expect("the side is positive and the size comes from a card that loaded")
-    }
-
-    /// Stage 2 in the cube that the coarse object asks for, and once more where its own answer asks for another.
-    fn fine_answer(
-        &mut self,
-        request: &ClickRequest,
-        clicks: &Clicks,
-        axes: Option<&PrincipalAxes>,
-        with_maps: bool,
-        clock: &mut Clock<'_>,
-        notes: &mut Vec<String>,
-    ) -> Result<Fine, InferError> {
-        clock.begin("fine")?;
-        let fine = self.fine_in_cube(request, clicks, self.cube(axes, clicks), with_maps, notes)?;
-        let inside: Vec<bool> = fine.output.probability.iter().map(|p| *p >= 0.5).collect();
-        let component = answer::component_at(&inside, &fine.cube, &clicks.positive);
-        let Some(axes) = component.and_then(|inside| principal_axes(&fine.cube, &inside)) else {
-            return Ok(fine);
-        };
-        let better = self.cube(Some(&axes), clicks);
-        let factor = better.extent_mm()[0] / fine.cube.extent_mm()[0];
-        if (1.0 / RECUT_FACTOR..=RECUT_FACTOR).contains(&factor) {
-            return Ok(fine);
-        }
-        clock.begin("fine")?;
-        self.fine_in_cube(request, clicks, better, with_maps, notes)
     }
 
     fn fine_in_cube(
@@ -362,4 +402,23 @@ struct Fine {
     cube: Grid,
     values: Vec<f32>,
     output: StageOutput,
+}
+
+impl Fine {
+    /// Whether the network agrees that the newest click, if it is a positive one, belongs to the object.
+    fn follows(&self, request: &ClickRequest) -> bool {
+        let Some(last) = request.clicks.last().filter(|click| click.positive) else { return true };
+        let at = request.volume.grid().world_of(last.voxel);
+        self.cube.voxel_at_world(at).is_some_and(|v| self.output.probability[self.cube.index(v)] >= 0.5)
+    }
+}
+
+/// Both stages with one size of window.
+struct Attempt {
+    window: Window,
+    axes: Option<PrincipalAxes>,
+    fine: Fine,
+    answer: Answer,
+    trust: Trust,
+    notes: Vec<String>,
 }

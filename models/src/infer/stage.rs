@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::volume::Modality;
 
-use crate::catalog::{Card, CatalogError, Model};
+use crate::catalog::{CatalogError, ClickTask, Model};
 use crate::nets::AnyNetwork;
 use crate::transform::channels::{Crop, channels};
 
@@ -31,18 +31,27 @@ pub(super) struct StageOutput {
 
 /// A network with its card.
 pub(super) struct Runner {
-    card: Card,
+    id: String,
+    task: ClickTask,
     network: AnyNetwork,
     device: Device,
 }
 
 impl Runner {
-    pub(super) fn new(model: &Model, device: &Device) -> Result<Self, CatalogError> {
-        Ok(Self { card: model.card.clone(), network: model.load(device)?, device: device.clone() })
+    /// Loads a model of the one-click pipeline.
+    pub(super) fn new(model: &Model, task: &ClickTask, device: &Device) -> Result<Self, CatalogError> {
+        let network = model.load(device)?;
+        Ok(Self { id: model.card.id.clone(), task: task.clone(), network, device: device.clone() })
     }
 
-    pub(super) fn card(&self) -> &Card {
-        &self.card
+    /// Identity of the model.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Voxels along each edge of its input.
+    pub(super) fn size(&self) -> usize {
+        self.task.size
     }
 
     /// Runs the network. burn reports a lost or full device by panicking, so a panic is an error here.
@@ -55,10 +64,10 @@ impl Runner {
     }
 
     fn forward(&self, input: &StageInput<'_>, with_maps: bool) -> Result<StageOutput, String> {
-        let n = self.card.size;
-        let values = channels(input, &self.card.channels);
+        let n = self.task.size;
+        let values = channels(input, &self.task.channels);
         let x = Tensor::<5>::from_data(
-            TensorData::new(values, [1, self.card.channels.len(), n, n, n]),
+            TensorData::new(values, [1, self.task.channels.len(), n, n, n]),
             &self.device,
         );
         let (logits, maps) = if with_maps {

@@ -4,18 +4,32 @@
 //! [`SegmentationNetwork`] and [`KeyRules`]; plus one line in [`registry`]. The definitions follow the published reference
 //! code or, where none exists, the paper; parameters are named as in the reference's checkpoints.
 
+mod attention_gate;
+pub mod attention_unet_3d;
 pub mod blocks;
+pub mod daf_stack;
+pub mod danet;
+pub mod deeplab;
 pub mod div_attention;
+pub mod dual_attention;
 pub mod espnet3d;
+pub mod hanet;
+mod keys;
 pub mod lesion_net;
+pub mod monai_attention_unet;
 pub mod nnunet;
-mod planar;
+mod pixel_attention;
 pub mod plain_conv_unet;
+mod planar;
 pub mod pool3d;
 pub mod registry;
 pub mod residual_encoder_unet;
 pub mod resize3d;
+pub mod resnet;
+pub mod sagan;
+pub mod sagan_wsi;
 pub mod trace;
+pub mod unet_2d;
 pub mod unetr;
 
 use burn::module::Module;
@@ -129,6 +143,41 @@ pub(crate) fn check_multiple(shape: [usize; 5], factor: [usize; 3]) -> Result<()
         return Ok(());
     }
     Err(format!("z, y, x must be multiples of {factor:?}; pad or resample the volume"))
+}
+
+/// `path` with the first of the beginnings `(ours, theirs)` that fits exchanged; unchanged where none fits.
+pub(crate) fn renamed(path: &str, beginnings: &[(&str, &str)]) -> String {
+    let fits = beginnings.iter().find_map(|(ours, theirs)| Some((theirs, path.strip_prefix(ours)?)));
+    fits.map_or_else(|| path.to_owned(), |(theirs, rest)| format!("{theirs}{rest}"))
+}
+
+/// Largest attention matrix of a network, in bytes.
+const MAX_ATTENTION_BYTES: usize = 2 << 30;
+
+/// Most pixels that may attend to each other: their N×N matrix of f32 has [`MAX_ATTENTION_BYTES`].
+pub(crate) const MAX_ATTENTION_PIXELS: usize = (MAX_ATTENTION_BYTES / 4).isqrt();
+
+/// An error unless the attention over a map of `grid` `[z, y, x]` pixels, made from an input of this shape, has at most
+/// `max_pixels` of them (never more than [`MAX_ATTENTION_PIXELS`]); says the largest input that fits.
+pub(crate) fn check_attention(shape: [usize; 5], grid: [usize; 3], max_pixels: usize) -> Result<(), String> {
+    let pixels = grid.iter().copied().fold(1, usize::saturating_mul);
+    let max_pixels = max_pixels.min(MAX_ATTENTION_PIXELS);
+    if pixels <= max_pixels {
+        return Ok(());
+    }
+    let gib = (pixels as f64).powi(2) * 4.0 / f64::from(1 << 30);
+    let [z, y, x] = grid;
+    // Shrinking every axis that is longer than one pixel by the same factor.
+    let axes = grid.iter().filter(|&&size| size > 1).count().max(1);
+    let shrink = (max_pixels as f64 / pixels as f64).powf(1.0 / axes as f64);
+    let fits = [0, 1, 2].map(|axis| {
+        let (size, grid) = (shape[axis + 2], grid[axis]);
+        if grid <= 1 { size } else { ((grid as f64 * shrink + 1e-9) as usize).max(1) * size.div_ceil(grid) }
+    });
+    Err(format!(
+        "its attention over {z} × {y} × {x} = {pixels} pixels would need a matrix of {gib:.1} GiB; at most \
+         {max_pixels} pixels fit, which an input of z, y, x = {fits:?} gives: crop, tile or resample the image"
+    ))
 }
 
 #[cfg(test)]

@@ -203,6 +203,22 @@ pub fn canonical_key(key: &str) -> String {
     key.replace(".all_modules.0.", ".conv.").replace(".all_modules.1.", ".norm.")
 }
 
+/// The other names under which the reference saves the tensor of a main name.
+pub fn copies(key: &str) -> Vec<String> {
+    let mut names = vec![key.to_owned()];
+    if key.starts_with("encoder.") {
+        names.push(format!("decoder.{key}"));
+    }
+    let listed: Vec<String> = names
+        .iter()
+        .map(|name| name.replace(".conv.", ".all_modules.0.").replace(".norm.", ".all_modules.1."))
+        .filter(|name| name.contains(".all_modules."))
+        .collect();
+    names.extend(listed);
+    names.remove(0);
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

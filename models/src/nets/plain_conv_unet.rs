@@ -257,4 +257,8 @@ impl KeyRules for PlainConvUNet {
     fn canonical_key(&self, key: &str) -> String {
         nnunet::canonical_key(key)
     }
+
+    fn copies(&self, key: &str) -> Vec<String> {
+        nnunet::copies(key)
+    }
 }

@@ -11,7 +11,10 @@ use serde_json::Value;
 
 use super::trace::{Prediction, Trace};
 use super::{NetError, NetworkConfig, SegmentationNetwork};
-use crate::checkpoint::{FloatFormat, KeyRules, StateDict, apply, collect, count_parameters, weight_shapes};
+use crate::checkpoint::{
+    FloatFormat, KeyRules, StateDict, apply, collect, collect_for_reference, count_parameters,
+    fold_spectral_norm, weight_shapes,
+};
 
 /// Most parameters a configuration may ask for (4 GiB of weights); more are typing errors.
 const MAX_PARAMETERS: usize = 1 << 30;
@@ -79,6 +82,14 @@ macro_rules! networks {
                 match self { $(Self::$variant(net) => net.canonical_key(key),)+ }
             }
 
+            fn copies(&self, key: &str) -> Vec<String> {
+                match self { $(Self::$variant(net) => net.copies(key),)+ }
+            }
+
+            fn unused(&self) -> Vec<(String, Vec<usize>)> {
+                match self { $(Self::$variant(net) => net.unused(),)+ }
+            }
+
             fn is_planar(&self) -> bool {
                 match self { $(Self::$variant(net) => net.is_planar(),)+ }
             }
@@ -91,17 +102,42 @@ macro_rules! networks {
 }
 
 networks! {
+    AttentionUnet2d, super::unet_2d::AttentionUnet2dConfig, super::unet_2d::Unet2d, "attention_unet_2d",
+        "Attention U-Net for planar images: gates at the skip connections' resolution";
+    AttentionUnet3d, super::attention_unet_3d::AttentionUnet3dConfig, super::attention_unet_3d::AttentionUnet3d,
+        "attention_unet_3d", "Attention U-Net for volumes, with deep supervision fused into its logits";
+    AttentionUnetGrid3d, super::attention_unet_3d::AttentionUnetGrid3dConfig,
+        super::attention_unet_3d::AttentionUnetGrid3d, "attention_unet_grid_3d",
+        "Attention U-Net for volumes of thick slices: only its gates look across slices";
+    Danet, super::danet::DanetConfig, super::danet::Danet, "danet",
+        "DANet: position and channel attention over a dilated residual trunk";
+    DeepLabV3, super::deeplab::DeepLabV3Config, super::deeplab::DeepLabV3, "deeplabv3",
+        "DeepLabV3: a pyramid of dilated convolutions over a dilated residual trunk";
+    DeepLabV3Plus, super::deeplab::DeepLabV3PlusConfig, super::deeplab::DeepLabV3Plus, "deeplabv3_plus",
+        "DeepLabV3+: DeepLabV3 with a decoder that joins fine features";
+    DafStack, super::daf_stack::DafStackConfig, super::daf_stack::DafStack, "daf_stack",
+        "Multi-scale self-guided attention for planar images: position and channel attention in two steps";
     Espnet3d, super::espnet3d::Espnet3dConfig, super::espnet3d::Espnet3d, "espnet3d",
         "3D-ESPNet: efficient spatial pyramids of dilated convolutions";
     Espnet3dDiv, super::espnet3d::Espnet3dDivConfig, super::espnet3d::Espnet3dDiv, "espnet3d_div",
         "3D-ESPNet with Div-attention junctions in its decoder";
+    Hanet, super::hanet::HanetConfig, super::hanet::Hanet, "hanet",
+        "HANet: attention along the hops of a graph of correlated pixels";
     LesionNet, super::lesion_net::LesionNetConfig, super::lesion_net::LesionNet, "lesion_net",
         "Light U-shaped network of Hilum with optional Div-attention junctions, for a CPU";
+    MonaiAttentionUnet, super::monai_attention_unet::MonaiAttentionUnetConfig,
+        super::monai_attention_unet::MonaiAttentionUnet, "monai_attention_unet",
+        "MONAI's Attention U-Net for planar images or volumes: strided convolutions, gates at all levels";
     PlainConvUNet, super::plain_conv_unet::PlainConvUNetConfig, super::plain_conv_unet::PlainConvUNet,
         "plain_conv_unet", "nnU-Net's plain convolutional U-Net";
+    R2AttUnet, super::unet_2d::R2AttUnetConfig, super::unet_2d::Unet2d, "r2attu_net",
+        "Attention U-Net for planar images with recurrent residual blocks";
     ResidualEncoderUNet, super::residual_encoder_unet::ResidualEncoderUNetConfig,
         super::residual_encoder_unet::ResidualEncoderUNet, "residual_encoder_unet",
         "nnU-Net's U-Net with a residual encoder";
+    SaganWsi, super::sagan_wsi::SaganWsiConfig, super::sagan_wsi::SaganWsi, "sagan_wsi",
+        "SAGAN's generator for whole slides: residual U-shape with self-attention, spectrally normalised";
+    Unet2d, super::unet_2d::Unet2dConfig, super::unet_2d::Unet2d, "unet_2d", "U-Net for planar images";
     Unetr, super::unetr::UnetrConfig, super::unetr::Unetr, "unetr",
         "UNETR: vision transformer encoder, convolutional decoder";
     UnetrDiv, super::unetr::UnetrDivConfig, super::unetr::UnetrDiv, "unetr_div",
@@ -141,11 +177,7 @@ impl AnyNetwork {
     /// # Errors
     /// As [`AnyNetwork::from_name`].
     pub fn seeded(arch: &str, config: Value, seed: u64, device: &Device) -> Result<Self, NetError> {
-        let network = Self::from_name(arch, config, device)?;
-        // The device has one generator for all threads.
-        let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-        device.seed(seed);
-        Ok(network.materialize())
+        Ok(drawn(Self::from_name(arch, config, device)?, seed, device))
     }
 
     /// Its name in the registry.
@@ -180,6 +212,37 @@ impl AnyNetwork {
     pub fn check_input(&self, shape: [usize; 5]) -> Result<(), NetError> {
         let error = |message| NetError::Input { arch: self.arch.clone(), shape, message };
         self.network.check_input(shape).map_err(error)
+    }
+
+    /// The smallest usual input that it takes, `[1, channels, z, y, x]`; `None` if it takes none of them.
+    pub fn example_shape(&self) -> Option<[usize; 5]> {
+        const SIZES: [usize; 10] = [16, 32, 48, 64, 80, 96, 112, 128, 224, 256];
+        let channels = (1..=64).find(|&channels| {
+            // A network that has only one size says so before it looks at the channels, or after.
+            SIZES.iter().any(|&n| self.takes([1, channels, n, n, n]) || self.takes([1, channels, 1, n, n]))
+                || self.odd_shape(channels).is_some()
+        })?;
+        if self.is_planar() {
+            return SIZES.iter().map(|&n| [1, channels, 1, n, n]).find(|shape| self.takes(*shape));
+        }
+        SIZES
+            .iter()
+            .map(|&n| [1, channels, n, n, n])
+            .find(|shape| self.takes(*shape))
+            .or(self.odd_shape(channels))
+    }
+
+    /// An input with unequal edges that it takes.
+    fn odd_shape(&self, channels: usize) -> Option<[usize; 5]> {
+        const SIZES: [usize; 7] = [16, 32, 48, 64, 80, 96, 128];
+        let mut shapes: Vec<[usize; 3]> =
+            SIZES.iter().flat_map(|&z| SIZES.map(|y| SIZES.map(|x| [z, y, x]))).flatten().collect();
+        shapes.sort_by_key(|shape| shape.iter().product::<usize>());
+        shapes.into_iter().map(|[z, y, x]| [1, channels, z, y, x]).find(|shape| self.takes(*shape))
+    }
+
+    fn takes(&self, shape: [usize; 5]) -> bool {
+        self.network.check_input(shape).is_ok()
     }
 
     /// Logits of all heads `[batch, classes, z, y, x]`, finest (and final) first.
@@ -217,12 +280,14 @@ impl AnyNetwork {
         Ok(self.network.forward_traced(x, trace))
     }
 
-    /// This network with the weights of a checkpoint under the reference's names.
+    /// This network with the weights of a checkpoint under the reference's names; spectrally normalised weights are
+    /// folded.
     ///
     /// # Errors
     /// Missing or unused names, other shapes: all are listed.
     pub fn with_weights(self, weights: &StateDict) -> Result<Self, NetError> {
-        Ok(Self { network: apply(self.network, weights)?, ..self })
+        let weights = fold_spectral_norm(weights)?;
+        Ok(Self { network: apply(self.network, &weights)?, ..self })
     }
 
     /// This network with the weights of a safetensors file (f32, f16, bf16 or f64).
@@ -241,6 +306,15 @@ impl AnyNetwork {
         Ok(collect(&self.network, format)?)
     }
 
+    /// Writes the weights as safetensors (f32) such that the reference loads them strictly, see
+    /// [`collect_for_reference`].
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_reference_checkpoint(&self, path: &Path) -> Result<(), NetError> {
+        Ok(collect_for_reference(&self.network)?.write(path, &[])?)
+    }
+
     /// Writes the weights as safetensors, with name and configuration in the file's metadata.
     ///
     /// # Errors
@@ -250,6 +324,14 @@ impl AnyNetwork {
         let metadata = [("arch", self.arch.clone()), ("config", self.config.to_string())];
         Ok(weights.write(path, &metadata.map(|(key, value)| (key.to_owned(), value)))?)
     }
+}
+
+/// `module` on `device` with all its weights drawn reproducibly from `seed`.
+pub(crate) fn drawn<M: Module>(module: M, seed: u64, device: &Device) -> M {
+    // The device has one generator for all threads.
+    let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    module.materialize()
 }
 
 fn parse_config<C: NetworkConfig + DeserializeOwned + Default>(

@@ -258,4 +258,8 @@ impl KeyRules for ResidualEncoderUNet {
     fn canonical_key(&self, key: &str) -> String {
         nnunet::canonical_key(key)
     }
+
+    fn copies(&self, key: &str) -> Vec<String> {
+        nnunet::copies(key)
+    }
 }

@@ -1,6 +1,10 @@
 //! Parity with the golden vectors, parameter counts and names at reference width, and weights that survive
 //! a round trip.
 
+mod attention_unets;
+mod residual_nets;
+mod sagan;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use hilum_core::testing::shared_data;
@@ -28,8 +32,16 @@ fn values(x: Tensor<5>) -> Vec<f32> {
 fn reference_weights_come_out_as_they_went_in() {
     let device = Device::flex();
     for name in [
+        "agn_unet_ct_single_att_dsv_3d",
+        "agn_unet_grid_attention_3d_deconv",
+        "agn_unet_grid_attention_3d_upsample",
         "dna_plainconvunet",
         "dna_residualencoderunet",
+        "ljh_attu_net",
+        "ljh_r2attu_net",
+        "ljh_u_net",
+        "monai_attention_unet_2d",
+        "monai_attention_unet_3d",
         "monai_unetr_noconvblock_batchnorm",
         "own_espnet3d_div",
     ] {

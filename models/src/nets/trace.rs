@@ -16,6 +16,16 @@ pub enum MapMeaning {
     DivergenceUnscaled,
     /// Share of all queries' attention that a patch receives, per head; the patches of a head sum to 1.
     AttentionReceived,
+    /// Factor α between 0 and 1 by which a gate multiplies its skip connection's features: 0 suppresses a voxel, 1
+    /// lets it pass. Resampled to the skip connection's size; one channel for each gate.
+    GateCoefficient,
+    /// Share of all pixels that a pixel reaches over the edges of a graph, a channel for each number of hops from 1 on;
+    /// its mean is the density of the graph.
+    Reach,
+    /// Strength of a self-guided attention: mean over the channels of the magnitude of the factor that multiplies
+    /// the fused features (step 1) or of the features that the prediction is made from (step 2). It has no unit:
+    /// compare only within one map.
+    GuidedAttention,
 }
 
 /// One map of a network's attention.
@@ -60,6 +70,9 @@ pub struct Trace {
     pub tensors: BTreeMap<String, TensorData>,
     /// Attention maps in the order of computation.
     pub maps: Vec<AttentionMap>,
+    /// The tensors read, so that no later operation works in their memory: on some graphics adapters a copy to the
+    /// host still sees it.
+    held: Vec<Tensor<1>>,
 }
 
 impl Trace {
@@ -91,6 +104,7 @@ impl Trace {
     /// Notes an intermediate tensor.
     pub fn tensor<const D: usize>(&mut self, name: &str, tensor: &Tensor<D>) {
         if self.keep_tensors {
+            self.held.push(tensor.clone().reshape([-1]));
             self.tensors.insert(name.to_owned(), tensor.to_data());
         }
     }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::folder::{to_json, write_text};
 use super::recipe::Recipe;
 use super::run::{RunSummary, TrainError};
-use crate::catalog::{Card, sha256_hex};
+use crate::catalog::{Card, ClickTask, Task, sha256_hex};
 use crate::checkpoint::FloatFormat;
 use crate::nets::{AnyNetwork, NetError};
 
@@ -43,11 +43,13 @@ fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weight
         title: text.title,
         arch: recipe.arch.clone(),
         config,
-        channels: recipe.channels.clone(),
-        size: recipe.size,
-        stage: recipe.stage,
-        coarse: text.coarse,
-        is_default: text.is_default,
+        task: Task::Click(ClickTask {
+            channels: recipe.channels.clone(),
+            size: recipe.size,
+            stage: recipe.stage,
+            coarse: text.coarse,
+            is_default: text.is_default,
+        }),
         licence: text.licence,
         data: text.data,
         split: text.split,

@@ -153,8 +153,9 @@ pub(super) struct Framing {
 enum WindowChoice {
     /// The smallest that holds the object.
     Suiting,
-    /// The one before, which the object leaves: the answer must reach the border, so that the pipeline goes on.
-    TooSmall,
+    /// One of those before, which the object leaves: the answer must reach the border, so that the pipeline goes on.
+    /// How far down the list of smaller ones, 0..1.
+    TooSmall(f64),
     /// The one after.
     TooLarge,
 }
@@ -162,8 +163,8 @@ enum WindowChoice {
 impl Framing {
     pub(super) fn random(rng: &mut impl Rng) -> Self {
         let window = match rng.random_range(0..20) {
-            0..10 => WindowChoice::Suiting,
-            10..15 => WindowChoice::TooSmall,
+            0..9 => WindowChoice::Suiting,
+            9..17 => WindowChoice::TooSmall(rng.random()),
             _ => WindowChoice::TooLarge,
         };
         let jitter = Vector3::from_fn(|_, _| normal(rng) * 0.08);
@@ -199,7 +200,7 @@ fn window_growth(length_mm: f64, window_mm: f64, framing: &Framing) -> f64 {
     let suiting = (0..MAX_WINDOWS).find(suits).unwrap_or(MAX_WINDOWS - 1);
     let step = match framing.window {
         WindowChoice::Suiting => suiting,
-        WindowChoice::TooSmall => suiting.saturating_sub(1),
+        WindowChoice::TooSmall(share) => (share * suiting as f64) as usize,
         WindowChoice::TooLarge => (suiting + 1).min(MAX_WINDOWS - 1),
     };
     WINDOW_GROWTH.powi(step as i32)

@@ -127,6 +127,11 @@ pub(super) struct Backbone {
 }
 
 impl Backbone {
+    /// Names and shapes of parameters that the reference never uses.
+    pub(super) fn unused(&self) -> Vec<(String, Vec<usize>)> {
+        self.vit.unused()
+    }
+
     pub(super) fn new(config: &UnetrConfig, norm: NormKind, device: &Device) -> Self {
         let f = config.feature_size;
         let branch = |to, doublings| Branch::new(config, norm, to, doublings, device);

@@ -104,4 +104,8 @@ impl KeyRules for UnetrDiv {
     fn is_optional(&self, key: &str) -> bool {
         is_unused_by_reference(key)
     }
+
+    fn unused(&self) -> Vec<(String, Vec<usize>)> {
+        self.backbone.unused()
+    }
 }

@@ -269,4 +269,8 @@ impl KeyRules for Unetr {
     fn is_optional(&self, key: &str) -> bool {
         is_unused_by_reference(key)
     }
+
+    fn unused(&self) -> Vec<(String, Vec<usize>)> {
+        self.backbone.unused()
+    }
 }

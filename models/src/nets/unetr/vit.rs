@@ -219,6 +219,15 @@ impl Vit {
         }
     }
 
+    /// Norms in front of the cross-attention that the reference has but never uses.
+    pub(super) fn unused(&self) -> Vec<(String, Vec<usize>)> {
+        let [width] = self.norm.gamma.dims();
+        let of_block = |block: usize| {
+            ["weight", "bias"].map(|part| (format!("vit.blocks.{block}.norm_cross_attn.{part}"), vec![width]))
+        };
+        (0..BLOCKS).flat_map(of_block).collect()
+    }
+
     /// `[batch, channels, z, y, x]` to the outputs of all blocks and, last, the normalised final output,
     /// each as a volume of tokens `[batch, hidden, z / 16, y / 16, x / 16]`.
     pub fn forward(&self, x: Tensor<5>, trace: &mut Trace) -> Vec<Tensor<5>> {

@@ -1,21 +1,11 @@
-//! Residual networks as trunks of planar segmentation networks, and as classifiers (He et al., CVPR 2016; grouped
-//! convolutions: Xie et al., CVPR 2017; networks.md 3.1).
-//!
-//! Parameters are named as torchvision names them. A checkpoint fits whatever the output stride and the dilation
-//! rule are: they change no shape, so both are configured, never guessed.
+//! What a trunk is made of: layers, widths, output stride and dilation.
 
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::blocks::{Activation, Conv, ConvSpec, Norm, NormKind};
-use super::pool3d::{PoolWindow, max_pool3d};
-use super::{MAX_CHANNELS, Trace, check_range};
-use crate::checkpoint::KeyRules;
-
-/// Batch normalisation as PyTorch has it.
-pub(crate) const BATCH_NORM: NormKind = NormKind::Batch { eps: 1e-5 };
+use super::super::blocks::ConvSpec;
+use super::super::{MAX_CHANNELS, check_range};
+use super::{BATCH_NORM, Residual, Trunk};
 
 /// What a stage is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -128,7 +118,9 @@ impl TrunkConfig {
             check_range("trunk.planes", planes, MAX_CHANNELS)?;
             match self.block {
                 ResidualKind::Basic if self.groups != 1 || self.base_width != 64 => {
-                    return Err("trunk.block is basic; then trunk.groups must be 1 and trunk.base_width 64".into());
+                    return Err(
+                        "trunk.block is basic; then trunk.groups must be 1 and trunk.base_width 64".into()
+                    );
                 }
                 ResidualKind::Bottleneck => {
                     check_range("width of the 3×3 convolutions", self.inner_width(planes), MAX_CHANNELS)?;
@@ -155,7 +147,8 @@ impl TrunkConfig {
         };
         let [layer1, layer2, layer3, layer4] = [stage(0), stage(1), stage(2), stage(3)];
         let stem_stride = if sampling.output_stride == 4 { 1 } else { 2 };
-        let stem = ConvSpec::planar(in_channels, self.stem, 7).stride([1, stem_stride, stem_stride]).bias(false);
+        let stem =
+            ConvSpec::planar(in_channels, self.stem, 7).stride([1, stem_stride, stem_stride]).bias(false);
         Trunk {
             conv1: stem.init(device),
             bn1: BATCH_NORM.init(self.stem, device),
@@ -166,13 +159,20 @@ impl TrunkConfig {
         }
     }
 
-    fn residual(&self, from: usize, planes: usize, stride: usize, dilation: usize, device: &Device) -> Residual {
+    fn residual(
+        &self,
+        from: usize,
+        planes: usize,
+        stride: usize,
+        dilation: usize,
+        device: &Device,
+    ) -> Residual {
         let to = planes * self.block.expansion();
         let conv = |from, to, kernel| ConvSpec::planar(from, to, kernel).bias(false);
         let step = [1, stride, stride];
         let norm = |channels| BATCH_NORM.init(channels, device);
-        let downsample = (stride != 1 || from != to)
-            .then(|| (conv(from, to, 1).stride(step).init(device), norm(to)));
+        let downsample =
+            (stride != 1 || from != to).then(|| (conv(from, to, 1).stride(step).init(device), norm(to)));
         match self.block {
             ResidualKind::Basic => Residual {
                 conv1: conv(from, planes, 3).dilation(dilation).stride(step).init(device),
@@ -223,6 +223,11 @@ impl Sampling {
         }
     }
 
+    /// Size `[y, x]` of the last stage for an image of this size: every halving keeps the even samples.
+    pub fn last_size(self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|size| size.div_ceil(self.output_stride))
+    }
+
     /// Stride of stage 0 to 3.
     fn stride(self, stage: usize) -> usize {
         match (stage, self.output_stride) {
@@ -232,8 +237,8 @@ impl Sampling {
     }
 
     /// Dilation of every block of stage 0 to 3.
-    fn dilations(self, stage: usize, blocks: usize) -> Vec<usize> {
-        // What strides removed so far would have been, before and from this stage on.
+    pub(super) fn dilations(self, stage: usize, blocks: usize) -> Vec<usize> {
+        // The dilation that the strides left out call for: before this stage, and from it on.
         let (before, rate) = match (stage, self.output_stride) {
             (3, 16) | (2, ..=8) => (1, 2),
             (3, ..=8) => (2, 4),
@@ -246,106 +251,5 @@ impl Sampling {
             _ => rate,
         };
         (0..blocks).map(block_dilation).collect()
-    }
-}
-
-/// A residual block.
-#[derive(Module, Debug)]
-struct Residual {
-    conv1: Conv,
-    bn1: Norm,
-    conv2: Conv,
-    bn2: Norm,
-    conv3: Option<Conv>,
-    bn3: Option<Norm>,
-    downsample: Option<(Conv, Norm)>,
-}
-
-impl Residual {
-    fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        let y = self.bn1.forward_activated(self.conv1.forward(x.clone()), Activation::Relu);
-        let y = self.conv2.forward(y);
-        let y = match (&self.conv3, &self.bn3) {
-            (Some(conv3), Some(bn3)) => {
-                bn3.forward(conv3.forward(self.bn2.forward_activated(y, Activation::Relu)))
-            }
-            _ => self.bn2.forward(y),
-        };
-        let shortcut = match &self.downsample {
-            Some((conv, norm)) => norm.forward(conv.forward(x)),
-            None => x,
-        };
-        Activation::Relu.forward(y + shortcut)
-    }
-}
-
-/// A residual network without its classifier.
-#[derive(Module, Debug)]
-pub struct Trunk {
-    conv1: Conv,
-    bn1: Norm,
-    layer1: Vec<Residual>,
-    layer2: Vec<Residual>,
-    layer3: Vec<Residual>,
-    layer4: Vec<Residual>,
-}
-
-impl Trunk {
-    /// Features behind the four stages, finest first, of images `[batch, channels, 1, y, x]`.
-    pub fn forward(&self, x: Tensor<5>) -> [Tensor<5>; 4] {
-        let x = self.bn1.forward_activated(self.conv1.forward(x), Activation::Relu);
-        let window = PoolWindow { kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1] };
-        let run = |x: &Tensor<5>, stage: &[Residual]| stage.iter().fold(x.clone(), |x, block| block.forward(x));
-        let layer1 = run(&max_pool3d(x, window), &self.layer1);
-        let layer2 = run(&layer1, &self.layer2);
-        let layer3 = run(&layer2, &self.layer3);
-        let layer4 = run(&layer3, &self.layer4);
-        [layer1, layer2, layer3, layer4]
-    }
-
-    /// Size `[y, x]` of the last stage for an image of this size.
-    pub fn last_size(sampling: Sampling, [y, x]: [usize; 2]) -> [usize; 2] {
-        // The first convolution, the pool, and the first block of stages 1 to 3: each keeps the even samples.
-        let halvings = sampling.output_stride.ilog2();
-        [y, x].map(|size| (0..halvings).fold(size, |size, _| size.div_ceil(2)))
-    }
-}
-
-/// A residual network that classifies images: the trunk, the mean over all pixels, one linear layer.
-#[derive(Module, Debug)]
-pub struct ResNet {
-    trunk: Trunk,
-    fc: Linear,
-}
-
-impl ResNet {
-    /// For images of `in_channels` channels.
-    pub fn new(config: &TrunkConfig, in_channels: usize, sampling: Sampling, classes: usize, device: &Device) -> Self {
-        let [.., features] = config.channels();
-        Self {
-            trunk: config.init(in_channels, sampling, device),
-            fc: LinearConfig::new(features, classes).init(device),
-        }
-    }
-
-    /// Logits `[batch, classes]` of images `[batch, channels, 1, y, x]`; notes the stages in `trace`.
-    pub fn forward(&self, x: Tensor<5>, trace: &mut Trace) -> Tensor<2> {
-        let stages = self.trunk.forward(x);
-        for (name, stage) in ["layer1", "layer2", "layer3", "layer4"].into_iter().zip(&stages) {
-            trace.tensor(name, stage);
-        }
-        let [.., last] = stages;
-        let [batch, channels, ..] = last.dims();
-        self.fc.forward(last.reshape([batch as i64, channels as i64, -1]).mean_dim(2).reshape([batch, channels]))
-    }
-}
-
-impl KeyRules for ResNet {
-    fn reference_key(&self, path: &str) -> String {
-        path.strip_prefix("trunk.").unwrap_or(path).to_owned()
-    }
-
-    fn is_planar(&self) -> bool {
-        true
     }
 }

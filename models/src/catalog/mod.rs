@@ -1,15 +1,19 @@
 //! The models at hand: those inside the program and those the user added, each with its card.
 
+mod card;
+mod import;
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::checkpoint::StateDict;
 use crate::nets::{AnyNetwork, NetError};
 use crate::train::recipe::Stage;
-use crate::transform::channels::Channel;
+
+pub use card::{Card, ClickTask, Task};
+pub use import::{Import, ImportError, Imported, import};
 
 struct EmbeddedModel {
     card: &'static str,
@@ -73,46 +77,6 @@ pub enum CatalogError {
     Network(#[from] NetError),
 }
 
-/// What a person should know about a model, and what the program needs to run it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Card {
-    /// Short name, unique.
-    pub id: String,
-    /// One line for people.
-    pub title: String,
-    /// Network in the registry.
-    pub arch: String,
-    /// Its configuration.
-    pub config: serde_json::Value,
-    /// Input channels in order.
-    pub channels: Vec<Channel>,
-    /// Voxels along each edge of the input cube.
-    pub size: usize,
-    /// Place in the pipeline.
-    pub stage: Stage,
-    /// For a stage-2 network: the stage-1 model that cuts its cube.
-    #[serde(default)]
-    pub coarse: Option<String>,
-    /// Whether it is taken when nobody chose.
-    #[serde(default)]
-    pub is_default: bool,
-    /// Licence of the weights, as the data allow.
-    pub licence: String,
-    /// Data it was trained on, with their licences.
-    pub data: Vec<String>,
-    /// Which cases were set aside.
-    pub split: String,
-    /// How it was trained: recipe file, minutes, machine.
-    pub training: String,
-    /// Figures measured, with the command that measured them.
-    pub figures: Vec<String>,
-    /// What it is not good at.
-    pub limits: Vec<String>,
-    /// SHA-256 of the weights file, hexadecimal.
-    pub weights_sha256: String,
-}
-
 /// A model with where its weights are.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -174,7 +138,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] if it is not there or is no stage-2 model.
     pub fn fine(&self, id: Option<&str>) -> Result<&Model, CatalogError> {
-        let is_fine = |model: &&Model| matches!(model.card.stage, Stage::Fine { .. });
+        let is_fine =
+            |model: &&Model| model.card.click().is_some_and(|task| matches!(task.stage, Stage::Fine { .. }));
         match id {
             Some(id) => {
                 let model = self.find(id)?;
@@ -182,13 +147,14 @@ impl Catalog {
                     return Ok(model);
                 }
                 let what =
-                    "is a first stage and does not answer clicks alone; choose a second stage".to_owned();
+                    "does not answer clicks by itself; choose a second stage of the one-click pipeline"
+                        .to_owned();
                 Err(CatalogError::Unsuitable { id: id.to_owned(), what })
             }
             None => {
                 let mut fine = self.models.iter().filter(is_fine);
                 fine.clone()
-                    .find(|m| m.card.is_default)
+                    .find(|m| m.card.click().is_some_and(|task| task.is_default))
                     .or_else(|| fine.next())
                     .ok_or(CatalogError::NoneForClicks)
             }
@@ -291,8 +257,9 @@ mod tests {
         for model in catalog.models() {
             model.load(&Device::flex()).unwrap();
             assert!(!model.card.licence.is_empty() && !model.card.limits.is_empty(), "{}", model.card.id);
-            if let Some(coarse) = &model.card.coarse {
-                assert!(matches!(catalog.find(coarse).unwrap().card.stage, Stage::Coarse { .. }));
+            if let Some(coarse) = model.card.click().and_then(|task| task.coarse.as_deref()) {
+                let coarse = catalog.find(coarse).unwrap().card.click().unwrap();
+                assert!(matches!(coarse.stage, Stage::Coarse { .. }));
             }
         }
     }
