@@ -368,9 +368,6 @@ fn the_model_browser_shows_cards_and_lets_another_model_answer_clicks() {
     let has_role =
         |model: &&ModelInfo| model.card.click().is_some_and(|task| matches!(task.stage, Stage::Fine { .. }));
     let id = window.state().models.iter().find(has_role).unwrap().card.id.clone();
-    window.harness.get_by_label(&format!("Card of {id}")).click();
-    window.harness.run_ok();
-    assert!(window.harness.query_all_by_label("Limits").next().is_some(), "the card is shown");
     window.harness.get_by_role_and_label(Role::RadioButton, &id).click();
     window.harness.run_ok();
     assert_eq!(window.state().settings.model.as_deref(), Some(id.as_str()));
@@ -378,4 +375,7 @@ fn the_model_browser_shows_cards_and_lets_another_model_answer_clicks() {
     window.harness.get_by_role_and_label(Role::RadioButton, "The program's own choice").click();
     window.harness.run_ok();
     assert_eq!(window.state().settings.model, None);
+    window.harness.get_by_label(&format!("Card of {id}")).click();
+    window.harness.run_ok();
+    assert!(window.harness.query_all_by_label("Limits").next().is_some(), "the card is shown");
 }

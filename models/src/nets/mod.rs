@@ -84,8 +84,8 @@ pub trait NetworkConfig: Serialize + DeserializeOwned {
     /// Says which field is out of range, so that [`NetworkConfig::init`] cannot fail.
     fn validate(&self) -> Result<(), String>;
 
-    /// Makes the network with weights still to be drawn: they are drawn when first used, or all at once in
-    /// a reproducible order by [`Module::materialize`] after [`Device::seed`].
+    /// Makes the network with weights still to be drawn: they are drawn when first used, or all at once and
+    /// reproducibly by [`AnyNetwork::seeded`].
     fn init(&self, device: &Device) -> Self::Network;
 }
 

@@ -1,9 +1,9 @@
 //! All networks by name: make one from a name and a configuration, load and save its weights.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -287,7 +287,11 @@ impl AnyNetwork {
     /// Missing or unused names, other shapes: all are listed.
     pub fn with_weights(self, weights: &StateDict) -> Result<Self, NetError> {
         let weights = fold_spectral_norm(weights)?;
-        Ok(Self { network: apply(self.network, &weights)?, ..self })
+        let network = apply(self.network, &weights)?;
+        // What the checkpoint may lack is drawn now: drawn when first used, it would disturb the generator of others.
+        let _alone = alone();
+        network.visit(&mut Draw);
+        Ok(Self { network, ..self })
     }
 
     /// This network with the weights of a safetensors file (f32, f16, bf16 or f64).
@@ -328,10 +332,24 @@ impl AnyNetwork {
 
 /// `module` on `device` with all its weights drawn reproducibly from `seed`.
 pub(crate) fn drawn<M: Module>(module: M, seed: u64, device: &Device) -> M {
-    // The device has one generator for all threads.
-    let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     device.seed(seed);
-    module.materialize()
+    module.visit(&mut Draw);
+    module
+}
+
+/// Looks at every parameter, which draws it; burn leaves it to the first use.
+struct Draw;
+
+impl ModuleVisitor for Draw {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        drop(param.val());
+    }
+}
+
+/// Keeps others from drawing weights: the device has one generator for all threads.
+fn alone() -> MutexGuard<'static, ()> {
+    DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn parse_config<C: NetworkConfig + DeserializeOwned + Default>(

@@ -93,7 +93,7 @@ impl ConvSpec {
         self
     }
 
-    /// A convolution whose weights are drawn when first used (see [`Module::materialize`]).
+    /// A convolution whose weights are drawn when first used.
     pub fn init(self, device: &Device) -> Conv {
         let [kz, ky, kx] = self.kernel;
         let seen = self.channels_in / self.options.groups;
