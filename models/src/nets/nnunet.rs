@@ -5,14 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::blocks::{Activation, LEAKY_SLOPE, NormKind};
 use super::{MAX_CHANNELS, check_range};
 
-/// A value for all stages or one per stage.
+/// A value for all stages or one per stage. As in the reference a list is always one value per stage, also where it
+/// has three numbers, which could be a size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PerStage<T> {
-    /// The same everywhere.
-    All(T),
     /// One per stage.
     Each(Vec<T>),
+    /// The same everywhere.
+    All(T),
 }
 
 impl<T: Copy> PerStage<T> {
@@ -234,6 +235,14 @@ mod tests {
         ] {
             assert_eq!(canonical_key(alias), main);
         }
+    }
+
+    #[test]
+    fn three_numbers_are_three_stages_and_no_size() {
+        let strides: PerStage<Shape3> = serde_json::from_str("[1, 2, 2]").unwrap();
+        assert_eq!([0, 1, 2].map(|stage| strides.get(stage).zyx()), [[1; 3], [2; 3], [2; 3]]);
+        let kernels: PerStage<Shape3> = serde_json::from_str("[[1, 3, 3], 3]").unwrap();
+        assert_eq!([0, 1].map(|stage| kernels.get(stage).zyx()), [[1, 3, 3], [3; 3]]);
     }
 
     #[test]
