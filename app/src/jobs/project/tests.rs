@@ -1,3 +1,5 @@
+use std::sync::mpsc::Receiver;
+
 use super::*;
 use crate::testing::oblique_volume;
 use hilum_core::document::{Document, EditCommand};
@@ -10,22 +12,25 @@ fn edit(document: &mut Document, at: usize) -> Vec<JournalRecord> {
     document.take_unsaved()
 }
 
+/// A worker on the projects below `root`, and what it says.
+fn start(root: &Path) -> (ProjectWorker, Receiver<Event>) {
+    let (inbox, events) = Inbox::new(egui::Context::default());
+    (ProjectWorker::new(Some(root.to_owned()), inbox), events)
+}
+
+fn attach(worker: &mut ProjectWorker, volume: &Arc<Volume>, document: &Document) {
+    let (session, volume, snapshot) = (1, Arc::clone(volume), Box::new(document.snapshot()));
+    worker.handle(ProjectRequest::Attach { session, volume, snapshot });
+}
+
 #[test]
 fn work_left_by_a_crash_is_found_and_continued_and_a_good_end_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let volume = Arc::new(oblique_volume());
-    let attach = |worker: &mut ProjectWorker, document: &Document| {
-        let (session, volume, snapshot) = (1, Arc::clone(&volume), Box::new(document.snapshot()));
-        worker.handle(ProjectRequest::Attach { session, volume, snapshot });
-    };
-    let start = || {
-        let (inbox, events) = Inbox::new(egui::Context::default());
-        (ProjectWorker::new(Some(root.path().to_owned()), inbox), events)
-    };
     let mut document = Document::new(Arc::clone(&volume));
     document.start_journal();
-    let (mut first, events) = start();
-    attach(&mut first, &document);
+    let (mut first, events) = start(root.path());
+    attach(&mut first, &volume, &document);
     for at in [2, 5] {
         let records = edit(&mut document, at);
         first.handle(ProjectRequest::Append(records));
@@ -33,8 +38,8 @@ fn work_left_by_a_crash_is_found_and_continued_and_a_good_end_leaves_nothing() {
     assert!(events.try_recv().is_err());
     drop(first);
 
-    let (mut second, events) = start();
-    attach(&mut second, &Document::new(Arc::clone(&volume)));
+    let (mut second, events) = start(root.path());
+    attach(&mut second, &volume, &Document::new(Arc::clone(&volume)));
     let Ok(Event::Project(ProjectEvent::Found { state, .. })) = events.try_recv() else {
         panic!("nothing found")
     };
@@ -45,8 +50,8 @@ fn work_left_by_a_crash_is_found_and_continued_and_a_good_end_leaves_nothing() {
     second.handle(ProjectRequest::Append(records));
     drop(second);
 
-    let (mut third, events) = start();
-    attach(&mut third, &Document::new(Arc::clone(&volume)));
+    let (mut third, events) = start(root.path());
+    attach(&mut third, &volume, &Document::new(Arc::clone(&volume)));
     let Ok(Event::Project(ProjectEvent::Found { state, .. })) = events.try_recv() else {
         panic!("nothing found")
     };
@@ -60,25 +65,17 @@ fn work_left_by_a_crash_is_found_and_continued_and_a_good_end_leaves_nothing() {
 fn a_damaged_project_is_set_aside_and_new_changes_are_kept() {
     let root = tempfile::tempdir().unwrap();
     let volume = Arc::new(oblique_volume());
-    let attach = |worker: &mut ProjectWorker, document: &Document| {
-        let (session, volume, snapshot) = (1, Arc::clone(&volume), Box::new(document.snapshot()));
-        worker.handle(ProjectRequest::Attach { session, volume, snapshot });
-    };
-    let start = || {
-        let (inbox, events) = Inbox::new(egui::Context::default());
-        (ProjectWorker::new(Some(root.path().to_owned()), inbox), events)
-    };
     let mut document = Document::new(Arc::clone(&volume));
     document.start_journal();
-    let (mut first, _events) = start();
-    attach(&mut first, &document);
+    let (mut first, _events) = start(root.path());
+    attach(&mut first, &volume, &document);
     first.handle(ProjectRequest::Append(edit(&mut document, 2)));
     drop(first);
     let folder = std::fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
     std::fs::write(folder.join("project.json"), "{}").unwrap();
 
-    let (mut second, events) = start();
-    attach(&mut second, &document);
+    let (mut second, events) = start(root.path());
+    attach(&mut second, &volume, &document);
     let Ok(Event::Project(ProjectEvent::Failed { why, .. })) = events.try_recv() else {
         panic!("no complaint")
     };
