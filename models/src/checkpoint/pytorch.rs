@@ -14,7 +14,7 @@ const WEIGHT_KEYS: [&str; 7] =
     ["state_dict", "model_state_dict", "network_weights", "model", "net", "ema", "params"];
 
 /// Beginnings of the names of Python types that may stand beside the weights: they are read as data, or left out.
-const HARMLESS: [&str; 5] = ["torch.", "numpy.", "collections.", "_codecs.encode", "int"];
+const HARMLESS: [&str; 4] = ["torch.", "numpy.", "collections.", "_codecs.encode"];
 
 impl StateDict {
     /// Reads weights of any kind: safetensors, or a PyTorch checkpoint in any of its containers.
@@ -72,7 +72,10 @@ fn nested_under(root: &PickleValue) -> Option<&'static str> {
 /// An error for anything that is neither data nor about tensors: such a file was not made to be read as weights.
 fn refuse_code(value: &PickleValue) -> Result<(), CheckpointError> {
     match value {
-        PickleValue::Unsupported(name) if !HARMLESS.iter().any(|start| name.starts_with(start)) => {
+        // A whole number of more than 64 bits is called by its type.
+        PickleValue::Unsupported(name)
+            if name != "int" && !HARMLESS.iter().any(|start| name.starts_with(start)) =>
+        {
             Err(CheckpointError::Format {
                 message: format!(
                     "the checkpoint asks for the Python object '{name}', which is not about tensors; \

@@ -192,7 +192,7 @@ pub(super) fn stage_grid(
     cube_grid(center, side_mm, recipe.size).expect("the size was checked with the recipe")
 }
 
-/// How far the pipeline's window has grown: it does while the answer reaches the border.
+/// How far the pipeline's window has grown when this sample is cut.
 fn window_growth(length_mm: f64, window_mm: f64, framing: &Framing) -> f64 {
     let suits = |step: &usize| {
         length_mm * framing.stretch <= WINDOW_SHARE * window_mm * WINDOW_GROWTH.powi(*step as i32)
