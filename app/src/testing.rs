@@ -7,10 +7,11 @@ use hilum_core::job::Observer;
 use hilum_core::label::BoxMask;
 use hilum_core::prompt::Click;
 use hilum_core::volume::{ImageMeta, Modality, Volume, Voxels};
-use hilum_models::infer::{ClickRequest, ClickResult, InferError};
+use hilum_models::catalog::Region;
+use hilum_models::infer::{ClickRequest, ClickResult, DenseError, InferError};
 use nalgebra::{Matrix3, Rotation3, Vector3};
 
-use crate::jobs::{Engine, EngineFactory};
+use crate::jobs::{Engine, EngineFactory, Labeller, LabellerFactory, Labels};
 
 /// A small CT of odd size, anisotropic spacing and oblique position, with a different value in every voxel.
 ///
@@ -111,6 +112,66 @@ impl Engine for GrowingEngine {
 /// Makes [`GrowingEngine`]s.
 pub fn growing_engine() -> EngineFactory {
     Arc::new(|_| Ok(Box::new(GrowingEngine)))
+}
+
+/// A stand-in for the networks of the eye: a round disc around the brightest spot with a cup of half its size, and for
+/// vessels every tenth column. It tells nothing about photographs; it only lets tests of the window run in no time.
+pub struct DiscLabeller {
+    finds_vessels: bool,
+}
+
+impl Labeller for DiscLabeller {
+    fn device(&self) -> String {
+        "test device".into()
+    }
+
+    fn label(&mut self, volume: &Volume, observer: &dyn Observer) -> Result<Labels, DenseError> {
+        if observer.is_cancelled() {
+            return Err(hilum_core::job::Cancelled.into());
+        }
+        let [width, height, _] = volume.grid().dims();
+        let region = |name: &str, label, within: Option<&str>| Region {
+            name: name.into(),
+            label,
+            within: within.map(Into::into),
+            is_single: false,
+        };
+        if self.finds_vessels {
+            let values = (0..width * height).map(|i| u16::from(i % width % 10 == 0)).collect();
+            return Ok(Labels {
+                values,
+                regions: vec![region("vessel", 1, None)],
+                models: vec!["vessels-test".into()],
+            });
+        }
+        let bright = |x: usize, y: usize| volume.value([x, y, 0]).unwrap_or_default();
+        let block = |x: usize, y: usize| -> f32 { (0..64).map(|i| bright(x + i % 8, y + i / 8)).sum() };
+        let blocks = (0..height / 8).flat_map(|y| (0..width / 8).map(move |x| (8 * x, 8 * y)));
+        let (x, y) = blocks
+            .max_by(|a, b| block(a.0, a.1).total_cmp(&block(b.0, b.1)))
+            .ok_or_else(|| DenseError::NotFound("disc".into()))?;
+        let center = [x as f64 + 4.0, y as f64 + 4.0];
+        let inside = |radius: f64| move |at: [f64; 2]| (at[0] - center[0]).hypot(at[1] - center[1]) <= radius;
+        let radius = width.min(height) as f64 / 12.0;
+        let (disc, cup) = (inside(radius), inside(radius / 2.0));
+        let label = |i: usize| {
+            let at = [(i % width) as f64, (i / width) as f64];
+            u16::from(disc(at)) + u16::from(cup(at))
+        };
+        Ok(Labels {
+            values: (0..width * height).map(label).collect(),
+            regions: vec![region("disc", 1, None), region("cup", 2, Some("disc"))],
+            models: vec!["disc-test".into()],
+        })
+    }
+}
+
+/// Makes [`DiscLabeller`]s; a model called `broken` panics.
+pub fn disc_labeller() -> LabellerFactory {
+    Arc::new(|choice| {
+        assert!(choice.model != "broken", "the test wants a panic");
+        Ok(Box::new(DiscLabeller { finds_vessels: choice.model.contains("vessel") }))
+    })
 }
 
 /// The same; a click on voxel (0, 0, 0) panics, as a framework might.

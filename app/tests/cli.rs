@@ -372,6 +372,16 @@ fn models_are_listed_shown_and_verified() {
             !card["licence"].as_str().unwrap().is_empty() && !card["data"].as_array().unwrap().is_empty()
         );
         assert_eq!(json(&["models", "verify", id])["models"][0]["id"], id);
+        assert!(model["family"].is_string(), "{model}");
+    }
+    let networks = json(&["models", "networks"])["networks"].as_array().unwrap().clone();
+    let listed = list["networks"].as_array().unwrap();
+    assert!(networks.len() >= 19 && networks.len() == listed.len());
+    for (network, listed) in networks.iter().zip(listed) {
+        assert!(!network["family"].as_str().unwrap().is_empty());
+        assert_eq!((&network["arch"], &network["family"]), (&listed["arch"], &listed["family"]));
+        let of_it = list["models"].as_array().unwrap().iter().filter(|model| model["arch"] == listed["arch"]);
+        assert_eq!(listed["models"].as_array().unwrap().len(), of_it.count());
     }
     refused(&["models", "show", "no-such"], &["no-such"]);
     refused(&["models", "verify", "no-such"], &["no-such"]);
@@ -429,8 +439,6 @@ fn a_recipe_that_is_none_is_refused() {
 const TINY_RECIPE: &str = r#"
 name = "tiny"
 arch = "lesion_net"
-channels = ["image", "positive"]
-size = 16
 steps = 4
 batch = 1
 learning_rate = 0.002
@@ -441,13 +449,17 @@ in_channels = 2
 out_channels = 1
 features = [2, 4]
 div = false
-[stage]
-kind = "coarse"
-window_mm = 96.0
 [schedule]
 kind = "cosine"
 warm_up = 0.02
-[[data]]
+[task]
+kind = "click"
+channels = ["image", "positive"]
+size = 16
+[task.stage]
+kind = "coarse"
+window_mm = 96.0
+[[task.data]]
 kind = "scenes"
 weight = 1.0
 "#;
@@ -478,6 +490,32 @@ fn a_run_leaves_a_model_that_can_be_verified_and_is_not_repeated() {
     let corrupt = format!("{run}/model/weights.safetensors");
     std::fs::write(&corrupt, b"something else").unwrap();
     refused(&["models", "verify", "tiny", "--models", run], &["tiny", "SHA-256"]);
+}
+
+#[test]
+fn weights_for_arrays_of_the_opposite_axes_are_turned_and_leave_as_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, back, models) = (path("theirs.safetensors"), path("back.safetensors"), path("models"));
+    let list = json(&["models", "list"]);
+    let of_volumes = |model: &&Value| model["family"] == "one_click";
+    let Some(model) = list["models"].as_array().unwrap().iter().find(of_volumes) else { return };
+    let id = model["id"].as_str().unwrap();
+    json(&["models", "export", id, "--out", &file]);
+    std::fs::create_dir(&models).unwrap();
+    let config = json(&["models", "show", id])["config"].to_string();
+    let arguments =
+        ["models", "import", &file, "--arch", "lesion_net", "--config", &config, "--name", "turned"];
+    let report = json(&[&arguments[..], &["--axes", "xyz", "--models", &models]].concat());
+    assert_eq!(report["card"]["axes"], "xyz");
+    let list = json(&["models", "list", "--models", &models]);
+    assert!(list["models"].as_array().unwrap().iter().any(|model| model["id"] == "turned"));
+    let turned = std::fs::read(folder.path().join("models/turned/weights.safetensors")).unwrap();
+    json(&["models", "export", "turned", "--out", &back, "--models", &models]);
+    let weights = std::fs::read(&file).unwrap();
+    assert!(turned != weights && std::fs::read(&back).unwrap() == weights);
+    let flat = ["models", "import", &file, "--arch", "unet_2d", "--name", "flat", "--axes", "xyz"];
+    refused(&[&flat[..], &["--models", &models]].concat(), &["unet_2d", "planar"]);
 }
 
 fn shared(relative: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 //! `nets` defines the networks, `checkpoint` reads and writes their weights, `transform` turns an image into what
 //! a network sees and back, `infer` runs the one-click pipeline, `train` makes weights, `catalog` lists models.
 
+pub mod bench;
 pub mod catalog;
 pub mod checkpoint;
 pub mod device;

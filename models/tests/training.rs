@@ -5,7 +5,9 @@
 use std::cell::Cell;
 use std::path::Path;
 
+use hilum_core::io::raster;
 use hilum_core::job::Observer;
+use hilum_core::volume::Voxels;
 use hilum_models::checkpoint::{FloatFormat, StateDict};
 use hilum_models::device;
 use hilum_models::train::{Recipe, RunSummary, TrainError, train};
@@ -13,12 +15,9 @@ use hilum_models::train::{Recipe, RunSummary, TrainError, train};
 const RECIPE: &str = r#"
 name = "test"
 arch = "lesion_net"
-channels = ["image", "relative", "positive", "negative", "previous"]
-size = 16
 steps = 12
 batch = 2
 learning_rate = 0.003
-refine_share = 0.5
 seed = 7
 validate_every = 6
 ema = 0.9
@@ -28,16 +27,22 @@ in_channels = 5
 features = [4, 8]
 div = true
 
-[stage]
-kind = "fine"
-margin = 1.5
-min_side_mm = 32.0
-
 [schedule]
 kind = "cosine"
 warm_up = 0.1
 
-[[data]]
+[task]
+kind = "click"
+channels = ["image", "relative", "positive", "negative", "previous"]
+size = 16
+refine_share = 0.5
+
+[task.stage]
+kind = "fine"
+margin = 1.5
+min_side_mm = 32.0
+
+[[task.data]]
 kind = "scenes"
 weight = 1.0
 "#;
@@ -126,4 +131,94 @@ fn trained_weights_survive_half_precision() {
     let rounded = load(&half).forward(x).unwrap();
     let difference: f32 = (full - rounded).abs().max().into_scalar();
     assert!(difference < 0.02, "{difference}");
+}
+
+/// Labels two regions of pictures, of which one source shows only the first, against an adversary.
+const DENSE_RECIPE: &str = r#"
+name = "pictures"
+arch = "unet_2d"
+steps = 8
+batch = 2
+learning_rate = 0.003
+seed = 7
+validate_every = 4
+ema = 0.9
+
+[config]
+img_ch = 3
+output_ch = 2
+widths = [2, 4, 4, 4, 4]
+
+[schedule]
+kind = "cosine"
+warm_up = 0.1
+
+[task]
+kind = "dense"
+patch = [1, 64, 64]
+regions = [{ name = "disc", label = 1 }, { name = "core", label = 2, within = "disc" }]
+framing = { kind = "patches", foreground = 0.5 }
+input = { color = true, normalize = { kind = "image" }, scale = { kind = "keep" } }
+augment = { rotation_degrees = 90.0, scale = 1.2, flips = [0, 1], intensity = 1.0 }
+adversary = { weight = 0.1, learning_rate = 0.001, width = 4 }
+
+[[task.data]]
+images = "both"
+image_suffix = ".png"
+mask_suffix = "_mask.png"
+regions = { disc = { values = [1, 2] }, core = { values = [2] } }
+weight = 1.0
+
+[[task.data]]
+images = "disc"
+image_suffix = ".png"
+mask_suffix = "_mask.png"
+regions = { disc = { values = [1, 2] } }
+weight = 1.0
+"#;
+
+/// Pictures of a disc with a bright core, and their masks.
+fn write_pictures(folder: &Path) {
+    const SIZE: usize = 72;
+    std::fs::create_dir(folder).unwrap();
+    for nth in 0..5usize {
+        let center = 28.0 + 4.0 * nth as f64;
+        let distance = |i: usize| ((i % SIZE) as f64 - center).hypot((i / SIZE) as f64 - 36.0);
+        let label = |i: usize| u16::from(distance(i) < 20.0) + u16::from(distance(i) < 8.0);
+        let color = |i: usize| {
+            let value = 40 + 80 * label(i) as u8;
+            [value, value / 2, (i % 17) as u8]
+        };
+        let pixels: Vec<[u8; 3]> = (0..SIZE * SIZE).map(color).collect();
+        let labels: Vec<u16> = (0..SIZE * SIZE).map(label).collect();
+        let path = |end: &str| folder.join(format!("{nth}{end}"));
+        raster::save(&path(".png"), &Voxels::Rgb8(pixels), [SIZE, SIZE]).unwrap();
+        raster::save_labels(&path("_mask.png"), &labels, [SIZE, SIZE]).unwrap();
+    }
+}
+
+#[test]
+fn a_network_for_pictures_learns_against_an_adversary_and_goes_on_where_it_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["both", "disc"] {
+        write_pictures(&home.path().join(name));
+    }
+    let path = home.path().join("recipe.toml");
+    std::fs::write(&path, DENSE_RECIPE).unwrap();
+    let recipe = Recipe::read(&path).unwrap();
+    let (whole, broken) = (home.path().join("whole"), home.path().join("broken"));
+    let summary = run(&recipe, &whole, &()).unwrap();
+    // The last fifth of each folder validates: both regions of one picture, one of the other.
+    let names: Vec<&str> = summary.best.cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["4/disc", "4/core", "4/disc"]);
+    let stopped = run(&recipe, &broken, &CancelAfter(Cell::new(6)));
+    assert!(matches!(stopped, Err(TrainError::Cancelled(_))));
+    run(&recipe, &broken, &()).unwrap();
+    for file in ["last.safetensors", "teacher.safetensors"] {
+        let read = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
+        assert!(read(&whole) == read(&broken), "{file} of a continued run differs");
+    }
+    let unknown = DENSE_RECIPE.replace("within = \"disc\"", "within = \"dsic\"");
+    std::fs::write(&path, unknown).unwrap();
+    assert!(Recipe::read(&path).unwrap_err().to_string().contains("dsic"));
 }

@@ -13,11 +13,17 @@ use hilum::app::{HilumApp, Services};
 use hilum::command::{Action, ViewAction};
 use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox, ModelInfo};
 use hilum::state::{AppState, Dialog, EngineState, Session, ViewId};
-use hilum::testing::{growing_engine, oblique_volume};
+use hilum::testing::{disc_labeller, growing_engine, oblique_volume};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::io::nifti::{open_labels, save_volume};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
+use hilum_models::catalog::{AxisOrder, Import, import};
+use hilum_models::device;
+use hilum_models::nets::AnyNetwork;
 use hilum_models::train::recipe::Stage;
+
+#[path = "window/eye.rs"]
+mod eye;
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
@@ -28,7 +34,7 @@ struct Answers(PathBuf);
 impl Dialogs for Answers {
     fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         let name = match &ask {
-            Ask::SaveMask { name, .. } => name.clone(),
+            Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::ImportMask => String::new(),
         };
         inbox.send(JobEvent::Chosen(ask, Some(self.0.join(name))));
@@ -124,9 +130,11 @@ impl Window<'_> {
 fn services(folder: &Path) -> Services {
     Services {
         engine: growing_engine(),
+        labeller: disc_labeller(),
         dialogs: Box::new(Answers(folder.to_owned())),
         project_folder: Some(folder.join("unsaved")),
-        models_folder: None,
+        photo_folder: Some(folder.join("photographs")),
+        models_folder: Some(folder.join("models")),
     }
 }
 
@@ -378,4 +386,32 @@ fn the_model_browser_shows_cards_and_lets_another_model_answer_clicks() {
     window.harness.get_by_label(&format!("Card of {id}")).click();
     window.harness.run_ok();
     assert!(window.harness.query_all_by_label("Limits").next().is_some(), "the card is shown");
+}
+
+#[test]
+fn an_imported_model_stands_in_the_browser() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, device) = (folder.path().join("theirs.safetensors"), device::cpu().device);
+    let config = serde_json::json!({"in_channels": 2, "features": [4, 6]});
+    let network = AnyNetwork::seeded("lesion_net", config.clone(), 3, &device).unwrap();
+    network.write_reference_checkpoint(&file).unwrap();
+    let request = Import {
+        file: &file,
+        arch: "lesion_net",
+        config,
+        axes: AxisOrder::Zyx,
+        id: "their-model",
+        licence: Some("CC0-1.0"),
+        replace: false,
+    };
+    import(&request, &folder.path().join("models"), &device).unwrap();
+    let mut window = Window::open(folder.path(), Vec::new());
+    window.until("models are listed", |state| !state.models.is_empty());
+    window.press(CTRL, Key::M);
+    window.harness.get_by_label("their-model");
+    window.harness.get_by_label("no task assigned · yours");
+    window.harness.get_by_label("Imported from theirs.safetensors");
+    window.harness.get_by_label("Card of their-model").click();
+    window.harness.run_ok();
+    assert!(window.harness.query_all_by_label("CC0-1.0").next().is_some(), "the card is shown");
 }

@@ -9,6 +9,7 @@ use nalgebra::Point3;
 
 use super::HilumApp;
 use crate::command::{SegmentAction, UiCommand};
+use crate::jobs::photo::{CUP, RIM};
 use crate::state::{BRUSH_RANGE_MM, Severity, Tool, ViewId};
 
 /// One press of a brush key.
@@ -31,6 +32,7 @@ impl HilumApp {
             C::ToolPoint => self.take_tool(Tool::Point),
             C::ToolBrush => self.take_tool(Tool::Brush),
             C::ToolEraser => self.take_tool(Tool::Eraser),
+            C::ToolEllipse => self.take_tool(Tool::Ellipse),
             C::ToggleSign => self.state.negative = !self.state.negative,
             C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
             C::BrushSmaller => self.scale_brush(1.0 / BRUSH_STEP),
@@ -40,6 +42,10 @@ impl HilumApp {
     }
 
     fn take_tool(&mut self, tool: Tool) {
+        if let Some(photo) = self.state.session.as_mut().and_then(|session| session.photo.as_mut()) {
+            photo.drag = None;
+            photo.reading = None;
+        }
         if self.state.session.as_ref().is_some_and(|session| session.document.is_stroking()) {
             self.edit(EditCommand::EndStroke);
         }
@@ -104,11 +110,7 @@ impl HilumApp {
     }
 
     fn start_stroke(&mut self, view: ViewId, at: WorldPoint) {
-        let tool = match self.state.tool {
-            Tool::Brush => StrokeTool::Brush,
-            Tool::Eraser => StrokeTool::Eraser,
-            Tool::Navigate | Tool::Point => return,
-        };
+        let Some(tool) = self.stroke_tool() else { return };
         let radius_mm = f64::from(self.state.settings.brush_radius_mm);
         let ball = self.state.settings.ball;
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
@@ -121,6 +123,29 @@ impl HilumApp {
         };
         if self.edit(EditCommand::BeginStroke { tool, shape, radius_mm }).is_some() {
             self.move_stroke(at);
+        }
+    }
+
+    /// What brush and eraser do. In an eye the cup stays inside its disc: it grows over the rim only, and what is
+    /// erased of it becomes rim.
+    fn stroke_tool(&mut self) -> Option<StrokeTool> {
+        let document = &self.state.editable()?.document;
+        let active = document.table().active();
+        let in_eye = self.state.eye().is_some();
+        let has_disc = document.labels().count(RIM) + document.labels().count(CUP) > 0;
+        if in_eye && active == CUP && !has_disc {
+            let text = "Paint the disc first (label Disc rim); the cup lies inside it";
+            self.state.messages.say(Severity::Info, text);
+            return None;
+        }
+        match (self.state.tool, active) {
+            (Tool::Brush, CUP) if in_eye => Some(StrokeTool::Relabel { from: RIM, to: CUP }),
+            (Tool::Eraser, CUP) if in_eye => Some(StrokeTool::Relabel { from: CUP, to: RIM }),
+            // Where there is no disc there is no cup.
+            (Tool::Eraser, RIM) if in_eye => Some(StrokeTool::EraseAll),
+            (Tool::Brush, _) => Some(StrokeTool::Brush),
+            (Tool::Eraser, _) => Some(StrokeTool::Eraser),
+            (Tool::Navigate | Tool::Point | Tool::Ellipse, _) => None,
         }
     }
 

@@ -1,15 +1,16 @@
 //! Taking in what threads answer. An answer that nobody waits for any more is dropped.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hilum_core::document::EditCommand;
 use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::Action;
+use crate::command::{Action, PhotoAction};
 use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent};
-use crate::state::{Dialog, EngineState, SeriesChoice, Severity};
+use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
 impl HilumApp {
     pub(super) fn take_in(&mut self, ctx: &egui::Context, event: Event) {
@@ -32,6 +33,8 @@ impl HilumApp {
             Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
             Ask::ImportMask => Action::ImportMask(path),
             Ask::SaveMask { .. } => Action::SaveTo(path),
+            Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
+            Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
         });
     }
 
@@ -54,6 +57,9 @@ impl HilumApp {
         {
             session.running = None;
         }
+        if let Some(session) = &mut self.state.session {
+            session.labelling.retain(|running| Some(running.request) != request);
+        }
     }
 
     fn take_in_io(&mut self, ctx: &egui::Context, event: IoEvent) {
@@ -69,15 +75,34 @@ impl HilumApp {
                 self.state.opening = None;
                 self.state.dialog = Dialog::Series(SeriesChoice { path, series });
             }
-            IoEvent::Opened { request, path, opened } if self.is_opening(request) => {
-                self.show_opened(path.as_deref(), *opened);
+            IoEvent::Opened { request, path, opened, photo } if self.is_opening(request) => {
+                let photo = photo.map(|photo| *photo);
+                let found = Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo };
+                self.show_opened(path.as_deref(), found);
             }
+            IoEvent::Pictures { request, pictures, notes } if self.is_opening(request) => {
+                self.take_pictures(pictures, &notes);
+            }
+            IoEvent::Prefetched { request, found } => {
+                let found = found.map(|found| {
+                    let (opened, photo) = *found;
+                    Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo }
+                });
+                self.take_prefetched(request, found);
+            }
+            IoEvent::Enhanced { session, how, volume } => self.take_enhanced(session, how, volume),
+            IoEvent::NotKept { session, why } => self.photo_not_kept(session, why),
+            IoEvent::Written { path, error: None } => {
+                self.state.messages.say(Severity::Info, format!("Written: {}", path.display()));
+            }
+            IoEvent::Written { error: Some(error), .. } => self.state.messages.error(error),
             IoEvent::OpenFailed { request, error } if self.is_opening(request) => {
                 self.state.opening = None;
                 if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
                     self.state.session = None;
                 }
                 if let Some(error) = error {
+                    self.picture_failed(&error);
                     self.state.messages.error(error);
                 }
             }
@@ -100,7 +125,11 @@ impl HilumApp {
         }
         match labels {
             Ok(labels) => {
-                let command = EditCommand::ReplaceLabels { name: "Import mask".into(), labels: *labels };
+                let command = EditCommand::ReplaceLabels {
+                    name: "Import mask".into(),
+                    labels: *labels,
+                    names: Vec::new(),
+                };
                 if self.edit(command).is_some() {
                     self.state.messages.say(Severity::Info, "The mask was imported");
                 }
@@ -138,8 +167,14 @@ impl HilumApp {
     fn take_in_infer(&mut self, event: InferEvent) {
         match event {
             InferEvent::Devices(devices) => self.state.devices = devices,
-            InferEvent::Models(Ok(models)) => self.state.models = models,
-            InferEvent::Models(Err(why)) => self.state.messages.say(Severity::Warning, why),
+            InferEvent::Models(models) => {
+                self.state.models_known = true;
+                match models {
+                    Ok(models) => self.state.models = models,
+                    Err(why) => self.state.messages.say(Severity::Warning, why),
+                }
+            }
+            InferEvent::BrokenModel(why) => self.state.messages.say(Severity::Warning, why),
             InferEvent::Loading => self.state.engine = EngineState::Loading,
             InferEvent::Ready { device, model, warm_up_secs } => {
                 self.state.engine = EngineState::Ready { device, model, warm_up_secs };
@@ -150,8 +185,15 @@ impl HilumApp {
                 if let Some(running) = running.filter(|running| running.request == request) {
                     running.what = what;
                     running.share = share;
+                    return;
+                }
+                let labelling = self.state.session.iter_mut().flat_map(|session| &mut session.labelling);
+                if let Some(running) = labelling.into_iter().find(|running| running.request == request) {
+                    running.what = what;
+                    running.share = share;
                 }
             }
+            InferEvent::Labelled { request, result } => self.take_labels(request, result),
             InferEvent::Segmented { request, result } => self.show_answer(request, result),
         }
     }

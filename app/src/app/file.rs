@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use egui::ViewportCommand;
 use hilum_core::document::Document;
+use hilum_core::io::Warning;
 use hilum_core::io::nifti::LabelName;
-use hilum_core::io::{Opened, Warning};
 use hilum_core::job::CancelToken;
 use hilum_core::volume::Volume;
 
 use super::HilumApp;
 use crate::command::UiCommand;
 use crate::jobs::{Ask, InferRequest, IoRequest, SaveRequest};
-use crate::state::{Dialog, Guarded, Opening, Session, Severity, Tool};
+use crate::state::{Dialog, Found, Guarded, Opening, Photo, Session, Severity, Tool};
 
 impl HilumApp {
     pub(super) fn run_file(&mut self, ctx: &egui::Context, command: UiCommand) {
@@ -43,6 +43,12 @@ impl HilumApp {
         let parent = first.parent().map(Path::to_owned);
         let together = paths.len() > 1 && paths.iter().all(|path| path.parent() == parent.as_deref());
         let is_dicom = matches!(hilum_core::io::probe(&first), Ok(hilum_core::io::FileKind::Dicom));
+        let is_picture =
+            |path: &PathBuf| matches!(hilum_core::io::probe(path), Ok(hilum_core::io::FileKind::Raster));
+        if paths.len() > 1 && paths.iter().all(is_picture) {
+            self.actions.send(crate::command::Action::OpenPictures(paths));
+            return;
+        }
         let path = match parent {
             Some(folder) if together && is_dicom => folder,
             _ => {
@@ -78,12 +84,31 @@ impl HilumApp {
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Guarded::CloseImage => self.close_image(),
-            Guarded::Open { path: Some(path), series_uid } => self.start_opening(path, series_uid),
-            Guarded::Open { path: None, .. } => self.start_sample(),
+            Guarded::Open { path: Some(path), series_uid } => {
+                self.leave_pictures();
+                self.open_path(path, series_uid);
+            }
+            Guarded::Open { path: None, .. } => {
+                self.leave_pictures();
+                self.start_sample();
+            }
+            Guarded::OpenPictures(paths) => {
+                self.leave_pictures();
+                let (request, _) = self.begin("pictures".into());
+                self.ask_io(IoRequest::Pictures { request, paths, store: self.photo_store.clone() });
+            }
+            Guarded::Picture(at) => self.show_picture(at),
         }
     }
 
+    /// What was made of the open picture is kept, and the others are no longer looked at.
+    fn leave_pictures(&mut self) {
+        self.keep_photo(None);
+        self.state.album = None;
+    }
+
     fn close_image(&mut self) {
+        self.leave_pictures();
         self.cancel();
         self.detach();
         self.state.session = None;
@@ -101,10 +126,12 @@ impl HilumApp {
         (request, cancel)
     }
 
-    fn start_opening(&mut self, path: PathBuf, series_uid: Option<String>) {
+    /// Starts to open a file or folder.
+    pub(super) fn open_path(&mut self, path: PathBuf, series_uid: Option<String>) {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (request, cancel) = self.begin(name);
-        self.ask_io(IoRequest::Open { request, path, series_uid, cancel });
+        let store = self.photo_store.clone();
+        self.ask_io(IoRequest::Open { request, path, series_uid, store, cancel });
     }
 
     fn start_sample(&mut self) {
@@ -138,15 +165,22 @@ impl HilumApp {
         self.replace_session(Session::new(id, document, Vec::new(), true));
     }
 
-    pub(super) fn show_opened(&mut self, path: Option<&Path>, opened: Opened) {
+    pub(super) fn show_opened(&mut self, path: Option<&Path>, found: Found) {
         self.state.opening = None;
-        if let Some(path) = path {
+        if let Some(path) = path.filter(|_| self.state.album.is_none()) {
             self.state.settings.remember(path);
         }
-        let Opened { volume, warnings } = opened;
+        let Found { volume, mut warnings, photo } = found;
+        if photo.is_some() {
+            // A ratio needs no scale, and photographs have none.
+            warnings.retain(|warning| *warning != Warning::NoSpacing);
+        }
         self.announce(&warnings);
-        let id = self.number();
-        let mut session = Session::new(id, Document::new(Arc::new(volume)), warnings, false);
+        self.keep_photo(None);
+        let mut session = match photo {
+            Some(photo) => self.photo_session(volume, path, photo, warnings),
+            None => Session::new(self.number(), Document::new(volume), warnings, false),
+        };
         self.detach();
         self.attach(&mut session);
         if session.can_segment() {
@@ -167,8 +201,12 @@ impl HilumApp {
     }
 
     fn replace_session(&mut self, session: Session) {
-        if let Some(running) = self.state.session.as_mut().and_then(|old| old.running.take()) {
-            running.cancel.cancel();
+        if let Some(old) = &mut self.state.session {
+            old.stop_asking();
+        }
+        let is_eye = session.photo.as_ref().is_some_and(Photo::is_eye);
+        if self.state.tool == Tool::Ellipse && !is_eye {
+            self.state.tool = Tool::Navigate;
         }
         if !session.can_edit() || (self.state.tool == Tool::Point && !session.can_segment()) {
             self.state.tool = Tool::Navigate;
@@ -185,8 +223,8 @@ impl HilumApp {
             }
             self.state.messages.say(Severity::Info, "Opening was cancelled");
         }
-        if let Some(running) = self.state.session.as_mut().and_then(|session| session.running.take()) {
-            running.cancel.cancel();
+        if let Some(session) = &mut self.state.session {
+            session.stop_asking();
         }
     }
 

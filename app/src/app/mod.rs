@@ -3,9 +3,11 @@
 //! A frame: answers of threads are taken in ([`eframe::App::logic`]), keys become commands, panels draw the
 //! state and ask for actions, the actions are applied, and what changed goes to the graphics device.
 
+mod album;
 mod edit;
 mod events;
 mod file;
+mod photo;
 mod project;
 mod screen;
 mod segment;
@@ -22,8 +24,8 @@ use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Dialogs, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, ProjectRequest,
-    ProjectWorker, SystemDialogs, Worker, handle_io, network_engine,
+    Dialogs, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
+    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_io, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, Settings};
@@ -36,12 +38,16 @@ const SETTINGS_KEY: &str = "settings";
 
 /// What the window needs from outside; tests bring their own.
 pub struct Services {
-    /// Makes the network.
+    /// Makes the network that answers clicks.
     pub engine: EngineFactory,
+    /// Makes the networks that label images.
+    pub labeller: LabellerFactory,
     /// Asks for files.
     pub dialogs: Box<dyn Dialogs>,
     /// Where changes are kept for the case of a crash; without it they are not.
     pub project_folder: Option<PathBuf>,
+    /// Where outlines of photographs are kept; without it they are saved like other masks.
+    pub photo_folder: Option<PathBuf>,
     /// The user's own models.
     pub models_folder: Option<PathBuf>,
 }
@@ -53,8 +59,10 @@ impl Default for Services {
         let models_folder = crate::cli::models_folder();
         Self {
             engine: network_engine(models_folder.clone()),
+            labeller: network_labeller(models_folder.clone()),
             dialogs: Box::new(SystemDialogs),
             project_folder: below("unsaved"),
+            photo_folder: below("photographs"),
             models_folder,
         }
     }
@@ -71,6 +79,8 @@ pub struct HilumApp {
     project: Worker<ProjectRequest>,
     left_behind: Option<(u64, State)>,
     kept_at_secs: f64,
+    photo_store: Option<PathBuf>,
+    photo_kept_at_secs: f64,
     inbox: Inbox,
     events: Receiver<Event>,
     dialogs: Box<dyn Dialogs>,
@@ -100,9 +110,9 @@ impl HilumApp {
         let (for_io, for_infer, for_project) = (inbox.clone(), inbox.clone(), inbox.clone());
         let io = Worker::spawn("io", inbox.clone(), move || move |request| handle_io(request, &for_io))
             .context("cannot start the thread that reads files")?;
-        let (engine, models) = (services.engine, services.models_folder);
+        let (engine, labeller, models) = (services.engine, services.labeller, services.models_folder);
         let infer = Worker::spawn("infer", inbox.clone(), move || {
-            let mut worker = InferWorker::new(engine, models, for_infer);
+            let mut worker = InferWorker::new(engine, labeller, models, for_infer);
             move |request| worker.handle(request)
         })
         .context("cannot start the thread of the network")?;
@@ -122,6 +132,8 @@ impl HilumApp {
             project,
             left_behind: None,
             kept_at_secs: 0.0,
+            photo_store: services.photo_folder,
+            photo_kept_at_secs: 0.0,
             inbox,
             events,
             dialogs: services.dialogs,
@@ -162,6 +174,8 @@ impl HilumApp {
             Action::Open { path, series_uid } => {
                 self.guard(ctx, Guarded::Open { path: Some(path), series_uid })
             }
+            Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
+            Action::Photo(action) => self.photo(ctx, action),
             Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
@@ -221,7 +235,7 @@ impl HilumApp {
             C::LargerText => self.scale_text(1.1),
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
-            _ if self.run_view(command) => {}
+            _ if self.run_view(command) || self.run_photo(ctx, command) => {}
             _ => self.run_edit(command),
         }
     }
@@ -280,6 +294,10 @@ impl eframe::App for HilumApp {
             self.guard(ctx, Guarded::Quit);
         }
         self.measure_when_quiet();
+        self.outline_when_due();
+        self.prefetch();
+        self.read_photo();
+        self.keep_photo_when_quiet(ctx);
         self.keep_changes(ctx);
     }
 
@@ -290,6 +308,7 @@ impl eframe::App for HilumApp {
         if matches!(self.state.dialog, Dialog::None) {
             self.run_pressed(&ctx);
         }
+        self.read_photo();
         self.screen.sync(&mut self.state);
         let context = ViewContext { state: &self.state, actions: &self.actions, cpu: &self.cpu };
         panels::show(ui, context);
@@ -305,6 +324,7 @@ impl eframe::App for HilumApp {
     }
 
     fn on_exit(&mut self) {
+        self.keep_photo(None);
         self.finish_project();
     }
 
@@ -323,6 +343,7 @@ impl HilumApp {
             if !matches!(self.state.dialog, Dialog::None) {
                 return;
             }
+            let command = self.as_flip(command);
             self.apply(ctx, command.into());
             ctx.request_repaint();
         }

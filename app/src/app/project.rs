@@ -7,7 +7,7 @@ use std::time::Duration;
 use hilum_core::document::{Document, State};
 
 use super::HilumApp;
-use crate::jobs::{ProjectEvent, ProjectRequest};
+use crate::jobs::{IoRequest, ProjectEvent, ProjectRequest};
 use crate::state::{Dialog, Session, Severity};
 
 /// Changes wait at most this long before they are handed to the thread that writes.
@@ -90,11 +90,15 @@ impl HilumApp {
         self.project.ask(ProjectRequest::Discard).ok();
     }
 
-    /// Waits for the thread that writes before the program ends.
+    /// Waits for the threads that write before the program ends.
     pub(super) fn finish_project(&mut self) {
         self.detach();
-        let (sender, done) = sync_channel(1);
-        if self.project.ask(ProjectRequest::Flush(sender)).is_ok() {
+        let (sender, done) = sync_channel(2);
+        let waiting = [
+            self.io.ask(IoRequest::Flush(sender.clone())).is_ok(),
+            self.project.ask(ProjectRequest::Flush(sender)).is_ok(),
+        ];
+        for _ in waiting.into_iter().filter(|is_asked| *is_asked) {
             done.recv_timeout(LAST_WRITE).ok();
         }
     }

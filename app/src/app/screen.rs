@@ -53,15 +53,15 @@ impl Screen {
         };
         let dirty = std::mem::take(&mut session.dirty);
         let is_new = self.seen != Some(session.id);
-        if !is_new && dirty.labels.is_empty() && !dirty.preview && !dirty.colors {
+        if !is_new && dirty.labels.is_empty() && !dirty.preview && !dirty.colors && !dirty.image {
             return;
         }
         let mut locked = render_state.renderer.write();
         let Some(renderer) = locked.callback_resources.get_mut::<SliceRenderer>() else { return };
-        if is_new {
+        if is_new || (dirty.image && state.graphics.is_some()) {
             self.seen = Some(session.id);
             state.graphics = None;
-            if let Err(error) = renderer.set_volume(session.volume()) {
+            if let Err(error) = renderer.set_volume(session.seen()) {
                 state.messages.say(Severity::Warning, error.to_string());
                 return;
             }

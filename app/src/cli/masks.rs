@@ -24,6 +24,11 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// Labels without names.
+    pub fn new(labels: Vec<u16>, grid: Grid, has_physical_spacing: bool, warnings: Vec<Warning>) -> Self {
+        Self { labels, grid, has_physical_spacing, warnings, names: Vec::new() }
+    }
+
     /// Opens a mask. An image that holds only 0 and 255 is binary and gets label 1; other grey values are labels.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         match io::probe(path)? {
@@ -62,13 +67,7 @@ impl Mask {
         if labels.iter().all(|v| matches!(v, 0 | 255)) {
             labels.iter_mut().for_each(|v| *v = u16::from(*v == 255));
         }
-        Ok(Self {
-            labels,
-            grid: *volume.grid(),
-            has_physical_spacing: volume.meta().has_physical_spacing,
-            warnings: opened.warnings,
-            names: Vec::new(),
-        })
+        Ok(Self::new(labels, *volume.grid(), volume.meta().has_physical_spacing, opened.warnings))
     }
 
     /// The labels with at least one voxel, ascending.

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+pub(crate) mod cdr;
 mod compare;
 mod convert;
 mod doctor;
@@ -62,6 +63,8 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Measure the objects of a mask.
     Measure(measure::Measure),
+    /// Read the cup-to-disc ratio and the rim off a photograph of the fundus.
+    Cdr(cdr::Cdr),
     /// List, show or verify models.
     #[command(subcommand)]
     Models(models::Models),
@@ -121,6 +124,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Segment(command)) => command.run(&console),
         Some(Command::Evaluate(command)) => command.run(&console),
         Some(Command::Measure(command)) => command.run(&console),
+        Some(Command::Cdr(command)) => command.run(&console),
         Some(Command::Models(command)) => command.run(&console),
         Some(Command::Net(command)) => command.run(&console),
         Some(Command::Simulate(command)) => command.run(&console),

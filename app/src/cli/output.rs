@@ -40,7 +40,9 @@ impl Console {
             }
             None => models_folder(),
         };
-        Ok(Catalog::new(folder.as_deref())?)
+        let catalog = Catalog::new(folder.as_deref())?;
+        catalog.problems().iter().for_each(|problem| self.warn(problem));
+        Ok(catalog)
     }
 
     /// Where models are added, which need not exist yet.

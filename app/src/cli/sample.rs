@@ -1,5 +1,7 @@
 //! `hilum sample`.
 
+mod pictures;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -16,6 +18,10 @@ use super::output::{Console, Report, by, table};
 pub enum Sample {
     /// A CT of a trunk with six lesions.
     Ct(SampleCt),
+    /// Photographs of the fundus with disc, cup, vessels and field of view.
+    Fundus(pictures::SampleFundus),
+    /// Sections of the kidney in several classes.
+    Histology(pictures::SampleHistology),
 }
 
 impl Sample {
@@ -23,6 +29,8 @@ impl Sample {
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         match self {
             Self::Ct(command) => command.run(console),
+            Self::Fundus(command) => command.run(console),
+            Self::Histology(command) => command.run(console),
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use hilum_core::measure::{Summary, percentile_of_sorted, summarize};
 use hilum_models::device::DeviceChoice;
 use hilum_models::infer::{OneClick, SimulatedClick, simulate_clicks};
-use hilum_models::train::dataset::{Case, Dataset};
+use hilum_models::train::click::dataset::{Case, Dataset};
 use hilum_models::train::recipe::DataSource;
 use serde::{Deserialize, Serialize};
 

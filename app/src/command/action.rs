@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use egui::Vec2;
+use hilum_core::fundus::{Enhancement, Laterality};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::label::LookChange;
 use hilum_models::infer::DeviceChoice;
 
 use super::UiCommand;
-use crate::state::{Settings, ViewId};
+use crate::state::{DiscPart, Handle, Settings, ViewId};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,6 +87,29 @@ pub enum SegmentAction {
     Remove(u16),
 }
 
+/// Work on a flat picture. Places are pixels of the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PhotoAction {
+    /// It is this eye.
+    Eye(Laterality),
+    /// See it this way.
+    Enhance(Enhancement),
+    /// Grab an ellipse.
+    Grab(DiscPart, Handle),
+    /// Drag it there.
+    Drag([f64; 2]),
+    /// Let it go.
+    Drop,
+    /// Look at a picture of the album.
+    Show(usize),
+    /// Label the image with this model.
+    LabelWith(String),
+    /// Write the table there.
+    ExportTable(PathBuf),
+    /// Write the page there.
+    SavePage(PathBuf),
+}
+
 /// Everything widgets can ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -98,6 +122,10 @@ pub enum Action {
         /// Series Instance UID.
         series_uid: Option<String>,
     },
+    /// Look at several pictures one after the other.
+    OpenPictures(Vec<PathBuf>),
+    /// Work on a flat picture.
+    Photo(PhotoAction),
     /// Take the labels of this file over.
     ImportMask(PathBuf),
     /// Save the mask there.
@@ -141,6 +169,12 @@ impl From<ViewAction> for Action {
 impl From<SegmentAction> for Action {
     fn from(action: SegmentAction) -> Self {
         Self::Segment(action)
+    }
+}
+
+impl From<PhotoAction> for Action {
+    fn from(action: PhotoAction) -> Self {
+        Self::Photo(action)
     }
 }
 

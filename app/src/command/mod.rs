@@ -7,7 +7,7 @@
 mod action;
 mod table;
 
-pub use action::{Action, Actions, Preset, SegmentAction, ViewAction};
+pub use action::{Action, Actions, PhotoAction, Preset, SegmentAction, ViewAction};
 pub use table::Description;
 
 use egui::KeyboardShortcut;
@@ -43,6 +43,8 @@ pub enum UiCommand {
     ToolBrush,
     /// Erase.
     ToolEraser,
+    /// Drag the ellipses of disc and cup.
+    ToolEllipse,
     /// Switch between points that belong to the object and points that do not.
     ToggleSign,
     /// Switch between disc and ball.
@@ -109,6 +111,28 @@ pub enum UiCommand {
     AddLabel,
     /// Erase all voxels of the active label.
     ClearLabel,
+    /// Let the network outline disc and cup.
+    OutlineDisc,
+    /// Let the network find vessels.
+    OutlineVessels,
+    /// Measure disc and cup in a picture that does not look like a fundus.
+    MeasureAnyway,
+    /// It is the other eye.
+    SwitchEye,
+    /// The next way to see a photograph.
+    NextEnhancement,
+    /// The disc large.
+    ZoomToDisc,
+    /// A person has looked and agrees.
+    MarkReviewed,
+    /// The picture before.
+    PreviousPicture,
+    /// The picture after.
+    NextPicture,
+    /// Write the table of results.
+    ExportTable,
+    /// Write the page of a patient.
+    SavePage,
     /// What is unusual about the image.
     ShowWarnings,
     /// The command palette.
@@ -131,7 +155,7 @@ pub enum UiCommand {
 
 impl UiCommand {
     /// Every command in the order of the palette.
-    pub const ALL: [Self; 56] = {
+    pub const ALL: [Self; 68] = {
         use UiCommand::*;
         [
             OpenFile,
@@ -148,6 +172,7 @@ impl UiCommand {
             ToolPoint,
             ToolBrush,
             ToolEraser,
+            ToolEllipse,
             ToggleSign,
             ToggleBall,
             BrushSmaller,
@@ -181,6 +206,17 @@ impl UiCommand {
             NextLabel,
             AddLabel,
             ClearLabel,
+            OutlineDisc,
+            OutlineVessels,
+            MeasureAnyway,
+            SwitchEye,
+            NextEnhancement,
+            ZoomToDisc,
+            MarkReviewed,
+            PreviousPicture,
+            NextPicture,
+            ExportTable,
+            SavePage,
             ShowWarnings,
             Palette,
             Shortcuts,

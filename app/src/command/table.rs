@@ -38,7 +38,11 @@ const fn row(text: &'static str, tooltip: &'static str, keys: &'static [Keyboard
 impl UiCommand {
     /// Name, tool-tip and keys.
     pub fn description(self) -> Description {
-        self.file_or_edit().or_else(|| self.tool()).or_else(|| self.view()).unwrap_or_else(|| self.other())
+        self.file_or_edit()
+            .or_else(|| self.tool())
+            .or_else(|| self.view())
+            .or_else(|| self.photo())
+            .unwrap_or_else(|| self.other())
     }
 
     fn file_or_edit(self) -> Option<Description> {
@@ -48,9 +52,11 @@ impl UiCommand {
                 "Open an image: NIfTI, DICOM, PNG, JPEG, TIFF or BMP",
                 const { &[ctrl(Key::O)] },
             ),
-            Self::OpenFolder => {
-                row("Open folder…", "Open a folder of DICOM files", const { &[ctrl_shift(Key::O)] })
-            }
+            Self::OpenFolder => row(
+                "Open folder…",
+                "Open a folder of DICOM files or of photographs",
+                const { &[ctrl_shift(Key::O)] },
+            ),
             Self::OpenSample => {
                 row("Open sample case", "Open a synthetic CT with lesions to try the tools on", &[])
             }
@@ -93,6 +99,11 @@ impl UiCommand {
             }
             Self::ToolBrush => row("Brush", "Paint the active label", const { &[key(Key::B)] }),
             Self::ToolEraser => row("Eraser", "Erase the active label", const { &[key(Key::E)] }),
+            Self::ToolEllipse => row(
+                "Ellipse",
+                "Drag the ellipses of disc and cup by their middle and the ends of their axes",
+                const { &[key(Key::O)] },
+            ),
             Self::ToggleSign => row(
                 "Toggle point sign",
                 "Switch between points inside (+) and outside (−) the lesion",
@@ -188,6 +199,51 @@ impl UiCommand {
                 "Move the crosshair to the middle of the active label",
                 const { &[key(Key::C)] },
             ),
+            _ => return None,
+        })
+    }
+
+    fn photo(self) -> Option<Description> {
+        Some(match self {
+            Self::OutlineDisc => row(
+                "Outline disc and cup",
+                "Let the network outline disc and cup; the old outlines can be undone back",
+                const { &[key(Key::A)] },
+            ),
+            Self::OutlineVessels => {
+                row("Outline vessels", "Let the network find the vessels", const { &[shift(Key::A)] })
+            }
+            Self::MeasureAnyway => row(
+                "Measure as fundus anyway",
+                "Measure disc and cup although the picture does not look like a fundus photograph",
+                &[],
+            ),
+            Self::SwitchEye => row("Switch eye", "Say that it is the other eye", const { &[key(Key::S)] }),
+            Self::NextEnhancement => row(
+                "Next enhancement",
+                "Colour, green channel, local contrast of green, local contrast of colour",
+                const { &[key(Key::K)] },
+            ),
+            Self::ZoomToDisc => row("Zoom to disc", "Show the disc large", const { &[key(Key::F)] }),
+            Self::MarkReviewed => row(
+                "Mark reviewed",
+                "Say that you have looked and agree with the outlines",
+                const { &[key(Key::M)] },
+            ),
+            Self::PreviousPicture => row(
+                "Previous picture",
+                "The picture before in the folder; also the left arrow",
+                const { &[shift(Key::N)] },
+            ),
+            Self::NextPicture => row(
+                "Next picture",
+                "The picture after in the folder; also the right arrow",
+                const { &[key(Key::N)] },
+            ),
+            Self::ExportTable => row("Export table…", "Write the figures of all pictures as a CSV file", &[]),
+            Self::SavePage => {
+                row("Save page…", "Write a page for the record as PDF, both eyes of the patient", &[])
+            }
             _ => return None,
         })
     }

@@ -20,6 +20,16 @@ pub enum Ask {
         /// Folder to start in.
         folder: Option<PathBuf>,
     },
+    /// Where to write the table of results; the name proposed.
+    ExportTable {
+        /// File name.
+        name: String,
+    },
+    /// Where to write the page of a patient; the name proposed.
+    SavePage {
+        /// File name.
+        name: String,
+    },
 }
 
 /// Asks a person for paths. Tests answer in its place.
@@ -52,7 +62,15 @@ impl Dialogs for SystemDialogs {
             Ask::ImportMask => Box::pin(
                 dialog.set_title("Import mask").add_filter("NIfTI", &["nii", "gz", "hdr", "img"]).pick_file(),
             ),
-            Ask::OpenFolder => Box::pin(dialog.set_title("Open folder of DICOM files").pick_folder()),
+            Ask::OpenFolder => {
+                Box::pin(dialog.set_title("Open folder of DICOM files or photographs").pick_folder())
+            }
+            Ask::ExportTable { name } => Box::pin(
+                dialog.set_title("Export table").set_file_name(name).add_filter("CSV", &["csv"]).save_file(),
+            ),
+            Ask::SavePage { name } => Box::pin(
+                dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
+            ),
             Ask::SaveMask { name, folder } => {
                 let dialog =
                     dialog.set_title("Save mask").set_file_name(name).add_filter("NIfTI", &["nii.gz", "nii"]);

@@ -12,6 +12,12 @@ use hilum_models::infer::{
 
 use super::{Event, Inbox, Numbered, panic_text};
 
+mod label;
+
+pub use label::{
+    LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels, network_labeller,
+};
+
 /// What turns clicks into masks. The window uses [`network_engine`]; tests of the window put their own here.
 pub trait Engine {
     /// Name of the device in use.
@@ -102,12 +108,14 @@ pub enum InferRequest {
         /// Stops it, before or while it runs.
         cancel: CancelToken,
     },
+    /// Label every pixel of an image.
+    Label(LabelRequest),
 }
 
 impl Numbered for InferRequest {
     fn number(&self) -> Option<u64> {
         match self {
-            Self::Segment { request, .. } => Some(*request),
+            Self::Segment { request, .. } | Self::Label(LabelRequest { request, .. }) => Some(*request),
             Self::ListDevices | Self::ListModels | Self::Prepare(_) => None,
         }
     }
@@ -120,6 +128,8 @@ pub enum InferEvent {
     Devices(Vec<DeviceInfo>),
     /// Models found; the error is for people.
     Models(Result<Vec<ModelInfo>, String>),
+    /// Why one of the user's models is left out, for people.
+    BrokenModel(String),
     /// The network is being loaded.
     Loading,
     /// It is ready.
@@ -154,6 +164,13 @@ pub enum InferEvent {
         /// The mask.
         result: Result<Box<ClickResult>, Option<String>>,
     },
+    /// The answer to a request for labels; the error is for people, `None` in it: cancelled.
+    Labelled {
+        /// Number of the request.
+        request: u64,
+        /// The labels.
+        result: Result<Box<LabelAnswer>, Option<String>>,
+    },
 }
 
 /// Owns the engine on the `infer` thread.
@@ -162,19 +179,27 @@ pub struct InferWorker {
     inbox: Inbox,
     models: Option<PathBuf>,
     loaded: Option<(EngineChoice, Box<dyn Engine>)>,
+    labeller_factory: LabellerFactory,
+    /// Used longest ago first.
+    labellers: Vec<(LabelChoice, Box<dyn Labeller>)>,
 }
 
 impl InferWorker {
     /// A worker that loads its engine when it is first needed.
-    pub fn new(factory: EngineFactory, models: Option<PathBuf>, inbox: Inbox) -> Self {
-        Self { factory, inbox, models, loaded: None }
+    pub fn new(
+        factory: EngineFactory,
+        labeller_factory: LabellerFactory,
+        models: Option<PathBuf>,
+        inbox: Inbox,
+    ) -> Self {
+        Self { factory, inbox, models, loaded: None, labeller_factory, labellers: Vec::new() }
     }
 
     /// Handles one request.
     pub fn handle(&mut self, request: InferRequest) {
         match request {
             InferRequest::ListDevices => self.tell(InferEvent::Devices(list_devices())),
-            InferRequest::ListModels => self.tell(InferEvent::Models(self.list_models())),
+            InferRequest::ListModels => self.list_models(),
             InferRequest::Prepare(choice) => {
                 if let Err(unusable) = self.prepare(choice) {
                     self.tell(unusable.into_event());
@@ -184,13 +209,19 @@ impl InferWorker {
                 let result = self.segment(request, engine, &what, cancel);
                 self.tell(InferEvent::Segmented { request, result });
             }
+            InferRequest::Label(asked) => self.label(asked),
         }
     }
 
-    fn list_models(&self) -> Result<Vec<ModelInfo>, String> {
-        let catalog = Catalog::new(self.models.as_deref()).map_err(|e| e.to_string())?;
+    /// A card that cannot be read hides its own model and no other.
+    fn list_models(&self) {
         let info = |model: &Model| ModelInfo { card: model.card.clone(), is_embedded: model.is_embedded() };
-        Ok(catalog.models().iter().map(info).collect())
+        let catalog = Catalog::new(self.models.as_deref());
+        let models = catalog.as_ref().map(|catalog| catalog.models().iter().map(info).collect());
+        self.tell(InferEvent::Models(models.map_err(ToString::to_string)));
+        for problem in catalog.iter().flat_map(Catalog::problems) {
+            self.tell(InferEvent::BrokenModel(problem.clone()));
+        }
     }
 
     fn tell(&self, event: InferEvent) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hilum_core::fundus::Enhancement;
 use hilum_core::geometry::Grid;
 use hilum_core::io::nifti::LabelName;
 use hilum_core::io::{FileKind, OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary};
@@ -13,6 +14,7 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
+use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{Event, Inbox, Numbered};
 use crate::state::Measurement;
 
@@ -62,9 +64,47 @@ pub enum IoRequest {
         path: PathBuf,
         /// A series of it.
         series_uid: Option<String>,
+        /// Where labels of pictures are kept.
+        store: Option<PathBuf>,
         /// Stops it.
         cancel: CancelToken,
     },
+    /// Look at several pictures one after the other.
+    Pictures {
+        /// Number of the request.
+        request: u64,
+        /// The pictures.
+        paths: Vec<PathBuf>,
+        /// Where their labels are kept.
+        store: Option<PathBuf>,
+    },
+    /// Open a picture before it is asked for.
+    Prefetch {
+        /// Number of the request.
+        request: u64,
+        /// The picture.
+        path: PathBuf,
+        /// Where its labels are kept.
+        store: Option<PathBuf>,
+        /// Stops it.
+        cancel: CancelToken,
+    },
+    /// Show a picture in another way.
+    Enhance(EnhanceRequest),
+    /// Write the table of results.
+    WriteTable {
+        /// Where to.
+        path: PathBuf,
+        /// Its rows.
+        rows: Vec<TableRow>,
+    },
+    /// Write the page of a patient.
+    WritePage(Box<PageRequest>),
+    /// Keep what was made of a picture. In the queue of what opens pictures, so that one that is opened again is as
+    /// it was left.
+    Keep(Box<KeepPhoto>),
+    /// Tells `sender` when everything before is done.
+    Flush(std::sync::mpsc::SyncSender<()>),
     /// Make the synthetic case.
     Sample {
         /// Number of the request.
@@ -86,8 +126,18 @@ pub enum IoRequest {
 impl Numbered for IoRequest {
     fn number(&self) -> Option<u64> {
         match self {
-            Self::Open { request, .. } | Self::Sample { request } => Some(*request),
-            Self::ImportMask { .. } | Self::Save(_) | Self::Measure(_) => None,
+            Self::Open { request, .. }
+            | Self::Sample { request }
+            | Self::Pictures { request, .. }
+            | Self::Prefetch { request, .. } => Some(*request),
+            Self::ImportMask { .. }
+            | Self::Save(_)
+            | Self::Measure(_)
+            | Self::Enhance(_)
+            | Self::WriteTable { .. }
+            | Self::WritePage(_)
+            | Self::Keep(_)
+            | Self::Flush(_) => None,
         }
     }
 }
@@ -128,6 +178,47 @@ pub enum IoEvent {
         path: Option<PathBuf>,
         /// Image and warnings.
         opened: Box<Opened>,
+        /// Of an image of one slice: what it tells.
+        photo: Option<Box<OpenedPhoto>>,
+    },
+    /// The folder holds pictures.
+    Pictures {
+        /// Number of the request.
+        request: u64,
+        /// The pictures with what is kept of them.
+        pictures: Vec<(PathBuf, Option<PhotoRecord>)>,
+        /// What cannot be used of what was kept, for people.
+        notes: Vec<String>,
+    },
+    /// A picture was opened before it was asked for; `None`: it cannot be, which is told when it is asked for.
+    Prefetched {
+        /// Number of the request.
+        request: u64,
+        /// Image and warnings, and what it tells.
+        found: Option<Box<(Opened, Option<OpenedPhoto>)>>,
+    },
+    /// A picture seen in another way.
+    Enhanced {
+        /// The image.
+        session: u64,
+        /// How.
+        how: Enhancement,
+        /// What it looks like.
+        volume: Option<Arc<Volume>>,
+    },
+    /// What was made of a picture cannot be kept.
+    NotKept {
+        /// The image.
+        session: u64,
+        /// Why, for people.
+        why: String,
+    },
+    /// Something that a person asked to be written was, or not.
+    Written {
+        /// Where to.
+        path: PathBuf,
+        /// Why not, for people.
+        error: Option<String>,
     },
     /// It cannot be opened; `None`: the person cancelled.
     OpenFailed {
@@ -166,8 +257,37 @@ pub enum IoEvent {
 /// Handles one request on the `io` thread.
 pub fn handle(request: IoRequest, inbox: &Inbox) {
     let event = match request {
-        IoRequest::Open { request, path, series_uid, cancel } => {
-            open(request, path, series_uid, cancel, inbox)
+        IoRequest::Open { request, path, series_uid, store, cancel } => {
+            let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
+            open(path, series_uid, store.as_deref(), &watcher)
+        }
+        IoRequest::Pictures { request, paths, store } => list_pictures(request, paths, store.as_deref()),
+        IoRequest::Prefetch { request, path, store, cancel } => {
+            prefetch(request, &path, store.as_deref(), &cancel)
+        }
+        IoRequest::Enhance(asked) => {
+            let volume = asked.run().map(Arc::new);
+            IoEvent::Enhanced { session: asked.session, how: asked.how, volume }
+        }
+        IoRequest::WriteTable { path, rows } => {
+            let error = photo::write_table(&path, &rows).err().map(|error| error.to_string());
+            IoEvent::Written { path, error }
+        }
+        IoRequest::Keep(photo) => match photo.write() {
+            Ok(()) => return,
+            Err(error) => {
+                let why = format!("The outlines are not kept: {error:#}");
+                IoEvent::NotKept { session: photo.session, why }
+            }
+        },
+        IoRequest::Flush(sender) => {
+            // Nobody may be waiting any more.
+            sender.send(()).ok();
+            return;
+        }
+        IoRequest::WritePage(asked) => {
+            let error = photo::write_page(&asked).err().map(|error| format!("{error:#}"));
+            IoEvent::Written { path: asked.path, error }
         }
         IoRequest::Sample { request } => sample(request),
         IoRequest::ImportMask { session, path } => IoEvent::MaskRead { session, labels: read_mask(&path) },
@@ -182,30 +302,59 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
     inbox.send(Event::Io(event));
 }
 
-fn open(
-    request: u64,
-    path: PathBuf,
-    series_uid: Option<String>,
-    cancel: CancelToken,
-    inbox: &Inbox,
-) -> IoEvent {
-    let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
+fn open(path: PathBuf, series_uid: Option<String>, store: Option<&Path>, watcher: &Watcher<'_>) -> IoEvent {
+    let request = watcher.request;
     let options = OpenOptions { series_uid, ..OpenOptions::default() };
-    match choose_or_open(&path, &options, &watcher) {
+    match choose_or_open(&path, &options, watcher) {
         Ok(Found::Series(series)) => IoEvent::Series { request, path, series },
-        Ok(Found::Image(opened)) => IoEvent::Opened { request, path: Some(path), opened },
+        Ok(Found::Pictures(paths)) => list_pictures(request, paths, store),
+        Ok(Found::Image(opened)) => {
+            let photo = OpenedPhoto::of(&opened.volume, Some(&path), store).map(Box::new);
+            IoEvent::Opened { request, path: Some(path), opened, photo }
+        }
         Err(OpenError::Cancelled(_)) => IoEvent::OpenFailed { request, error: None },
         Err(error) => IoEvent::OpenFailed { request, error: Some(error.to_string()) },
     }
 }
 
+fn list_pictures(request: u64, paths: Vec<PathBuf>, store: Option<&Path>) -> IoEvent {
+    let mut notes = Vec::new();
+    let mut with_record = |path: PathBuf| {
+        let found = store.map_or(Ok(None), |store| photo::record(store, &path));
+        let record = found.unwrap_or_else(|error| {
+            notes.push(format!("{error:#}"));
+            None
+        });
+        (path, record)
+    };
+    let pictures = paths.into_iter().map(&mut with_record).collect();
+    IoEvent::Pictures { request, pictures, notes }
+}
+
+fn prefetch(request: u64, path: &Path, store: Option<&Path>, cancel: &CancelToken) -> IoEvent {
+    let opened = match cancel.is_cancelled() {
+        true => None,
+        false => hilum_core::io::open(path, &OpenOptions::default(), &()).ok(),
+    };
+    let found = opened.map(|opened| {
+        let photo = OpenedPhoto::of(&opened.volume, Some(path), store);
+        Box::new((opened, photo))
+    });
+    IoEvent::Prefetched { request, found }
+}
+
 enum Found {
     Series(Vec<SeriesSummary>),
+    Pictures(Vec<PathBuf>),
     Image(Box<Opened>),
 }
 
 fn choose_or_open(path: &Path, options: &OpenOptions, watcher: &Watcher<'_>) -> Result<Found, OpenError> {
     if options.series_uid.is_none() && hilum_core::io::probe(path)? == FileKind::Folder {
+        let pictures = photo::pictures(path);
+        if !pictures.is_empty() {
+            return Ok(Found::Pictures(pictures));
+        }
         let series = hilum_core::io::list_series(path, options, watcher)?;
         if series.len() > 1 {
             return Ok(Found::Series(series));
@@ -218,7 +367,7 @@ fn sample(request: u64) -> IoEvent {
     match ct_phantom(&CtPhantomOptions::default()) {
         Ok(phantom) => {
             let opened = Opened { volume: phantom.volume, warnings: Vec::new() };
-            IoEvent::Opened { request, path: None, opened: Box::new(opened) }
+            IoEvent::Opened { request, path: None, opened: Box::new(opened), photo: None }
         }
         Err(error) => IoEvent::OpenFailed { request, error: Some(error.to_string()) },
     }

@@ -6,6 +6,7 @@
 mod dialogs;
 mod infer;
 mod io;
+pub mod photo;
 mod project;
 
 use std::any::Any;
@@ -14,9 +15,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use infer::{
-    Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, ModelInfo, network_engine,
+    Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, LabelAnswer, LabelChoice,
+    LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
+pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
 
 use std::path::PathBuf;

@@ -74,10 +74,27 @@ fn row_buttons(ui: &mut Ui, context: Context<'_>, session: &Session, entry: &Lab
     if eye.on_hover_text("Show or hide the label").clicked() {
         context.actions.send(SegmentAction::Look(LookChange::Visible { id, visible: !entry.visible }));
     }
-    let ml = session.document.label_volume_ml(id);
-    if ml > 0.0 {
-        ui.label(RichText::new(super::result::millilitres(ml)).small().color(tokens.weak));
+    if let Some(size) = size_text(session, id) {
+        ui.label(RichText::new(size).small().color(tokens.weak));
     }
+}
+
+/// How large a label is: ml of a volume, mm² of a flat picture whose scale is known, else pixels.
+fn size_text(session: &Session, id: u16) -> Option<String> {
+    let count = session.document.labels().count(id);
+    let volume = session.volume();
+    if count == 0 {
+        return None;
+    }
+    Some(if !session.views.is_flat() {
+        super::result::millilitres(session.document.label_volume_ml(id))
+    } else if volume.meta().has_physical_spacing {
+        let [x, y, _] = volume.grid().spacing_mm();
+        let area = count as f64 * x * y;
+        if area >= 10.0 { format!("{area:.0} mm²") } else { format!("{area:.3} mm²") }
+    } else {
+        format!("{count} px")
+    })
 }
 
 /// Name and opacity of the label being edited.

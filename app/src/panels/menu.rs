@@ -3,7 +3,7 @@
 use egui::{Align, Button, Layout, MenuBar, RichText, Ui};
 
 use super::Context;
-use crate::command::{Action, UiCommand as C};
+use crate::command::{Action, PhotoAction, UiCommand as C};
 use crate::theme;
 
 const FILE: &[&[C]] = &[
@@ -21,10 +21,17 @@ const VIEW: &[&[C]] = &[
     &[C::ToggleTheme, C::LargerText, C::SmallerText],
 ];
 const TOOLS: &[&[C]] = &[
-    &[C::ToolNavigate, C::ToolPoint, C::ToolBrush, C::ToolEraser],
+    &[C::ToolNavigate, C::ToolPoint, C::ToolBrush, C::ToolEraser, C::ToolEllipse],
     &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger],
     &[C::Accept, C::Reject, C::Cancel],
     &[C::Models],
+];
+const EYE: &[&[C]] = &[
+    &[C::OutlineDisc, C::OutlineVessels, C::MeasureAnyway],
+    &[C::SwitchEye, C::MarkReviewed],
+    &[C::NextEnhancement, C::ZoomToDisc],
+    &[C::PreviousPicture, C::NextPicture],
+    &[C::ExportTable, C::SavePage],
 ];
 const HELP: &[&[C]] = &[&[C::Palette, C::Shortcuts], &[C::ShowWarnings], &[C::About]];
 
@@ -36,7 +43,14 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             ui.separator();
             groups(ui, context, &FILE[1..]);
         });
-        for (name, commands) in [("Edit", EDIT), ("View", VIEW), ("Tools", TOOLS), ("Help", HELP)] {
+        for (name, commands) in [("Edit", EDIT), ("View", VIEW)] {
+            ui.menu_button(name, |ui| groups(ui, context, commands));
+        }
+        ui.menu_button("Tools", |ui| {
+            groups(ui, context, TOOLS);
+            label_image(ui, context);
+        });
+        for (name, commands) in [("Eye", EYE), ("Help", HELP)] {
             ui.menu_button(name, |ui| groups(ui, context, commands));
         }
         title(ui, context);
@@ -80,6 +94,24 @@ fn text(context: Context<'_>, command: C) -> String {
         Some(step) => format!("{} “{step}”", command.text()),
         None => command.text().to_owned(),
     }
+}
+
+/// The models that label every pixel.
+fn label_image(ui: &mut Ui, context: Context<'_>) {
+    let models = || context.state.models.iter().filter_map(|model| Some((&model.card, model.card.dense()?)));
+    let is_possible = context.state.editable().is_some() && models().next().is_some();
+    ui.add_enabled_ui(is_possible, |ui| {
+        ui.menu_button("Label image", |ui| {
+            for (card, task) in models() {
+                let regions: Vec<&str> = task.regions.iter().map(|region| region.name.as_str()).collect();
+                let hint = format!("{}. Labels {}", card.title, regions.join(", "));
+                if ui.button(&card.id).on_hover_text(hint).clicked() {
+                    context.actions.send(PhotoAction::LabelWith(card.id.clone()));
+                    ui.close();
+                }
+            }
+        });
+    });
 }
 
 fn recent(ui: &mut Ui, context: Context<'_>) {

@@ -1,6 +1,8 @@
 //! Everything around the images. Panels read the state and ask for actions; they change nothing.
 
+mod album;
 mod dialogs;
+mod eye;
 mod history;
 mod labels;
 mod menu;
@@ -71,7 +73,16 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
 fn side_panel(ui: &mut Ui, context: Context<'_>) {
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
-        section(ui, "Lesion", |ui| result::show(ui, context));
+        let photo = context.state.session.as_ref().and_then(|session| session.photo.as_ref());
+        if let Some(photo) = photo {
+            let title = if photo.is_eye() { "Eye" } else { "Picture" };
+            section(ui, title, |ui| eye::show(ui, context));
+        }
+        if context.state.album.is_some() {
+            section(ui, "Pictures", |ui| album::show(ui, context));
+        }
+        let title = if photo.is_some() { "Tool" } else { "Lesion" };
+        section(ui, title, |ui| result::show(ui, context));
         section(ui, "Labels", |ui| labels::show(ui, context));
         section(ui, "Display", |ui| settings::display(ui, context));
         section(ui, "History", |ui| history::show(ui, context));

@@ -1,6 +1,7 @@
 //! The model browser: what there is, what it says of itself, and which one answers clicks.
 
 use egui::{CollapsingHeader, Grid, RichText, ScrollArea, Ui};
+use hilum_models::catalog::{ClickTask, Task};
 use hilum_models::train::recipe::Stage;
 
 use super::Context;
@@ -19,7 +20,10 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             context.actions.send(Action::Model(None));
         }
         ui.separator();
-        for model in &context.state.models {
+        let mut models: Vec<&ModelInfo> = context.state.models.iter().collect();
+        // A person's own models first.
+        models.sort_by_key(|model| model.is_embedded);
+        for model in models {
             ui.push_id(&model.card.id, |ui| entry(ui, context, model));
             ui.separator();
         }
@@ -62,10 +66,16 @@ fn entry(ui: &mut Ui, context: Context<'_>, model: &ModelInfo) {
 
 /// Place in the pipeline and origin.
 fn role(model: &ModelInfo) -> String {
-    let role = match model.card.click().map(|task| task.stage) {
-        Some(Stage::Coarse { .. }) => "one click, first stage",
-        Some(Stage::Fine { .. }) => "one click, second stage",
-        None => "no task assigned",
+    let role = match &model.card.task {
+        Task::Click(ClickTask { stage: Stage::Coarse { .. }, .. }) => "one click, first stage",
+        Task::Click(ClickTask { stage: Stage::Fine { .. }, .. }) => "one click, second stage",
+        Task::Dense(task) => match task.purpose.as_deref() {
+            Some("disc_cup") => "outlines optic disc and cup",
+            Some("disc") => "finds the optic disc",
+            Some("vessels") => "outlines retinal vessels",
+            _ => "labels images",
+        },
+        Task::Unassigned => "no task assigned",
     };
     format!("{role} · {}", if model.is_embedded { "inside the program" } else { "yours" })
 }

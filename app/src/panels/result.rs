@@ -15,14 +15,23 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
         return;
     }
     match context.state.tool {
+        Tool::Navigate if session.views.is_flat() => {
+            hint(ui, "Drag for window and level, right drag to zoom, middle drag to move the picture.")
+        }
         Tool::Navigate => {
             hint(ui, "Drag for window and level, wheel for slices, Shift to move the crosshair.")
         }
+        Tool::Ellipse => hint(
+            ui,
+            "Drag the middle or the ends of an axis. Where disc or cup is missing, drag a box around it.",
+        ),
         Tool::Point => point(ui, context, session),
-        Tool::Brush | Tool::Eraser => brush(ui, context),
+        Tool::Brush | Tool::Eraser => brush(ui, context, session),
     }
     proposal(ui, context, session);
-    measurement(ui, session);
+    if !session.views.is_flat() {
+        measurement(ui, session);
+    }
     if let Some(result) = &session.result {
         speed(ui, result);
     }
@@ -55,10 +64,12 @@ fn point(ui: &mut Ui, context: Context<'_>, session: &Session) {
     }
 }
 
-fn brush(ui: &mut Ui, context: Context<'_>) {
+fn brush(ui: &mut Ui, context: Context<'_>, session: &Session) {
     let tokens = theme::of(ui);
+    let unit = if session.volume().meta().has_physical_spacing { " mm" } else { " px" };
+    let shapes = if session.views.is_flat() { &[][..] } else { &[(false, "Disc"), (true, "Ball")][..] };
     ui.horizontal(|ui| {
-        for (ball, text) in [(false, "Disc"), (true, "Ball")] {
+        for &(ball, text) in shapes {
             let keys = C::ToggleBall.tooltip(ui.ctx());
             let on = context.state.settings.ball == ball;
             if ui.selectable_label(on, text).on_hover_text(keys).clicked() && !on {
@@ -70,7 +81,7 @@ fn brush(ui: &mut Ui, context: Context<'_>) {
         let caption = ui.label(RichText::new("Radius").color(tokens.weak));
         let mut radius = context.state.settings.brush_radius_mm;
         let slider =
-            Slider::new(&mut radius, BRUSH_RANGE_MM.0..=BRUSH_RANGE_MM.1).logarithmic(true).suffix(" mm");
+            Slider::new(&mut radius, BRUSH_RANGE_MM.0..=BRUSH_RANGE_MM.1).logarithmic(true).suffix(unit);
         if ui.add(slider).labelled_by(caption.id).changed() {
             context.actions.send(SegmentAction::BrushRadius(radius));
         }

@@ -1,6 +1,8 @@
 //! Everything the window shows. Widgets read it; only [`crate::app`] changes it.
 
+mod album;
 mod messages;
+mod photo;
 mod session;
 mod settings;
 mod views;
@@ -13,7 +15,9 @@ use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
 use crate::jobs::{EngineChoice, ModelInfo};
 
+pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use messages::{Message, Messages, Severity};
+pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use views::{ViewId, Views, auto_window};
@@ -32,6 +36,8 @@ pub enum Tool {
     Brush,
     /// Erasing.
     Eraser,
+    /// Dragging the ellipses of disc and cup.
+    Ellipse,
 }
 
 /// An image that is being opened.
@@ -101,6 +107,10 @@ pub enum Guarded {
         /// A series of it.
         series_uid: Option<String>,
     },
+    /// Looking at several pictures.
+    OpenPictures(Vec<PathBuf>),
+    /// Looking at another picture of the album.
+    Picture(usize),
 }
 
 /// What is known about the network.
@@ -145,6 +155,10 @@ pub struct AppState {
     pub devices: Vec<DeviceInfo>,
     /// Models found; empty until they were looked for.
     pub models: Vec<ModelInfo>,
+    /// Models were looked for.
+    pub models_known: bool,
+    /// The pictures that are looked at one after the other.
+    pub album: Option<Album>,
     /// The network.
     pub engine: EngineState,
     /// A mask is being written.
@@ -159,6 +173,19 @@ impl AppState {
     /// The open image, if it is complete and may be edited.
     pub fn editable(&self) -> Option<&Session> {
         self.session.as_ref().filter(|session| session.can_edit())
+    }
+
+    /// The open picture, if disc and cup are measured on it.
+    pub fn eye(&self) -> Option<&Photo> {
+        self.editable()?.photo.as_ref().filter(|photo| photo.is_eye())
+    }
+
+    /// The model for a purpose of the program: one of the user's own before one inside the program.
+    pub fn model_for(&self, purpose: &str) -> Option<&ModelInfo> {
+        let fits = |model: &&ModelInfo| {
+            model.card.dense().is_some_and(|task| task.purpose.as_deref() == Some(purpose))
+        };
+        self.models.iter().filter(fits).min_by_key(|model| model.is_embedded)
     }
 
     /// The device asked for.
@@ -185,7 +212,28 @@ impl AppState {
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),
             C::Accept => has_preview,
             C::Reject => has_preview || has_points,
-            C::Cancel => self.opening.is_some() || session.is_some_and(|s| s.running.is_some()),
+            C::Cancel => {
+                self.opening.is_some()
+                    || session.is_some_and(|s| s.running.is_some() || !s.labelling.is_empty())
+            }
+            C::NextPicture => self.album.as_ref().is_some_and(|album| album.neighbour(true).is_some()),
+            C::PreviousPicture => self.album.as_ref().is_some_and(|album| album.neighbour(false).is_some()),
+            C::OutlineDisc => self.eye().is_some() && self.model_for("disc_cup").is_some(),
+            C::OutlineVessels => self.eye().is_some() && self.model_for("vessels").is_some(),
+            C::MarkReviewed => editable.is_some_and(|s| {
+                s.photo
+                    .as_ref()
+                    .is_some_and(|photo| photo.is_eye() && photo.figures().is_some_and(|r| r.disc.is_ok()))
+            }),
+            C::ZoomToDisc | C::SavePage => {
+                self.eye().and_then(Photo::figures).is_some_and(|reading| reading.disc.is_ok())
+            }
+            C::ExportTable => self.album.is_some() || self.eye().is_some(),
+            C::SwitchEye | C::ToolEllipse => self.eye().is_some(),
+            C::NextEnhancement => {
+                session.is_some_and(|s| s.photo.is_some() && Photo::can_enhance(s.volume()))
+            }
+            C::MeasureAnyway => editable.is_some_and(|s| s.photo.as_ref().is_some_and(|p| !p.is_eye())),
             C::ToolPoint | C::ToggleSign => editable.is_some_and(Session::can_segment),
             C::ToolBrush | C::ToolEraser | C::ToggleBall | C::BrushSmaller | C::BrushLarger => {
                 editable.is_some()
@@ -221,6 +269,7 @@ impl AppState {
             C::ToolPoint => self.tool == Tool::Point,
             C::ToolBrush => self.tool == Tool::Brush,
             C::ToolEraser => self.tool == Tool::Eraser,
+            C::ToolEllipse => self.tool == Tool::Ellipse,
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,

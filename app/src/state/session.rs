@@ -13,7 +13,7 @@ use hilum_core::prompt::Prompts;
 use hilum_core::volume::Volume;
 use hilum_models::infer::ClickResult;
 
-use super::Views;
+use super::{Photo, RunningLabels, Views};
 
 /// Proposals remembered, so that going back in the history needs no network.
 const KEPT_PROPOSALS: usize = 16;
@@ -59,6 +59,8 @@ pub struct Dirty {
     pub preview: bool,
     /// Colours or visibility changed.
     pub colors: bool,
+    /// The picture is seen in another way.
+    pub image: bool,
 }
 
 /// An open image.
@@ -90,6 +92,10 @@ pub struct Session {
     pub stroke_at: Option<WorldPoint>,
     /// All labels are drawn.
     pub show_mask: bool,
+    /// Questions for labels that are under way.
+    pub labelling: Vec<RunningLabels>,
+    /// What is known of a flat picture.
+    pub photo: Option<Photo>,
     /// What the renderer has not seen yet.
     pub dirty: Dirty,
     proposals: Vec<(Prompts, ClickResult)>,
@@ -114,14 +120,21 @@ impl Session {
             labels_revision: 0,
             stroke_at: None,
             show_mask: true,
-            dirty: Dirty { labels: full, preview: true, colors: true },
+            labelling: Vec::new(),
+            photo: None,
+            dirty: Dirty { labels: full, preview: true, colors: true, image: false },
             proposals: Vec::new(),
         }
     }
 
     /// Goes on with another document of the same image.
     pub fn replace_document(&mut self, document: Document) {
-        self.dirty = Dirty { labels: document.image().grid().full_box(), preview: true, colors: true };
+        let labels = document.image().grid().full_box();
+        self.dirty = Dirty { labels, preview: true, colors: true, image: self.dirty.image };
+        if let Some(photo) = &mut self.photo {
+            photo.forget_marks();
+            photo.drag = None;
+        }
         self.document = document;
         self.labels_revision += 1;
         self.measurement = None;
@@ -131,6 +144,27 @@ impl Session {
     /// The image.
     pub fn volume(&self) -> &Arc<Volume> {
         self.document.image()
+    }
+
+    /// The image as it is seen.
+    pub fn seen(&self) -> &Arc<Volume> {
+        self.photo.as_ref().and_then(Photo::seen).unwrap_or_else(|| self.volume())
+    }
+
+    /// Draws the whole image again.
+    pub fn redraw(&mut self) {
+        let labels = self.volume().grid().full_box();
+        self.dirty = Dirty { labels, preview: true, colors: true, image: true };
+    }
+
+    /// Stops every question to a network.
+    pub fn stop_asking(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.cancel.cancel();
+        }
+        for running in self.labelling.drain(..) {
+            running.cancel.cancel();
+        }
     }
 
     /// Whether one-click segmentation works on this image.
@@ -145,7 +179,8 @@ impl Session {
 
     /// Whether something would be lost if the image were closed.
     pub fn has_unsaved_work(&self) -> bool {
-        !self.is_glimpse && self.document.is_modified_since_save()
+        let is_kept = self.photo.as_ref().is_some_and(|photo| photo.is_kept);
+        !self.is_glimpse && !is_kept && self.document.is_modified_since_save()
     }
 
     /// Notes what the renderer must draw again.

@@ -46,8 +46,18 @@ impl ViewId {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Framing {
     center: WorldPoint,
-    /// `None`: the whole image fits.
-    mm_per_point: Option<f64>,
+    zoom: Zoom,
+}
+
+/// How large a view shows things.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Zoom {
+    /// The whole image fits.
+    Fit,
+    /// A square of so many mm fits.
+    Square(f64),
+    /// So many mm a point.
+    MmPerPoint(f64),
 }
 
 /// Share of a view that a fitted image leaves free.
@@ -82,7 +92,7 @@ impl Views {
         let grid = volume.grid();
         let middle =
             grid.voxel_at_world(grid.center_world()).map_or(grid.center_world(), |v| grid.world_of(v));
-        let framing = Framing { center: grid.center_world(), mm_per_point: None };
+        let framing = Framing { center: grid.center_world(), zoom: Zoom::Fit };
         let flat_axes = grid.is_flat().then(|| ScreenAxes::of_flat(volume));
         let (center, width) = first_window(volume);
         Self {
@@ -120,7 +130,11 @@ impl Views {
             rect,
             center: framing.center + axes.into * depth,
             axes,
-            mm_per_point: framing.mm_per_point.unwrap_or_else(|| fit(volume, &axes, rect.size())),
+            mm_per_point: match framing.zoom {
+                Zoom::Fit => fit(volume, &axes, rect.size()),
+                Zoom::Square(side_mm) => side_mm / f64::from(rect.size().min_elem().max(1.0)),
+                Zoom::MmPerPoint(mm) => mm,
+            },
         }
     }
 
@@ -128,7 +142,7 @@ impl Views {
     pub fn pan(&mut self, volume: &Volume, view: ViewId, delta: Vec2, size: Vec2) {
         let shown = self.slice_view(volume, view, Rect::from_min_size(egui::Pos2::ZERO, size));
         let framing = &mut self.framing[view.index()];
-        framing.mm_per_point = Some(shown.mm_per_point);
+        framing.zoom = Zoom::MmPerPoint(shown.mm_per_point);
         framing.center -= shown.world_from_screen_delta(delta);
     }
 
@@ -141,13 +155,18 @@ impl Views {
         let zoomed = SliceView { mm_per_point: target, ..shown };
         let shift = shown.world_from_screen_delta(offset) - zoomed.world_from_screen_delta(offset);
         let framing = &mut self.framing[view.index()];
-        framing.mm_per_point = Some(target);
+        framing.zoom = Zoom::MmPerPoint(target);
         framing.center += shift;
+    }
+
+    /// Shows a square of a side in mm around a place in a view.
+    pub fn look_at(&mut self, view: ViewId, center: WorldPoint, side_mm: f64) {
+        self.framing[view.index()] = Framing { center, zoom: Zoom::Square(side_mm.max(1e-6)) };
     }
 
     /// Fits the image to all views again.
     pub fn reset(&mut self, volume: &Volume) {
-        self.framing = [Framing { center: volume.grid().center_world(), mm_per_point: None }; 3];
+        self.framing = [Framing { center: volume.grid().center_world(), zoom: Zoom::Fit }; 3];
     }
 
     /// Moves the crosshair to the voxel at a world position; positions outside are pulled to the border.

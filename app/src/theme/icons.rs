@@ -15,6 +15,8 @@ pub enum Icon {
     Brush,
     /// An eraser.
     Eraser,
+    /// A round outline in another one, with handles.
+    Ellipse,
     /// An arrow turning left.
     Undo,
     /// An arrow turning right.
@@ -65,6 +67,11 @@ pub fn paint_icon(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             pen.circle(11., 13., 5.5);
             pen.lines(&[&[(11., 3.5), (11., 9.)], &[(11., 17.), (11., 22.5)], &[(1.5, 13.), (7., 13.)]]);
             pen.lines(&[&[(15., 13.), (20.5, 13.)], &[(16., 5.), (22., 5.)], &[(19., 2.), (19., 8.)]]);
+        }
+        Icon::Ellipse => {
+            pen.circle(12., 12., 8.);
+            pen.circle(12., 12., 3.5);
+            [4., 20.].into_iter().for_each(|y| pen.circle(12., y, 1.4));
         }
         Icon::Brush => {
             pen.lines(&[&[(20.5, 3.5), (11.5, 12.5)], &[(18., 2.5), (9.5, 11.), (13., 14.5), (21.5, 6.)]]);

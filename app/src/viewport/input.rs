@@ -2,7 +2,7 @@
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 
-use super::{SliceView, ViewContext};
+use super::{SliceView, ViewContext, ellipse};
 use crate::command::{SegmentAction, UiCommand, ViewAction};
 use crate::state::{Session, Tool, ViewId};
 
@@ -29,6 +29,9 @@ pub(super) fn handle(
         context.actions.send(ViewAction::Maximise(view));
     } else if response.clicked() {
         click(ui, context, shown, response);
+    }
+    if context.state.tool == Tool::Ellipse && session.can_edit() {
+        ellipse::handle(ui, context, session, shown, response);
     }
     if matches!(context.state.tool, Tool::Brush | Tool::Eraser) && session.can_edit() {
         stroke(ui, context, session, view, shown, response);
@@ -88,7 +91,7 @@ fn click(ui: &Ui, context: ViewContext<'_>, shown: &SliceView, response: &Respon
             let positive = context.state.negative == opposite;
             context.actions.send(SegmentAction::Click { at, positive });
         }
-        Tool::Brush | Tool::Eraser => {}
+        Tool::Brush | Tool::Eraser | Tool::Ellipse => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! The views: geometry, mouse, and what is drawn over the image.
 
+mod ellipse;
 mod input;
 mod overlay;
 mod slice_bar;

@@ -5,7 +5,7 @@ use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::volume::Voxels;
 use nalgebra::Vector3;
 
-use super::{SliceView, slice_bar, slice_step_mm};
+use super::{SliceView, ellipse, slice_bar, slice_step_mm};
 use crate::state::{AppState, Session, Tool, ViewId};
 use crate::theme::on_image;
 
@@ -41,6 +41,9 @@ pub(super) fn paint(
     if view == session.views.active && !session.views.is_flat() && session.views.single.is_none() {
         let color = on_image::PLANES[view.index()].gamma_multiply(0.7);
         painter.hline(shown.rect.x_range(), shown.rect.top() + 0.5, Stroke::new(2.0, color));
+    }
+    if state.tool == Tool::Ellipse {
+        ellipse::paint(painter, session, shown, response);
     }
     cursor(painter, state, shown, response);
 }
@@ -230,6 +233,7 @@ fn cursor(painter: &Painter, state: &AppState, shown: &SliceView, response: &Res
     let ctx = painter.ctx();
     match state.tool {
         Tool::Navigate => ctx.set_cursor_icon(CursorIcon::Default),
+        Tool::Ellipse => {}
         Tool::Point => {
             ctx.set_cursor_icon(CursorIcon::Crosshair);
             let swapped = ctx.input(|i| i.modifiers.alt || i.modifiers.command);

@@ -7,12 +7,13 @@ use egui::{
     Color32, EventFilter, Id, Rect, Response, Role, Sense, TextureHandle, TextureOptions, Ui, WidgetInfo,
     pos2,
 };
+use hilum_core::fundus::Enhancement;
 use hilum_core::geometry::VoxelBox;
 
 use super::{SliceView, VoxelFromPixel, input, overlay, slice_bar};
 use crate::command::Actions;
 use crate::render::{CpuScene, LabelColors, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu};
-use crate::state::{AppState, Session, ViewId};
+use crate::state::{AppState, Photo, Session, ViewId};
 use crate::theme::on_image;
 
 /// Everything a view reads, and where it asks for changes.
@@ -89,7 +90,7 @@ pub fn label_colors(session: &Session) -> LabelColors {
 }
 
 fn paint_image(ui: &Ui, context: ViewContext<'_>, session: &Session, view: ViewId, shown: &SliceView) {
-    let volume = session.volume();
+    let volume = session.seen();
     let look = look(context.state, session);
     let preview = session.document.preview().map(|mask| mask.region());
     if context.state.graphics.is_some() {
@@ -112,6 +113,7 @@ struct CpuKey {
     look: SliceLook,
     labels_revision: u64,
     document_revision: u64,
+    seen_as: Option<Enhancement>,
 }
 
 /// Slices drawn by the CPU, kept until something changes.
@@ -140,6 +142,7 @@ impl CpuSlices {
             look,
             labels_revision: session.labels_revision,
             document_revision: session.document.revision(),
+            seen_as: session.photo.as_ref().map(Photo::seen_as),
         };
         let slot = &mut self.slices[view.index()];
         if slot.as_ref().is_none_or(|(old, _)| *old != key) {
@@ -148,7 +151,7 @@ impl CpuSlices {
             let preview_at = |voxel| mask.is_some_and(|mask| mask.contains(voxel));
             let label_at = |voxel| labels.value(voxel);
             let scene = CpuScene {
-                volume: session.volume(),
+                volume: session.seen(),
                 label_at: &label_at,
                 preview_at: preview.is_some().then_some(&preview_at),
                 colors: &label_colors(session),

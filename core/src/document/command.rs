@@ -19,6 +19,13 @@ pub enum StrokeTool {
     Eraser,
     /// Takes any label that is not locked from voxels.
     EraseAll,
+    /// Gives voxels of one label another one; everything else stays, so that a part never leaves its whole.
+    Relabel {
+        /// Label of the voxels that change.
+        from: u16,
+        /// The label they get.
+        to: u16,
+    },
 }
 
 impl StrokeTool {
@@ -28,6 +35,7 @@ impl StrokeTool {
             Self::Brush => "Brush",
             Self::Eraser => "Eraser",
             Self::EraseAll => "Erase all labels",
+            Self::Relabel { .. } => "Relabel",
         }
     }
 }
@@ -83,6 +91,8 @@ pub enum EditCommand {
         name: String,
         /// The new labels, on the image's grid.
         labels: LabelMap,
+        /// What labels are called. A label that has voxels already keeps its name.
+        names: Vec<(u16, String)>,
     },
     /// Adds a label with the next free number and colour and makes it active. Step "Add label".
     AddLabel {

@@ -42,6 +42,18 @@ impl Document {
         Self::with(image, state)
     }
 
+    /// An image with labels made earlier and their names; its history begins here.
+    ///
+    /// # Errors
+    /// [`EditError::Grid`] if the labels lie on another grid.
+    pub fn starting_with(image: Arc<Volume>, table: LabelTable, labels: LabelMap) -> Result<Self, EditError> {
+        let (found, expected) = (*labels.grid(), *image.grid());
+        if !found.matches(&expected) {
+            return Err(EditError::Grid { found: found.dims(), expected: expected.dims() });
+        }
+        Ok(Self::with(image, State::starting_with(table, labels)))
+    }
+
     /// An image with the labels and the history of a project. A stroke that was being made when the program
     /// ended becomes a step.
     ///

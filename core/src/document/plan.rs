@@ -46,7 +46,7 @@ impl Document {
             EditCommand::RejectPreview => self.reject_preview(),
             EditCommand::BeginStroke { tool, shape, radius_mm } => self.begin_stroke(tool, shape, radius_mm),
             EditCommand::WriteMask { name, mask, label } => self.write_mask(name, &mask, label),
-            EditCommand::ReplaceLabels { name, labels } => self.replace_labels(name, &labels),
+            EditCommand::ReplaceLabels { name, labels, names } => self.replace_labels(name, &labels, &names),
             EditCommand::AddLabel { name } => self.add_label(name.as_deref()),
             EditCommand::RemoveLabel(id) => self.remove_label(id),
             EditCommand::RenameLabel { id, name } => {
@@ -144,15 +144,30 @@ impl Document {
         self.commit(Commit::of(name, Delta::Labels(patch)))
     }
 
-    fn replace_labels(&mut self, name: String, labels: &LabelMap) -> Result<Effects, EditError> {
+    fn replace_labels(
+        &mut self,
+        name: String,
+        labels: &LabelMap,
+        names: &[(u16, String)],
+    ) -> Result<Effects, EditError> {
         let grid = *self.image().grid();
         if !grid.matches(labels.grid()) {
             return Err(EditError::Grid { found: labels.grid().dims(), expected: grid.dims() });
         }
         let rule = OverwriteRule { draw_over: DrawOver::Everywhere, locked: self.table().locked() };
         let patch = LabelPatch::replace_box(self.labels(), grid.full_box(), labels.voxels(), &rule)?;
-        let added = self.table().adding_missing(&labels.used_labels());
-        let mut deltas: Vec<Delta> = added.into_iter().map(Delta::Table).collect();
+        let mut table = self.table().clone();
+        let mut changes = table.adding_missing(&labels.used_labels());
+        for change in &changes {
+            table.apply(change)?;
+        }
+        for (id, called) in names.iter().filter(|(id, _)| table.get(*id).is_some()) {
+            let change = table.renaming(*id, called)?;
+            if self.labels().count(*id) == 0 && !change.is_idle() {
+                changes.push(change);
+            }
+        }
+        let mut deltas: Vec<Delta> = changes.into_iter().map(Delta::Table).collect();
         if !patch.is_empty() {
             deltas.push(Delta::Labels(patch));
         }
@@ -209,12 +224,26 @@ impl Document {
             return Err(EditError::Plane);
         }
         let (active, mut rule) = (self.table().active(), self.rule());
-        let label = if tool == StrokeTool::Brush { active } else { BACKGROUND };
-        if tool != StrokeTool::EraseAll {
-            self.check_unlocked(active)?;
-        }
-        if tool == StrokeTool::Eraser {
-            rule.draw_over = DrawOver::Label(active);
+        let label = match tool {
+            StrokeTool::Brush => active,
+            StrokeTool::Relabel { to, .. } => to,
+            StrokeTool::Eraser | StrokeTool::EraseAll => BACKGROUND,
+        };
+        match tool {
+            StrokeTool::Brush => self.check_unlocked(active)?,
+            StrokeTool::Eraser => {
+                self.check_unlocked(active)?;
+                rule.draw_over = DrawOver::Label(active);
+            }
+            StrokeTool::Relabel { from, to } => {
+                self.check_unlocked(from)?;
+                self.check_unlocked(to)?;
+                if to != BACKGROUND && self.table().get(to).is_none() {
+                    return Err(crate::label::TableError::Unknown { id: to }.into());
+                }
+                rule.draw_over = DrawOver::Label(from);
+            }
+            StrokeTool::EraseAll => {}
         }
         self.stroke = Some(Stroke { tool, shape, radius_mm, label, rule });
         Ok(Effects::default())

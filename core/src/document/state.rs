@@ -117,6 +117,18 @@ impl State {
         }
     }
 
+    /// Labels made earlier, with their names and without history.
+    pub(super) fn starting_with(table: LabelTable, labels: LabelMap) -> Self {
+        Self {
+            labels: Arc::new(labels),
+            table,
+            prompts: Prompts::default(),
+            history: History::default(),
+            stroke: None,
+            exported: History::default().state(),
+        }
+    }
+
     /// The label map; cheap to hold on to.
     pub fn labels(&self) -> &Arc<LabelMap> {
         &self.labels

@@ -153,12 +153,14 @@ fn imports_add_the_labels_that_the_table_lacks() {
     let mut voxels = vec![0; 210];
     (voxels[3], voxels[9]) = (1, 40);
     let labels = LabelMap::from_voxels(*doc.image().grid(), voxels).unwrap();
-    doc.apply(EditCommand::ReplaceLabels { name: "Import mask".to_owned(), labels }).unwrap();
+    doc.apply(EditCommand::ReplaceLabels { name: "Import mask".to_owned(), labels, names: Vec::new() })
+        .unwrap();
     assert_eq!(doc.table().get(40).map(|entry| entry.name.as_str()), Some("Label 40"));
     assert_eq!((names(&doc).len(), doc.labels().count(40)), (1, 1));
     let other = Grid::from_spacing(DIMS, [0.8, 1.0, 3.0]).unwrap();
     let labels = LabelMap::new(other);
-    let refused = doc.apply(EditCommand::ReplaceLabels { name: String::new(), labels }).unwrap_err();
+    let refused =
+        doc.apply(EditCommand::ReplaceLabels { name: String::new(), labels, names: Vec::new() }).unwrap_err();
     assert!(matches!(refused, EditError::Grid { .. }));
 }
 

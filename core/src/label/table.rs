@@ -169,6 +169,12 @@ impl Default for LabelTable {
 }
 
 impl LabelTable {
+    /// A table of these labels, the first of them active; `None` without labels, or if a number is 0 or used twice.
+    pub fn new(entries: Vec<LabelEntry>) -> Option<Self> {
+        let active = entries.first()?.id;
+        Some(Self { entries, active }).filter(Self::is_consistent)
+    }
+
     /// All entries in the order of the list.
     pub fn entries(&self) -> &[LabelEntry] {
         &self.entries

@@ -3,7 +3,9 @@
 //! Masks are `[z, y, x]` arrays of `bool` on a [`Grid`](crate::geometry::Grid); lengths come back in mm, volumes
 //! in ml, positions in voxel coordinates `(x, y, z)` or LPS mm.
 
+mod auc;
 mod bootstrap;
+pub mod cdr;
 pub mod distance;
 mod overlap;
 mod percentile;
@@ -12,6 +14,7 @@ mod statistics;
 mod surface_distance;
 mod volume;
 
+pub use auc::roc_auc;
 pub use bootstrap::{Summary, summarize};
 pub use overlap::Confusion;
 pub use percentile::percentile_of_sorted;

@@ -1,9 +1,11 @@
-//! A synthetic CT of a trunk with lesions whose outlines are known: for people without images of their own,
-//! for the case that the window opens with, and for tests.
+//! Synthetic images whose truth is known: a CT of a trunk with lesions, a photograph of the fundus, a section of
+//! the kidney; for people without images of their own, for the case that the window opens with, and for tests.
 //!
 //! Organs and lesions are closed shapes in patient space, so that the same patient can be scanned on any grid.
 
 mod anatomy;
+mod fundus;
+mod histology;
 mod lesions;
 mod shape;
 
@@ -13,6 +15,8 @@ use serde::Serialize;
 use crate::geometry::{Affine, Grid, GridError, VoxelBox};
 use crate::random::SplitMix;
 use crate::volume::{ImageMeta, Modality, Volume, Voxels};
+pub use fundus::{FundusAnatomy, FundusPhantom, FundusPhantomOptions, fundus_phantom};
+pub use histology::{HISTOLOGY_CLASSES, HistologyPhantom, HistologyPhantomOptions, Stain, histology_phantom};
 use shape::Shape;
 
 /// Which patient, scanned how.

@@ -7,6 +7,7 @@ mod voxels;
 use std::sync::OnceLock;
 
 pub use meta::{ImageMeta, Modality, Source};
+pub(crate) use voxels::luma;
 pub use voxels::{Voxels, VoxelsError};
 
 use crate::geometry::{Grid, VoxelBox};

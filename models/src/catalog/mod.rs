@@ -12,7 +12,7 @@ use crate::checkpoint::StateDict;
 use crate::nets::{AnyNetwork, NetError};
 use crate::train::recipe::Stage;
 
-pub use card::{Card, ClickTask, Task};
+pub use card::{Around, AxisOrder, Card, ClickTask, DenseTask, Region, Task};
 pub use import::{Import, ImportError, Imported, import};
 
 struct EmbeddedModel {
@@ -95,6 +95,7 @@ enum Weights {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     models: Vec<Model>,
+    problems: Vec<String>,
 }
 
 impl Catalog {
@@ -102,19 +103,30 @@ impl Catalog {
     /// `weights.safetensors`), if there is one. A user's model hides an embedded one of the same identity.
     ///
     /// # Errors
-    /// [`CatalogError`] naming the card that cannot be read.
+    /// [`CatalogError`] if a card inside the program is broken; for the user's see [`Catalog::problems`].
     pub fn new(folder: Option<&Path>) -> Result<Self, CatalogError> {
         let mut models = Vec::new();
         for embedded in EMBEDDED {
             let card = parse_card(embedded.card, Path::new("embedded"))?;
             models.push(Model { card, weights: Weights::Embedded(embedded.weights) });
         }
-        for model in folder.map(user_models).transpose()?.unwrap_or_default() {
-            models.retain(|known: &Model| known.card.id != model.card.id);
-            models.push(model);
+        let mut problems = Vec::new();
+        for model in folder.map(user_models).unwrap_or_default() {
+            match model {
+                Ok(model) => {
+                    models.retain(|known: &Model| known.card.id != model.card.id);
+                    models.push(model);
+                }
+                Err(error) => problems.push(error.to_string()),
+            }
         }
         models.sort_by(|a, b| a.card.id.cmp(&b.card.id));
-        Ok(Self { models })
+        Ok(Self { models, problems })
+    }
+
+    /// Why some of the user's models are not among [`Catalog::models`].
+    pub fn problems(&self) -> &[String] {
+        &self.problems
     }
 
     /// All models, sorted by identity.
@@ -203,6 +215,19 @@ impl Model {
         Ok(network.with_weights(&dict)?)
     }
 
+    /// The network as it was trained, for arrays with the axes in the order of its card: for export. To be run, take
+    /// [`Model::load`].
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_as_trained(&self, device: &Device) -> Result<AnyNetwork, CatalogError> {
+        let network = self.load(device)?;
+        match self.card.axes {
+            AxisOrder::Zyx => Ok(network),
+            AxisOrder::Xyz => Ok(network.with_reversed_axes(device)?),
+        }
+    }
+
     fn verify(&self, bytes: &[u8]) -> Result<(), CatalogError> {
         let found = sha256_hex(bytes);
         if found == self.card.weights_sha256 {
@@ -225,20 +250,21 @@ fn parse_card(text: &str, path: &Path) -> Result<Card, CatalogError> {
     serde_json::from_str(text).map_err(|cause| CatalogError::Card { cause, path: path.to_owned() })
 }
 
-fn user_models(folder: &Path) -> Result<Vec<Model>, CatalogError> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
-    let mut models = Vec::new();
-    for entry in entries.filter_map(Result::ok) {
-        let path = entry.path().join("card.json");
-        if !path.is_file() {
-            continue;
-        }
+/// Models of a folder; a card that cannot be read costs its own model, not the others.
+fn user_models(folder: &Path) -> Vec<Result<Model, CatalogError>> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut cards: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path().join("card.json")))
+        .filter(|card| card.is_file())
+        .collect();
+    cards.sort();
+    let read = |path: PathBuf| {
         let text =
             std::fs::read_to_string(&path).map_err(|cause| CatalogError::Io { cause, path: path.clone() })?;
-        let weights = Weights::File(entry.path().join("weights.safetensors"));
-        models.push(Model { card: parse_card(&text, &path)?, weights });
-    }
-    Ok(models)
+        let weights = Weights::File(path.with_file_name("weights.safetensors"));
+        Ok(Model { card: parse_card(&text, &path)?, weights })
+    };
+    cards.into_iter().map(read).collect()
 }
 
 #[cfg(test)]
@@ -262,6 +288,16 @@ mod tests {
                 assert!(matches!(coarse.stage, Stage::Coarse { .. }));
             }
         }
+    }
+
+    #[test]
+    fn a_broken_card_costs_its_own_model_only() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("broken")).unwrap();
+        std::fs::write(folder.path().join("broken/card.json"), "{\"id\": 3}").unwrap();
+        let catalog = Catalog::new(Some(folder.path())).unwrap();
+        assert_eq!(catalog.models().len(), Catalog::new(None).unwrap().models().len());
+        assert!(catalog.problems()[0].contains("broken"), "{:?}", catalog.problems());
     }
 
     #[test]

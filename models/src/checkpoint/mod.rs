@@ -1,6 +1,7 @@
 //! Weights on disk: named tensors ([`StateDict`]) and how they enter and leave a network ([`apply`],
 //! [`collect`]) under the names of the reference's PyTorch checkpoints.
 
+mod axes;
 mod module_io;
 mod pytorch;
 mod spectral;
@@ -8,6 +9,7 @@ mod state_dict;
 
 use std::path::PathBuf;
 
+pub use axes::{FlattenedGrid, reverse_axes};
 pub use module_io::{KeyRules, apply, collect, collect_for_reference, count_parameters, weight_shapes};
 pub use spectral::fold as fold_spectral_norm;
 pub use state_dict::{FloatFormat, FloatValues, StateDict, StoredTensor};

@@ -2,23 +2,28 @@
 //!
 //! A vector NAME is `NAME.json` (class, constructor, width literals, rounding of the reference),
 //! `NAME.weights.safetensors` and `NAME.safetensors` with `in.*`, `mid.*` and `out.*`. The network is built
-//! from the constructor's values, whatever they are.
+//! from the constructor's values, whatever they are. A vector of functions (losses) names no class and goes by its
+//! name.
 
 mod attention_unets;
 mod classes;
+mod description;
 mod modules;
+mod report;
 mod residual_nets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use safetensors::Dtype;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::Value;
 
-use crate::checkpoint::{CheckpointError, FloatFormat, StateDict, StoredTensor};
+use crate::checkpoint::{CheckpointError, StateDict};
 use crate::nets::{AnyNetwork, NetError, Trace};
+use description::Description;
+use report::{compare, floats};
+
+pub use report::{Comparison, GoldenReport, write_tensors};
 
 /// Why a golden vector cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -62,120 +67,6 @@ struct Vectors<'a> {
     device: &'a Device,
 }
 
-/// How far one tensor is from the reference's.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Comparison {
-    /// `out.*` or `mid.*`.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// Largest absolute difference; infinite where the shapes differ or a value is not a number.
-    pub max_abs: f64,
-    /// Largest absolute value of the reference.
-    pub absmax: f64,
-    /// Allowed difference as a share of `absmax`: 2e-4 or 20 times the reference's own rounding.
-    pub tolerance: f64,
-    /// Whether the difference is allowed.
-    pub within: bool,
-}
-
-impl Comparison {
-    /// Largest difference as a share of the reference's largest value.
-    pub fn relative(&self) -> f64 {
-        if self.max_abs == 0.0 { 0.0 } else { self.max_abs / self.absmax }
-    }
-}
-
-/// What a network answered, and how it compares.
-#[derive(Debug, Clone, Serialize)]
-pub struct GoldenReport {
-    /// Class of the reference.
-    pub class: String,
-    /// The network's name in the registry; `div_attention` for the module alone.
-    pub arch: String,
-    /// Its configuration.
-    pub config: Value,
-    /// Number of learned parameters.
-    pub parameters: usize,
-    /// One entry per `out.*` and `mid.*` of the vector that the network computes.
-    pub comparisons: Vec<Comparison>,
-    /// Tensors of the vector that the network does not show.
-    pub not_computed: Vec<String>,
-    /// Everything computed: `out.*` and `mid.*`.
-    #[serde(skip)]
-    pub tensors: BTreeMap<String, TensorData>,
-}
-
-impl GoldenReport {
-    /// Whether all outputs were computed and every comparison is within its tolerance.
-    pub fn passed(&self) -> bool {
-        !self.not_computed.iter().any(|name| name.starts_with("out."))
-            && self.comparisons.iter().all(|c| c.within)
-    }
-
-    /// Writes all computed tensors as safetensors (f32).
-    ///
-    /// # Errors
-    /// A file that cannot be written.
-    pub fn write_tensors(&self, path: &Path) -> Result<(), CheckpointError> {
-        write_tensors(&self.tensors, path)
-    }
-}
-
-/// Writes named tensors as safetensors (f32).
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_tensors(tensors: &BTreeMap<String, TensorData>, path: &Path) -> Result<(), CheckpointError> {
-    let mut dict = StateDict::default();
-    for (name, data) in tensors {
-        dict.insert(name, StoredTensor::from_f32(&floats(data), data.shape().to_vec(), FloatFormat::F32));
-    }
-    dict.write(path, &[])
-}
-
-fn floats(data: &TensorData) -> Vec<f32> {
-    data.clone().convert_dtype(DType::F32).try_to_vec().unwrap_or_default()
-}
-
-/// The fields of a description that matter here.
-#[derive(Debug, Deserialize)]
-struct Description {
-    class: String,
-    #[serde(default)]
-    constructor: Map<String, Value>,
-    #[serde(default)]
-    call: Map<String, Value>,
-    #[serde(default)]
-    width_literals: BTreeMap<String, usize>,
-    #[serde(default)]
-    float32_vs_float64: BTreeMap<String, Rounding>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Rounding {
-    rel_to_absmax: f64,
-}
-
-impl Description {
-    fn read(path: &Path) -> Result<Self, GoldenError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| GoldenError::Io { source, path: path.to_owned() })?;
-        serde_json::from_str(&text)
-            .map_err(|e| GoldenError::Description { message: e.to_string(), path: path.to_owned() })
-    }
-
-    /// The reference's own rounding times 20, at least 2e-4.
-    fn tolerance(&self) -> f64 {
-        let worst = self.float32_vs_float64.values().map(|r| r.rel_to_absmax).fold(0.0, f64::max);
-        (20.0 * worst).max(2e-4)
-    }
-
-    fn short_class(&self) -> &str {
-        self.class.rsplit('.').next().unwrap_or(&self.class)
-    }
-}
-
 /// Runs the vector described by `NAME.json` and compares with its `out.*` and `mid.*`.
 ///
 /// # Errors
@@ -188,7 +79,7 @@ pub fn run_golden(description: &Path, device: &Device) -> Result<GoldenReport, G
         let network = AnyNetwork::from_name(arch, config, device)?.with_weights(&weights)?;
         let tensors = run_any(&network, input(&vectors, "in.x", device)?)?;
         GoldenReport {
-            class: golden.class.clone(),
+            class: golden.class().to_owned(),
             arch: arch.to_owned(),
             config: network.config().clone(),
             parameters: network.parameter_count(),
@@ -199,7 +90,7 @@ pub fn run_golden(description: &Path, device: &Device) -> Result<GoldenReport, G
     } else if let Some((name, run)) = modules::runner(&golden) {
         let ran = run(&golden, &Vectors { weights: &weights, tensors: &vectors, device })?;
         GoldenReport {
-            class: golden.class.clone(),
+            class: golden.class().to_owned(),
             arch: name.to_owned(),
             config: Value::Object(golden.constructor.clone()),
             parameters: ran.parameters,
@@ -208,7 +99,7 @@ pub fn run_golden(description: &Path, device: &Device) -> Result<GoldenReport, G
             tensors: ran.tensors,
         }
     } else {
-        let message = format!("class '{}' is not among the networks", golden.class);
+        let message = format!("class '{}' is not among the networks", golden.class());
         return Err(GoldenError::Description { message, path: description.to_owned() });
     };
     compare(&mut report, &vectors, golden.tolerance())?;
@@ -266,40 +157,4 @@ fn without_z(data: TensorData) -> TensorData {
         }
         _ => data,
     }
-}
-
-fn compare(report: &mut GoldenReport, vectors: &StateDict, tolerance: f64) -> Result<(), GoldenError> {
-    for (name, stored) in vectors.iter().filter(|(name, _)| !name.starts_with("in.")) {
-        let Some(ours) = report.tensors.get(name) else {
-            report.not_computed.push(name.to_owned());
-            continue;
-        };
-        let (reference, shape) = (numbers(vectors, name, stored)?, stored.shape().to_vec());
-        let same_shape = ours.shape().to_vec() == shape;
-        let max_abs = if same_shape { max_difference(&floats(ours), &reference) } else { f64::INFINITY };
-        let absmax = reference.iter().fold(0.0f64, |m, v| m.max(f64::from(v.abs())));
-        report.comparisons.push(Comparison {
-            name: name.to_owned(),
-            shape: stored.shape().to_vec(),
-            max_abs,
-            absmax,
-            tolerance,
-            within: max_abs <= tolerance * absmax,
-        });
-    }
-    Ok(())
-}
-
-/// Values of a tensor of floating point, or of flags of one byte each.
-fn numbers(vectors: &StateDict, name: &str, stored: &StoredTensor) -> Result<Vec<f32>, GoldenError> {
-    if stored.dtype() == Dtype::U8 {
-        return Ok(stored.bytes().iter().map(|&byte| f32::from(byte)).collect());
-    }
-    Ok(vectors.floats(name)?.map_or_else(Vec::new, |(values, _)| values))
-}
-
-/// Largest absolute difference; a value that is not a number counts as infinitely far.
-fn max_difference(ours: &[f32], reference: &[f32]) -> f64 {
-    let far = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
-    ours.iter().zip(reference).map(|(a, b)| far((f64::from(*a) - f64::from(*b)).abs())).fold(0.0, f64::max)
 }

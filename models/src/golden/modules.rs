@@ -1,17 +1,18 @@
 //! Parts of networks and networks that yield no mask, run on their own.
 
 mod daf_stack;
+mod losses;
 mod planar;
 mod sagan;
 
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use burn::tensor::TensorData;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::Value;
 
 use super::{Description, GoldenError, Vectors, input};
-use crate::checkpoint::apply;
+use crate::checkpoint::{StateDict, apply};
 use crate::nets::div_attention::{DivAttentionConfig, DivReading, JunctionPlace};
 use crate::nets::{NetError, Trace};
 
@@ -39,6 +40,7 @@ pub(super) fn runner(golden: &Description) -> Option<(&'static str, Runner)> {
         "PAM_CAM_Layer" => Some(("pam_cam_layer", daf_stack::run_pam_cam_layer)),
         "MultiConv" => Some(("multi_conv", daf_stack::run_multi_conv)),
         "DivAttention" => Some(("div_attention", run_junction)),
+        "own_losses" => Some(("losses", losses::run)),
         _ => None,
     }
 }
@@ -53,6 +55,29 @@ fn size(golden: &Description, arch: &str, field: &str) -> Result<usize, NetError
 
 fn config_error(arch: &str, message: String) -> NetError {
     NetError::Config { arch: arch.to_owned(), message }
+}
+
+/// The true classes `[batch, 1, z, y, x]` from the input `name`, whatever axes of one it has; `None` where there is none.
+///
+/// `logits` is the shape that they belong to, `[batch, classes, z, y, x]`.
+fn labels(
+    vectors: &StateDict,
+    name: &str,
+    logits: [usize; 5],
+    device: &Device,
+) -> Result<Option<Tensor<5, Int>>, GoldenError> {
+    let Some(stored) = vectors.get(name) else { return Ok(None) };
+    let error = |message: String| GoldenError::Input { name: name.to_owned(), message };
+    let [batch, classes, z, y, x] = logits;
+    let values = stored.to_i64().ok_or_else(|| error("classes must be whole numbers".to_owned()))?;
+    let without_ones = |shape: &[usize]| shape.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>();
+    if without_ones(stored.shape()) != without_ones(&[batch, z, y, x]) {
+        return Err(error(format!("its shape is {:?}, that of the logits {logits:?}", stored.shape())));
+    }
+    if let Some(value) = values.iter().find(|&&value| !(0..classes as i64).contains(&value)) {
+        return Err(error(format!("class {value} is not one of 0 to {}", classes - 1)));
+    }
+    Ok(Some(Tensor::from_data(TensorData::new(values, [batch, 1, z, y, x]), device)))
 }
 
 /// The junction alone, in all readings.

@@ -19,6 +19,7 @@ use super::window::{Trust, Window, axes_of, previous_in_cube, window_sides};
 use crate::catalog::{Catalog, CatalogError, Model};
 use crate::device::{self, DeviceChoice};
 use crate::train::recipe::Stage;
+use crate::transform::channels::Channel;
 use crate::transform::cube::{cube_grid, resample};
 use crate::transform::principal::{PrincipalAxes, principal_axes};
 
@@ -195,6 +196,12 @@ impl OneClick {
             ));
         }
         notes.extend(of_attempt);
+        if !clicks.negative.is_empty() && !self.fine.sees(Channel::Negative) {
+            notes.push(format!(
+                "the model {} does not see negative clicks; erase with the brush",
+                self.model_id()
+            ));
+        }
         let result = ClickResult {
             mask,
             seconds: clock.finish(),

@@ -7,8 +7,8 @@ use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::volume::Modality;
 
 use crate::catalog::{CatalogError, ClickTask, Model};
-use crate::nets::AnyNetwork;
-use crate::transform::channels::{Crop, channels};
+use crate::nets::{AnyNetwork, object_logit};
+use crate::transform::channels::{Channel, Crop, channels};
 
 /// A crop with its clicks.
 pub(super) type StageInput<'a> = Crop<'a>;
@@ -49,6 +49,11 @@ impl Runner {
         &self.id
     }
 
+    /// Whether an input channel is among its own.
+    pub(super) fn sees(&self, channel: Channel) -> bool {
+        self.task.channels.contains(&channel)
+    }
+
     /// Voxels along each edge of its input.
     pub(super) fn size(&self) -> usize {
         self.task.size
@@ -76,7 +81,7 @@ impl Runner {
         } else {
             (self.network.forward(x).map_err(|e| e.to_string())?, Vec::new())
         };
-        let probability = to_vec(activation::sigmoid(logits))?;
+        let probability = to_vec(activation::sigmoid(object_logit(logits)))?;
         let maps = maps
             .into_iter()
             .map(|map| Ok((map.name, map.spatial_shape, to_vec(map.tensor.mean_dim(1))?)))

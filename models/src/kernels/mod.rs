@@ -18,6 +18,7 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod weight_grad;
+pub mod work;
 
 use std::mem::MaybeUninit;
 
@@ -70,6 +71,10 @@ pub fn conv3d(x: Tensor<5>, weight: Tensor<5>, bias: Option<Tensor<1>>, options:
     }
     let bias = bias.unwrap_or_else(|| filled(outputs, 0.0, &x));
     assert!(bias.dims() == [outputs], "conv3d: a bias {:?} for {outputs} channels", bias.dims());
+    let reached = [0, 1, 2].map(|axis| {
+        (x.dims()[axis + 2] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis] + 1
+    });
+    work::note([x.dims()[0], outputs, per_group].into_iter().chain(reached).chain(kernel));
     let options = ConvOptions::new(stride, padding, dilation, groups);
     let y = Dispatch::kernel_conv3d(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), options);
     Tensor::from_dispatch(y)
@@ -105,6 +110,7 @@ pub fn conv_transpose3d(
     }
     let bias = bias.unwrap_or_else(|| filled(outputs, 0.0, &x));
     assert!(bias.dims() == [outputs], "conv_transpose3d: a bias {:?} for {outputs} channels", bias.dims());
+    work::note([x.dims()[0], inputs, outputs].into_iter().chain(size).chain(kernel));
     let options = ConvTransposeOptions::new(stride, padding, output_padding, [1; 3], 1);
     let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
     Tensor::from_dispatch(Dispatch::kernel_conv_transpose3d(x, weight, bias, options))

@@ -9,9 +9,10 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use super::blocks::{Conv, ConvSpec};
-use super::pixel_attention::{Received, attend};
-use super::trace::{MapMeaning, Trace};
+use super::pixel_attention::{AttentionPlace, attend};
+use super::trace::Trace;
 use crate::checkpoint::KeyRules;
+use crate::kernels::work::matmul;
 
 /// Most bytes of an attention matrix that are computed at once.
 const TILE_BYTES: usize = 64 << 20;
@@ -60,46 +61,16 @@ impl PositionAttention {
     }
 
     /// `[batch, channels, z, y, x]` to the same shape, with no more than a tile of the N×N matrix in memory at once.
-    /// Shows the attention that each pixel receives as the map of layer `name`; notes the whole matrix as
-    /// `name.attention` in a trace of tensors.
+    /// Shows the attention that each pixel receives as the map of layer `name`, which can then be asked what a pixel
+    /// looks at; notes the whole matrix as `name.attention` in a trace of tensors.
     pub fn forward(&self, x: Tensor<5>, name: &str, trace: &mut Trace) -> Tensor<5> {
         let dims = x.dims();
-        let [query, key] = self.query_and_key(&x);
-        let value = as_columns(self.value_conv.forward(x.clone()));
-        let mut received = Received::default();
-        let mut tiles = Vec::new();
-        let seen = attend(&query, &key, &value, |tile| {
-            if trace.wants_maps() {
-                received.add(tile);
-            }
-            if trace.wants_tensors() {
-                tiles.push(tile.clone());
-            }
-        });
-        if !tiles.is_empty() {
-            trace.tensor(&format!("{name}.attention"), &Tensor::cat(tiles, 1));
-        }
-        if let Some(map) = received.image([dims[2], dims[3], dims[4]]) {
-            trace.map(name, self.level, map, MapMeaning::AttentionReceived);
-        }
+        let [query, key, value] = [&self.query_conv, &self.key_conv, &self.value_conv]
+            .map(|conv| as_columns(conv.forward(x.clone())));
+        let place =
+            AttentionPlace { layer: name, level: self.level, spatial_shape: [dims[2], dims[3], dims[4]] };
+        let seen = attend(&query, &key, &value, place, trace);
         seen.reshape(dims) * self.gamma.val().reshape([1, 1, 1, 1, 1]) + x
-    }
-
-    /// What pixel `pixel` (row-major index) of each image looks at: `[batch, 1, z, y, x]`, sum 1; `None` where there is
-    /// no such pixel.
-    pub fn row(&self, x: &Tensor<5>, pixel: usize) -> Option<Tensor<5>> {
-        let [batch, _, z, y, x_size] = x.dims();
-        if pixel >= z * y * x_size {
-            return None;
-        }
-        let [query, key] = self.query_and_key(x);
-        let energy = query.slice_dim(2, pixel..pixel + 1).swap_dims(1, 2).matmul(key);
-        Some(softmax(energy, 2).reshape([batch, 1, z, y, x_size]))
-    }
-
-    /// Queries and keys, `[batch, channels/8, pixels]`.
-    fn query_and_key(&self, x: &Tensor<5>) -> [Tensor<3>; 2] {
-        [&self.query_conv, &self.key_conv].map(|conv| as_columns(conv.forward(x.clone())))
     }
 }
 
@@ -121,10 +92,10 @@ impl ChannelAttention {
     pub fn forward(&self, x: Tensor<5>, name: &str, trace: &mut Trace) -> Tensor<5> {
         let columns = as_columns(x.clone());
         // Sums over all pixels are large and their softmax nearly one-hot: only differences of energies count.
-        let energy = columns.clone().matmul(columns.clone().swap_dims(1, 2));
+        let energy = matmul(columns.clone(), columns.clone().swap_dims(1, 2));
         let attention = softmax(energy.clone().max_dim(2) - energy, 2);
         trace.tensor(&format!("{name}.attention"), &attention);
-        let seen = attention.matmul(columns).reshape(x.dims());
+        let seen = matmul(attention, columns).reshape(x.dims());
         seen * self.gamma.val().reshape([1, 1, 1, 1, 1]) + x
     }
 }
@@ -144,6 +115,7 @@ impl KeyRules for ChannelAttention {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nets::attention_rows::FieldPoint;
     use crate::nets::registry::drawn;
     use burn::tensor::TensorData;
 
@@ -160,14 +132,16 @@ mod tests {
         let mut module = drawn(PositionAttention::new(8, &device), 1, &device);
         module.gamma = module.gamma.map(|gamma| gamma + 0.5);
         let x = wave([1, 8, 1, 60, 75], &device);
-        let (pixel, y, x_at) = (4400, 58, 50);
-        let weights = module.row(&x, pixel).unwrap().reshape([1, 4500, 1]);
+        let (y, x_at) = (58, 50);
+        let mut trace = Trace::attention();
+        let found = module.forward(x.clone(), "sa", &mut trace);
+        let row = trace.rows.at(FieldPoint::of_voxel([0, y, x_at], [1, 60, 75])).remove(0);
+        assert_eq!((row.name.as_str(), row.query), ("sa.row", Some([0, y, x_at])));
+        let weights = row.tensor.reshape([1, 4500, 1]);
         let seen = as_columns(module.value_conv.forward(x.clone())).matmul(weights).reshape([8]);
         let pixel_of = |x: Tensor<5>| x.narrow(3, y, 1).narrow(4, x_at, 1).reshape([8]);
-        let expected = seen * 0.5 + pixel_of(x.clone());
-        let found = pixel_of(module.forward(x.clone(), "sa", &mut Trace::off()));
-        assert!((found - expected).abs().max().into_scalar::<f32>() < 1e-5);
-        assert!(module.row(&x, 4500).is_none());
+        let expected = seen * 0.5 + pixel_of(x);
+        assert!((pixel_of(found) - expected).abs().max().into_scalar::<f32>() < 1e-5);
     }
 
     #[test]

@@ -107,6 +107,11 @@ impl LesionNetConfig {
 impl NetworkConfig for LesionNetConfig {
     type Network = LesionNet;
 
+    fn with_reversed_axes(mut self) -> Result<Self, String> {
+        self.kernels.iter_mut().chain(&mut self.strides).for_each(|size| size.reverse());
+        Ok(self)
+    }
+
     fn validate(&self) -> Result<(), String> {
         check_range("in_channels", self.in_channels, 64)?;
         check_range("out_channels", self.out_channels, 1024)?;

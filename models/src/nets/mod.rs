@@ -5,6 +5,7 @@
 //! code or, where none exists, the paper; parameters are named as in the reference's checkpoints.
 
 mod attention_gate;
+pub mod attention_rows;
 pub mod attention_unet_3d;
 pub mod blocks;
 pub mod daf_stack;
@@ -39,8 +40,24 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{CheckpointError, KeyRules};
 
-pub use registry::{AnyNetwork, ArchitectureInfo, architectures};
+pub use attention_rows::{AttentionLayer, AttentionRows, FieldPoint};
+pub use registry::{AnyNetwork, ArchitectureInfo, Family, architecture, architectures};
 pub use trace::{AttentionMap, MapMeaning, Prediction, Trace};
+
+/// The logit of "object" `[batch, 1, z, y, x]`: the only channel, or the last of several under a softmax (networks.md
+/// D14), where it is its score less the logarithm of the others' sum of exponentials. 3D-ESPNet needs several: it
+/// squeezes its features through as many channels as it has classes, and behind the last rectifier one channel has one
+/// sign only.
+pub fn object_logit(logits: Tensor<5>) -> Tensor<5> {
+    let channels = logits.dims()[1];
+    if channels == 1 {
+        return logits;
+    }
+    let others = logits.clone().narrow(1, 0, channels - 1);
+    let largest = others.clone().max_dim(1).detach();
+    let sum = (others - largest.clone()).exp().sum_dim(1).log() + largest;
+    logits.narrow(1, channels - 1, 1) - sum
+}
 
 /// What can go wrong between a name and a prediction.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +88,14 @@ pub enum NetError {
         /// What it needs.
         message: String,
     },
+    /// The network has no counterpart for arrays with the axes in the opposite order.
+    #[error("network '{arch}' cannot be turned from [x, y, z] to [z, y, x] arrays: {reason}")]
+    Axes {
+        /// The network.
+        arch: String,
+        /// Why.
+        reason: String,
+    },
     /// The weights do not fit the network.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -83,6 +108,14 @@ pub trait NetworkConfig: Serialize + DeserializeOwned {
 
     /// Says which field is out of range, so that [`NetworkConfig::init`] cannot fail.
     fn validate(&self) -> Result<(), String>;
+
+    /// The same network for arrays whose axes are in the opposite order, `[x, y, z]` instead of `[z, y, x]`.
+    ///
+    /// # Errors
+    /// Why there is none: by default, that the network is of planar images.
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        Err("it works on planar images, whose z is the slice".to_owned())
+    }
 
     /// Makes the network with weights still to be drawn: they are drawn when first used, or all at once and
     /// reproducibly by [`AnyNetwork::seeded`].
@@ -108,11 +141,11 @@ pub trait SegmentationNetwork: Module + KeyRules {
         self.forward_heads(x).swap_remove(0)
     }
 
-    /// Logits and attention maps.
+    /// Logits, attention maps, and what any pixel looks at on demand.
     fn forward_with_attention(&self, x: Tensor<5>) -> Prediction {
         let mut trace = Trace::attention();
         let heads = self.forward_traced(x, &mut trace);
-        Prediction { heads, maps: trace.maps }
+        Prediction { heads, maps: trace.maps, rows: trace.rows }
     }
 }
 

@@ -62,6 +62,24 @@ impl Shape3 {
             Self::Box(size) => size,
         }
     }
+
+    /// The same size with the axes in the opposite order.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Cube(size) => Self::Cube(size),
+            Self::Box([z, y, x]) => Self::Box([x, y, z]),
+        }
+    }
+}
+
+impl PerStage<Shape3> {
+    /// The same sizes with the axes in the opposite order.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Each(sizes) => Self::Each(sizes.into_iter().map(Shape3::reversed).collect()),
+            Self::All(size) => Self::All(size.reversed()),
+        }
+    }
 }
 
 /// The only convolution of a network for volumes.

@@ -12,6 +12,7 @@ use hilum_core::testing::shared_data;
 use super::pool3d::{PoolWindow, adaptive_avg_pool3d, avg_pool3d, max_pool3d};
 use super::resize3d::{ResizeMode, resize3d};
 use crate::checkpoint::StateDict;
+use crate::device::{self, DeviceChoice};
 use crate::kernels::{self, ConvOptions3d};
 
 /// 1e-5 of the largest value, as networks.md section 8 asks.
@@ -44,9 +45,13 @@ impl Vectors {
     }
 }
 
-fn open() -> Option<Vectors> {
-    let file = StateDict::read(&shared_data("golden/ops.safetensors")?).unwrap();
-    Some(Vectors { file, device: Device::flex(), compared: 0 })
+/// The vectors on the CPU and, where there is one, on a graphics adapter.
+fn open() -> Vec<Vectors> {
+    let Some(path) = shared_data("golden/ops.safetensors") else { return Vec::new() };
+    let file = StateDict::read(&path).unwrap();
+    let adapter = device::open(DeviceChoice::Gpu(None)).ok().map(|opened| opened.device);
+    let devices = [Device::flex()].into_iter().chain(adapter);
+    devices.map(|device| Vectors { file: file.clone(), device, compared: 0 }).collect()
 }
 
 /// A 2-D image as a volume of depth 1, resized.
@@ -56,7 +61,10 @@ fn resize2d(x: Tensor<4>, [y, w]: [usize; 2], mode: ResizeMode) -> Tensor<4> {
 
 #[test]
 fn resizing_agrees_in_every_mode() {
-    let Some(mut v) = open() else { return };
+    open().iter_mut().for_each(resizing);
+}
+
+fn resizing(v: &mut Vectors) {
     for (corners, mode) in [("ac0", ResizeMode::Trilinear), ("ac1", ResizeMode::TrilinearAlignCorners)] {
         for size in [[10, 14], [9, 4], [5, 7], [1, 1], [33, 20]] {
             let op = format!("bilinear.{corners}.{}x{}", size[0], size[1]);
@@ -84,7 +92,10 @@ fn resizing_agrees_in_every_mode() {
 
 #[test]
 fn pooling_agrees() {
-    let Some(mut v) = open() else { return };
+    open().iter_mut().for_each(pooling);
+}
+
+fn pooling(v: &mut Vectors) {
     for size in [[3, 2, 4], [1, 1, 1], [8, 8, 8]] {
         let op = format!("adaptive_avg_pool3d.{}x{}x{}", size[0], size[1], size[2]);
         v.check(&op, adaptive_avg_pool3d(v.x(&op), size));
@@ -107,7 +118,10 @@ fn pooling_agrees() {
 
 #[test]
 fn convolutions_agree() {
-    let Some(mut v) = open() else { return };
+    open().iter_mut().for_each(convolutions);
+}
+
+fn convolutions(v: &mut Vectors) {
     let spec = |stride, padding, dilation| ConvOptions3d {
         stride: [stride; 3],
         padding,
@@ -155,7 +169,10 @@ fn convolutions_agree() {
 
 #[test]
 fn normalisations_and_activations_agree() {
-    let Some(mut v) = open() else { return };
+    open().iter_mut().for_each(normalisations_and_activations);
+}
+
+fn normalisations_and_activations(v: &mut Vectors) {
     for op in ["instance_norm3d.affine", "instance_norm3d.plain"] {
         v.check(op, kernels::instance_norm(v.x(op), v.input(op, "weight"), v.input(op, "bias"), 1e-5));
     }

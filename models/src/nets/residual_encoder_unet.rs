@@ -107,6 +107,11 @@ impl ResidualEncoderUNetConfig {
 impl NetworkConfig for ResidualEncoderUNetConfig {
     type Network = ResidualEncoderUNet;
 
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        let (kernel_sizes, strides) = (self.kernel_sizes.reversed(), self.strides.reversed());
+        Ok(Self { kernel_sizes, strides, ..self })
+    }
+
     fn validate(&self) -> Result<(), String> {
         check_range("input_channels", self.input_channels, 1024)?;
         check_range("num_classes", self.num_classes, 1024)?;

@@ -1,16 +1,18 @@
 //! Parity with the golden vectors, parameter counts and names at reference width, and weights that survive
 //! a round trip.
 
+mod attention_rows;
 mod attention_unets;
+mod axes;
 mod residual_nets;
 mod sagan;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use hilum_core::testing::shared_data;
 use serde_json::{Value, json};
 
-use super::{AnyNetwork, NetError, architectures};
+use super::{AnyNetwork, NetError, architectures, object_logit};
 use crate::checkpoint::{CheckpointError, FloatFormat, StateDict, StoredTensor};
 use crate::golden::run_golden;
 
@@ -21,7 +23,7 @@ fn small_lesion_net() -> Value {
 fn ramp(shape: [usize; 5], device: &Device) -> Tensor<5> {
     let count: usize = shape.iter().product();
     let values: Vec<f32> = (0..count).map(|i| ((i * 37 % 101) as f32 / 50.0) - 1.0).collect();
-    Tensor::from_data(burn::tensor::TensorData::new(values, shape), device)
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 fn values(x: Tensor<5>) -> Vec<f32> {
@@ -264,4 +266,17 @@ fn every_listed_architecture_is_made_from_its_default_configuration() {
         assert_eq!(network.config(), &info.default_config);
         assert!(network.num_params() > 0);
     }
+}
+
+#[test]
+fn the_object_of_several_classes_has_the_softmax_of_the_last() {
+    let device = Device::flex();
+    let values = vec![0.3f32, -2.0, 50.0, 1.5, 0.0, -50.0, -0.7, 4.0, 49.0];
+    let logits = Tensor::<5>::from_data(TensorData::new(values, [1, 3, 1, 1, 3]), &device);
+    let expected = burn::tensor::activation::softmax(logits.clone(), 1).narrow(1, 2, 1);
+    let found = burn::tensor::activation::sigmoid(object_logit(logits.clone()));
+    let difference: f32 = (found - expected).abs().max().into_scalar();
+    assert!(difference < 1e-6, "{difference}");
+    let one = logits.narrow(1, 0, 1);
+    assert_eq!(object_logit(one.clone()).into_data(), one.into_data());
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::attention_rows::{AttentionRows, LooksAround};
+
 /// What the numbers of an attention map mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +28,17 @@ pub enum MapMeaning {
     /// the fused features (step 1) or of the features that the prediction is made from (step 2). It has no unit:
     /// compare only within one map.
     GuidedAttention,
+    /// How one pixel shares out its attention: each pixel's share, sum 1 (0 throughout where the pixel reaches
+    /// nobody); a channel for each head or number of hops.
+    AttentionGiven,
+    /// How strongly one pixel correlates with each pixel, as the network computes it: unbounded, to be compared within
+    /// one map.
+    Correlation,
+    /// The same brought to 0 … 1 by the network, which joins pixels from a threshold on.
+    NormalisedCorrelation,
+    /// Whom one pixel reaches over the edges of a graph: 1, else 0 (or the number of ways, where the network counts
+    /// them); a channel for each number of hops from 1 on.
+    Neighbours,
 }
 
 /// One map of a network's attention.
@@ -43,6 +56,9 @@ pub struct AttentionMap {
     pub tensor: Tensor<5>,
     /// What its numbers mean.
     pub meaning: MapMeaning,
+    /// In the look of one pixel: which pixel of the map `[z, y, x]` it is. Where a network of planar images sees each
+    /// slice of a volume on its own, z is the slice, and the map is that of this slice.
+    pub query: Option<[usize; 3]>,
 }
 
 /// The answer of a network.
@@ -52,6 +68,8 @@ pub struct Prediction {
     pub heads: Vec<Tensor<5>>,
     /// Attention maps, in the order of computation. Empty when the network has none.
     pub maps: Vec<AttentionMap>,
+    /// What any one pixel looks at, on demand: for the layers in which every pixel may look at all pixels.
+    pub rows: AttentionRows,
 }
 
 impl Prediction {
@@ -70,6 +88,8 @@ pub struct Trace {
     pub tensors: BTreeMap<String, TensorData>,
     /// Attention maps in the order of computation.
     pub maps: Vec<AttentionMap>,
+    /// The layers whose rows of attention can be asked for, collected with the maps.
+    pub rows: AttentionRows,
     /// The tensors read, so that no later operation works in their memory: on some graphics adapters a copy to the
     /// host still sees it.
     held: Vec<Tensor<1>>,
@@ -81,7 +101,7 @@ impl Trace {
         Self::default()
     }
 
-    /// Collects attention maps.
+    /// Collects attention maps, and the layers whose rows of attention can be asked for.
     pub fn attention() -> Self {
         Self { keep_maps: true, ..Self::default() }
     }
@@ -120,7 +140,21 @@ impl Trace {
                 spatial_shape: [z, y, x],
                 tensor,
                 meaning,
+                query: None,
             });
+        }
+    }
+
+    /// Notes that every pixel of the layer `layer` looks at all pixels of its image, one of `images`; `source` says how.
+    pub(crate) fn look<S: LooksAround + 'static>(
+        &mut self,
+        layer: &str,
+        level: usize,
+        images: usize,
+        source: impl FnOnce() -> S,
+    ) {
+        if self.keep_maps {
+            self.rows.add(layer, level, images, source());
         }
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::folder::{to_json, write_text};
-use super::recipe::Recipe;
+use super::recipe::{DenseRecipe, Recipe, TaskRecipe};
 use super::run::{RunSummary, TrainError};
-use crate::catalog::{Card, ClickTask, Task, sha256_hex};
+use super::validation::Validation;
+use crate::catalog::{AxisOrder, Card, ClickTask, Region, Task, sha256_hex};
 use crate::checkpoint::FloatFormat;
 use crate::nets::{AnyNetwork, NetError};
 
@@ -34,22 +35,29 @@ pub fn export_model(recipe: &Recipe, summary: &RunSummary, folder: &Path) -> Res
 
 fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weights_sha256: String) -> Card {
     let text = recipe.card.clone().unwrap_or_default();
-    let validation = format!(
-        "Dice at the first click while training: {:.3} over the validation cases, {:.3} over synthetic lesions",
-        summary.best.real, summary.best.synthetic
-    );
+    let (task, validation) = match &recipe.task {
+        TaskRecipe::Click(task) => (
+            Task::Click(ClickTask {
+                channels: task.channels.clone(),
+                size: task.size,
+                stage: task.stage,
+                coarse: task.coarse.clone(),
+                is_default: task.is_default,
+            }),
+            format!(
+                "Dice at the first click while training: {:.3} over the validation cases, {:.3} over synthetic lesions",
+                summary.best.real, summary.best.synthetic
+            ),
+        ),
+        TaskRecipe::Dense(task) => (Task::Dense(task.task()), region_figures(task, &summary.best)),
+    };
     Card {
         id: recipe.name.clone(),
         title: text.title,
         arch: recipe.arch.clone(),
         config,
-        task: Task::Click(ClickTask {
-            channels: recipe.channels.clone(),
-            size: recipe.size,
-            stage: recipe.stage,
-            coarse: text.coarse,
-            is_default: text.is_default,
-        }),
+        axes: AxisOrder::Zyx,
+        task,
         licence: text.licence,
         data: text.data,
         split: text.split,
@@ -61,4 +69,16 @@ fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weight
         limits: text.limits,
         weights_sha256,
     }
+}
+
+/// Mean Dice of every region over the validation cases that show it.
+fn region_figures(task: &DenseRecipe, validation: &Validation) -> String {
+    let figure = |region: &Region| {
+        let ends = format!("/{}", region.name);
+        let dice: Vec<f64> =
+            validation.cases.iter().filter(|case| case.name.ends_with(&ends)).map(|case| case.dice).collect();
+        let mean = dice.iter().sum::<f64>() / dice.len().max(1) as f64;
+        format!("{} {mean:.3} ({} cases)", region.name, dice.len())
+    };
+    format!("Dice while training: {}", task.regions.iter().map(figure).collect::<Vec<_>>().join(", "))
 }

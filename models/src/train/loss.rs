@@ -87,51 +87,27 @@ pub fn supervised_loss(heads: Vec<Tensor<5>>, targets: &[Tensor<5>], recipe: &Lo
     total.expect("a network has at least one head") / weights
 }
 
+/// The target `[batch, classes, z, y, x]` at the resolution of every head, averaged over what a coarse voxel covers.
+pub fn targets_for(heads: &[Tensor<5>], target: &Tensor<5>) -> Vec<Tensor<5>> {
+    heads
+        .iter()
+        .map(|head| {
+            let [b, c, d, h, w] = head.dims();
+            let [_, _, td, th, tw] = target.dims();
+            let (fd, fh, fw) = (td / d, th / h, tw / w);
+            if fd * fh * fw == 1 {
+                return target.clone();
+            }
+            let split: Tensor<8> = target.clone().reshape([b, c, d, fd, h, fh, w, fw]);
+            split.mean_dim(3).mean_dim(5).mean_dim(7).reshape([b, c, d, h, w])
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use burn::tensor::{Device, TensorData};
-    use safetensors::SafeTensors;
-
-    fn golden(name: &str, tensors: &SafeTensors<'_>) -> (Vec<f32>, Vec<usize>) {
-        let t = tensors.tensor(name).unwrap();
-        (bytemuck::pod_collect_to_vec(t.data()), t.shape().to_vec())
-    }
-
-    fn tensor(name: &str, tensors: &SafeTensors<'_>, device: &Device) -> Tensor<5> {
-        let (values, shape) = golden(name, tensors);
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-
-    #[test]
-    fn losses_and_gradients_equal_the_golden_ones() {
-        let Some(path) = hilum_core::testing::shared_data("golden/own_losses.safetensors") else { return };
-        let bytes = std::fs::read(path).unwrap();
-        let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let device = Device::flex().autodiff();
-        type Loss = fn(Tensor<5>, Tensor<5>) -> Tensor<1>;
-        let cases: [(&str, Loss); 5] = [
-            ("wbce_gamma0.5", |p, y| weighted_cross_entropy(p, y, 0.5)),
-            ("wbce_gamma1", |p, y| weighted_cross_entropy(p, y, 1.0)),
-            ("dice_standard", |p, y| dice_loss(p, y, DiceReading::Standard)),
-            ("dice_eq7_literal", |p, y| dice_loss(p, y, DiceReading::LiteralEq7)),
-            ("jaccard", |p, y| dice_loss(p, y, DiceReading::Jaccard)),
-        ];
-        for (name, loss) in cases {
-            let p = tensor("in.p", &tensors, &device).require_grad();
-            let y = tensor("in.y", &tensors, &device);
-            let value = loss(p.clone(), y);
-            let (want, _) = golden(&format!("out.loss.{name}"), &tensors);
-            let got: f32 = value.clone().into_scalar();
-            assert!((got - want[0]).abs() < 1e-5, "{name}: {got} is not {}", want[0]);
-            let gradient = p.grad(&value.backward()).unwrap().into_data().try_to_vec::<f32>().unwrap();
-            let (want, _) = golden(&format!("out.grad.{name}"), &tensors);
-            let largest = want.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-            for (got, want) in gradient.iter().zip(&want) {
-                assert!((got - want).abs() < 2e-4 * largest, "{name}: {got} is not {want}");
-            }
-        }
-    }
 
     #[test]
     fn logits_and_probabilities_agree_and_stay_finite() {

@@ -1,23 +1,20 @@
 //! Making weights: recipe → samples → loss → steps → a run folder that can be resumed.
 
-pub mod augment;
 mod average;
+pub mod class_loss;
 pub mod click;
-pub mod dataset;
+pub mod dense;
 mod export;
 mod folder;
-mod lesion;
 pub mod loss;
 mod optimizer;
 mod plot;
 pub mod recipe;
 mod run;
-pub mod sample;
-mod scene;
-pub mod shapes;
-mod validate;
+mod teacher;
+mod validation;
 
 pub use export::export_model;
 pub use recipe::{Recipe, RecipeError};
 pub use run::{Progress, RunEvent, RunSummary, TrainError, train};
-pub use validate::{CaseScore, Validation};
+pub use validation::{CaseScore, Validation};

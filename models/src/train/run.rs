@@ -5,22 +5,18 @@ use std::time::Instant;
 
 use burn::module::Module as _;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use hilum_core::job::{Cancelled, Observer};
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::average::{self, AVERAGE_EVERY};
-use super::click::{largest_error_center, random_voxel};
-use super::dataset::Dataset;
+use super::click::ClickTeacher;
+use super::dense::DenseTeacher;
 use super::folder::{append, claim, draw_curves, forget_after, to_json, write_text};
-use super::loss::supervised_loss;
 use super::optimizer::AdamW;
-use super::recipe::{Recipe, RecipeError};
-use super::sample::Sample;
-use super::validate::{Validation, ValidationSet, probabilities};
+use super::recipe::{Recipe, RecipeError, TaskRecipe};
+use super::teacher::{Draw, Teacher};
+use super::validation::Validation;
 use crate::checkpoint::{FloatFormat, StateDict};
 use crate::nets::{AnyNetwork, NetError};
 
@@ -134,9 +130,11 @@ pub fn train(
 ) -> Result<RunSummary, TrainError> {
     claim(recipe, folder)?;
     observer.progress("loading data", 0, recipe.steps as u64);
-    let dataset = Dataset::load(&recipe.data)?;
-    let validation_set = ValidationSet::new(&dataset, recipe);
-    let mut run = Run::begin_or_resume(recipe, folder, device)?;
+    let teacher: Box<dyn Teacher + '_> = match &recipe.task {
+        TaskRecipe::Click(task) => Box::new(ClickTeacher::new(task, device)?),
+        TaskRecipe::Dense(task) => Box::new(DenseTeacher::new(task, recipe.seed, device)?),
+    };
+    let mut run = Run::begin_or_resume(recipe, folder, device, teacher)?;
     let begun = Instant::now();
     let minutes_before = run.progress.minutes;
     let mut losses = Vec::new();
@@ -145,7 +143,7 @@ pub fn train(
         if observer.is_cancelled() {
             return Err(Cancelled.into());
         }
-        losses.push(run.step(&dataset)?);
+        losses.push(run.step()?);
         run.progress.minutes = minutes_before + begun.elapsed().as_secs_f64() / 60.0;
         let step = run.progress.step;
         observer.progress("training", run.schedule_position() as u64, recipe.steps as u64);
@@ -165,7 +163,7 @@ pub fn train(
             on_event(&RunEvent::Loss { step, loss, seconds_per_step });
         }
         if step.is_multiple_of(recipe.validate_every) || run.is_over() {
-            let (validation, is_best) = run.validate(&validation_set)?;
+            let (validation, is_best) = run.validate()?;
             on_event(&RunEvent::Validated { step, validation, is_best });
         }
     }
@@ -189,14 +187,19 @@ struct Run<'a> {
     optimizer: AdamW,
     average: Option<StateDict>,
     progress: Progress,
+    teacher: Box<dyn Teacher + 'a>,
 }
 
 impl<'a> Run<'a> {
-    fn begin_or_resume(recipe: &'a Recipe, folder: &'a Path, device: &Device) -> Result<Self, TrainError> {
+    fn begin_or_resume(
+        recipe: &'a Recipe,
+        folder: &'a Path,
+        device: &Device,
+        mut teacher: Box<dyn Teacher + 'a>,
+    ) -> Result<Self, TrainError> {
         let autodiff = device.clone().autodiff();
         let mut network = AnyNetwork::seeded(&recipe.arch, recipe.config.clone(), recipe.seed, &autodiff)?;
-        let n = recipe.size;
-        network.check_input([recipe.batch, recipe.channels.len(), n, n, n])?;
+        network.check_input(teacher.input_shape(recipe.batch))?;
         let mut optimizer = AdamW::new(recipe.weight_decay);
         let mut progress = Progress { best_score: f64::NEG_INFINITY, ..Progress::default() };
         let mut average = None;
@@ -207,13 +210,19 @@ impl<'a> Run<'a> {
             let moments = StateDict::read(&folder.join("optimizer.safetensors")).map_err(NetError::from)?;
             optimizer.restore(&moments, device);
             forget_after(folder, "loss.csv", progress.step)?;
-            if recipe.ema.is_some() {
-                average = Some(StateDict::read(&folder.join("average.safetensors")).map_err(NetError::from)?);
+            // A run that stopped early has none yet.
+            let averaged = folder.join("average.safetensors");
+            if recipe.ema.is_some() && averaged.exists() {
+                average = Some(StateDict::read(&averaged).map_err(NetError::from)?);
+            }
+            let state = folder.join("teacher.safetensors");
+            if state.exists() {
+                teacher.restore(&StateDict::read(&state).map_err(NetError::from)?)?;
             }
         } else if let Some(start) = &recipe.start_from {
             network = network.with_weights_file(start)?;
         }
-        Ok(Self { recipe, folder, device: device.clone(), network, optimizer, average, progress })
+        Ok(Self { recipe, folder, device: device.clone(), network, optimizer, average, progress, teacher })
     }
 
     /// Where the run stands on the schedule, in steps: by the clock where a time is set.
@@ -233,29 +242,12 @@ impl<'a> Run<'a> {
     }
 
     /// One optimiser step; returns the loss.
-    fn step(&mut self, dataset: &Dataset) -> Result<f64, TrainError> {
+    fn step(&mut self) -> Result<f64, TrainError> {
         let recipe = self.recipe;
-        // Every sample has its own generator, so that a resumed run draws what an unbroken one would have drawn.
-        let generator = |stream: usize| {
-            let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
-            rng.set_stream((self.progress.step * (recipe.batch + 1) + stream + 1) as u64);
-            rng
-        };
-        let mut samples: Vec<_> = (0..recipe.batch)
-            .into_par_iter()
-            .map(|nth| Sample::draw(dataset, recipe, &mut generator(nth)))
-            .collect();
-        let mut rng = generator(recipe.batch);
-        for sample in &mut samples {
-            if rng.random_bool(recipe.refine_share) {
-                self.refine(sample, &mut rng)?;
-            }
-        }
-        let device = self.device.clone().autodiff();
-        let (input, target) = batch(&samples, recipe, &device);
-        let heads = self.network.forward_heads(input)?;
-        let targets = targets_for(&heads, &target);
-        let loss = supervised_loss(heads, &targets, &recipe.loss);
+        let draw = Draw { step: self.progress.step, batch: recipe.batch, seed: recipe.seed };
+        // Layers that drop values at random draw from the device: a continued run must find it in the same state.
+        self.device.seed(recipe.seed.wrapping_add(draw.step as u64));
+        let loss = self.teacher.loss(&self.network, &draw)?;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         let rate = recipe.learning_rate * recipe.schedule.factor(self.schedule_position(), recipe.steps);
@@ -265,28 +257,6 @@ impl<'a> Run<'a> {
             self.update_average(decay)?;
         }
         Ok(value)
-    }
-
-    /// Adds one or two clicks where the network, as it is now, errs, and its own answer as the previous one.
-    fn refine(&self, sample: &mut Sample, rng: &mut ChaCha8Rng) -> Result<(), TrainError> {
-        let network = self.network.valid();
-        let truth = sample.truth();
-        for _ in 0..rng.random_range(1..=2) {
-            let probability = probabilities(&network, sample, self.recipe, &self.device)?;
-            let answer: Vec<bool> = probability.iter().map(|p| *p >= 0.5).collect();
-            // The pipeline hands over a mask, not a probability: a user may have edited it.
-            sample.previous = Some(answer.iter().map(|a| f32::from(u8::from(*a))).collect());
-            let click = if rng.random_bool(0.5) {
-                largest_error_center(&truth, &answer, &sample.grid)
-            } else {
-                let wrong: Vec<bool> = truth.iter().zip(&answer).map(|(t, a)| t != a).collect();
-                random_voxel(&wrong, rng).map(|i| (sample.grid.voxel(i), truth[i]))
-            };
-            let Some((voxel, positive)) = click else { return Ok(()) };
-            let at = sample.grid.world_of(voxel);
-            if positive { sample.positive.push(at) } else { sample.negative.push(at) }
-        }
-        Ok(())
     }
 
     /// Moves the running average of the weights towards the present ones.
@@ -299,12 +269,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn validate(&mut self, set: &ValidationSet) -> Result<(Validation, bool), TrainError> {
+    fn validate(&mut self) -> Result<(Validation, bool), TrainError> {
         let mut network = self.network.valid();
         if let Some(average) = &self.average {
             network = network.with_weights(average)?;
         }
-        let validation = set.run(&network, self.recipe, &self.device)?;
+        let validation = self.teacher.validate(&network)?;
         let is_best = validation.score() > self.progress.best_score;
         if is_best {
             self.progress.best_score = validation.score();
@@ -336,35 +306,10 @@ impl<'a> Run<'a> {
         }
         let moments = self.optimizer.state().map_err(NetError::from)?;
         moments.write(&self.folder.join("optimizer.safetensors"), &[]).map_err(NetError::from)?;
+        if let Some(state) = self.teacher.state()? {
+            state.write(&self.folder.join("teacher.safetensors"), &[]).map_err(NetError::from)?;
+        }
         // Last, because it says that the others are complete.
         write_text(&self.folder.join("progress.json"), &to_json(&self.progress))
     }
-}
-
-/// Inputs `[batch, channels, z, y, x]` and targets `[batch, 1, z, y, x]`.
-fn batch(samples: &[Sample], recipe: &Recipe, device: &Device) -> (Tensor<5>, Tensor<5>) {
-    let n = recipe.size;
-    let input: Vec<f32> = samples.iter().flat_map(|s| s.input(&recipe.channels)).collect();
-    let target: Vec<f32> = samples.iter().flat_map(|s| s.target.iter().copied()).collect();
-    (
-        Tensor::from_data(TensorData::new(input, [samples.len(), recipe.channels.len(), n, n, n]), device),
-        Tensor::from_data(TensorData::new(target, [samples.len(), 1, n, n, n]), device),
-    )
-}
-
-/// The target at the resolution of every head, averaged over what a coarse voxel covers.
-fn targets_for(heads: &[Tensor<5>], target: &Tensor<5>) -> Vec<Tensor<5>> {
-    heads
-        .iter()
-        .map(|head| {
-            let [b, c, d, h, w] = head.dims();
-            let [_, _, td, th, tw] = target.dims();
-            let (fd, fh, fw) = (td / d, th / h, tw / w);
-            if fd * fh * fw == 1 {
-                return target.clone();
-            }
-            let split: Tensor<8> = target.clone().reshape([b, c, d, fd, h, fh, w, fw]);
-            split.mean_dim(3).mean_dim(5).mean_dim(7).reshape([b, c, d, h, w])
-        })
-        .collect()
 }

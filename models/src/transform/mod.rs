@@ -3,4 +3,5 @@
 pub mod channels;
 pub mod cube;
 pub mod cue;
+pub mod frame;
 pub mod principal;

@@ -44,6 +44,25 @@ pub fn pair_by_stem(pred: &Path, truth: &Path) -> anyhow::Result<Pairs> {
     Ok(Pairs { matched, only_pred, only_truth })
 }
 
+/// The field of view of a case: the mask of a folder with the name of the case, else the only one with the same
+/// beginning up to the last underscore (`21_fov` for `21_vessel`). A file serves all cases.
+pub fn field_of(fov: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    if !fov.is_dir() {
+        return Ok(fov.to_owned());
+    }
+    let mut masks = masks_by_stem(fov)?;
+    if let Some(path) = masks.remove(name) {
+        return Ok(path);
+    }
+    let begin = |name: &str| name.rsplit_once('_').map_or(name, |(begin, _)| begin).to_owned();
+    masks.retain(|stem, _| begin(stem) == begin(name));
+    match masks.len() {
+        1 => Ok(masks.into_values().next().unwrap_or_default()),
+        0 => bail!("there is no field of view for {name}: {}", fov.display()),
+        n => bail!("{n} masks may be the field of view of {name}; name it {name}.png: {}", fov.display()),
+    }
+}
+
 fn masks_by_stem(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let cannot = || format!("cannot read the folder {}", folder.display());
     let mut found = BTreeMap::new();
@@ -77,6 +96,21 @@ mod tests {
         assert_eq!(stem_of(Path::new("B.PNG")), Some("B".into()));
         assert_eq!(stem_of(Path::new(".hidden.nii")), None);
         assert_eq!(stem_of(Path::new("index.csv")), None);
+    }
+
+    #[test]
+    fn a_field_of_view_is_found_by_name_or_by_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["21_fov.png", "22_fov.png", "23.png", "24_a.png", "24_b.png"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let of = |name: &str| field_of(folder.path(), name);
+        assert_eq!(of("21_vessel").unwrap(), folder.path().join("21_fov.png"));
+        assert_eq!(of("23").unwrap(), folder.path().join("23.png"));
+        assert!(of("24_vessel").unwrap_err().to_string().contains("2 masks"));
+        assert!(of("25_vessel").unwrap_err().to_string().contains("no field of view"));
+        let one = folder.path().join("23.png");
+        assert_eq!(field_of(&one, "anything").unwrap(), one);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod fragments;
 mod frames;
 mod header;
 mod image_file;
+mod laterality;
 mod layout;
 mod pixels;
 mod positions;
@@ -24,6 +25,7 @@ mod tests;
 use std::path::Path;
 
 pub use header::looks_like;
+pub use laterality::laterality_code;
 
 use super::{OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary, Warning};
 use crate::job::Observer;

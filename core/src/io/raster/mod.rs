@@ -3,6 +3,7 @@
 //! A picture has no place in a patient: x runs to the right, y down, spacing 1, and a warning says so.
 
 mod pixels;
+mod save;
 #[cfg(test)]
 mod tests;
 mod tiff;
@@ -14,6 +15,7 @@ use std::path::Path;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use self::pixels::{Channels, oriented};
+pub use self::save::{save, save_labels};
 use super::{Limits, OpenError, OpenObserver, OpenOptions, Opened, Warning};
 use crate::geometry::Grid;
 use crate::job::Cancelled;

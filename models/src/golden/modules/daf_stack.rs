@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{Ran, config_error};
+use super::{Ran, config_error, labels};
 use crate::checkpoint::{KeyRules, StateDict, apply, count_parameters};
 use crate::golden::{Description, GoldenError, Vectors, input, without_z};
 use crate::nets::daf_stack::{
-    AttentionKind, DafLosses, DafStack, DafStackConfig, MultiConv, PamCamLayer, SemanticModule,
+    AttentionKind, DafLosses, DafStack, DafStackConfig, DafTraining, MultiConv, PamCamLayer, SemanticModule,
 };
 use crate::nets::resnet::{ResidualKind, TrunkConfig};
 use crate::nets::{NetError, NetworkConfig, SegmentationNetwork, Trace};
@@ -31,7 +31,9 @@ pub(super) fn run(_golden: &Description, vectors: &Vectors<'_>) -> Result<Ran, G
     let mut trace = Trace::everything();
     let outputs = network.forward_training(x, &mut trace);
     let mut ran = ran(&network, outputs.logits().into_data(), trace);
-    if let Some(labels) = labels(vectors, shape, config.num_classes)? {
+    let [batch, _, z, y, width] = shape;
+    let logits = [batch, config.num_classes, z, y, width];
+    if let Some(labels) = labels(vectors.tensors, "in.target", logits, vectors.device)? {
         let losses = DafLosses::new(&outputs, &labels);
         let named = [
             ("ce_sum", losses.cross_entropy.clone()),
@@ -43,8 +45,39 @@ pub(super) fn run(_golden: &Description, vectors: &Vectors<'_>) -> Result<Ran, G
             let value: f32 = loss.into_scalar();
             ran.tensors.insert(format!("out.loss.{name}"), TensorData::new(vec![value], [0_usize; 0]));
         }
+        // The gradients of another device must be those of the same outputs: logits of hundreds amplify any rounding.
+        let cpu = crate::device::cpu().device;
+        let x = input(vectors.tensors, "in.x", &cpu)?;
+        let outputs = apply(config.init(&cpu), vectors.weights)?.forward_training(x, &mut Trace::off());
+        ran.tensors.extend(gradients(&outputs, &labels, vectors.device));
     }
     Ok(ran)
+}
+
+/// Gradients of the whole loss for all that the network puts out, `grad.total.<step>.<scale>.<what>`.
+fn gradients(
+    outputs: &DafTraining,
+    labels: &Tensor<5, Int>,
+    device: &Device,
+) -> BTreeMap<String, TensorData> {
+    let device = device.clone().autodiff();
+    let outputs = outputs.leaves(&device);
+    let labels = Tensor::from_data(labels.to_data(), &device);
+    let gradients = DafLosses::new(&outputs, &labels).total().backward();
+    let mut found = BTreeMap::new();
+    for (step, scales) in (1..).zip(&outputs.steps) {
+        for (index, scale) in scales.iter().enumerate() {
+            let parts = [
+                ("logits", scale.logits.grad(&gradients).map(Tensor::into_data)),
+                ("input", scale.input.grad(&gradients).map(Tensor::into_data)),
+                ("reconstruction", scale.reconstruction.grad(&gradients).map(Tensor::into_data)),
+                ("code", scale.code.grad(&gradients).map(Tensor::into_data)),
+            ];
+            let named = parts.into_iter().filter_map(|(what, data)| Some((what, data?)));
+            found.extend(named.map(|(what, data)| (format!("grad.total.{step}.{index}.{what}"), data)));
+        }
+    }
+    found
 }
 
 pub(super) fn run_semantic_module(_golden: &Description, vectors: &Vectors<'_>) -> Result<Ran, GoldenError> {
@@ -118,24 +151,4 @@ fn trunk_config(weights: &StateDict, stem: usize) -> Result<TrunkConfig, NetErro
     let [inner, per_group, ..] = kernel(weights, &format!("{}.0.conv2", stages[3]))?;
     let groups = inner / per_group;
     Ok(TrunkConfig { groups, base_width: 64 * per_group / planes[3].max(1), ..plain })
-}
-
-/// The true classes `[batch, 1, 1, y, x]` from `in.target` `[batch, y, x]`; `None` where there is none.
-fn labels(
-    vectors: &Vectors<'_>,
-    shape: [usize; 5],
-    classes: usize,
-) -> Result<Option<Tensor<5, Int>>, GoldenError> {
-    let Some(stored) = vectors.tensors.get("in.target") else { return Ok(None) };
-    let error = |message: String| GoldenError::Input { name: "in.target".to_owned(), message };
-    let [batch, _, _, height, width] = shape;
-    let values = stored.to_i64().ok_or_else(|| error("classes must be whole numbers".to_owned()))?;
-    if stored.shape() != [batch, height, width] {
-        return Err(error(format!("its shape is {:?}, the image's {shape:?}", stored.shape())));
-    }
-    if let Some(value) = values.iter().find(|&&value| !(0..classes as i64).contains(&value)) {
-        return Err(error(format!("class {value} is not one of 0 to {}", classes - 1)));
-    }
-    let data = TensorData::new(values, [batch, 1, 1, height, width]);
-    Ok(Some(Tensor::from_data(data, vectors.device)))
 }

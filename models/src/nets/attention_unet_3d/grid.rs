@@ -11,46 +11,29 @@ use super::super::keys::entry;
 use super::super::resize3d::{ResizeMode, resize3d};
 use super::super::trace::Trace;
 use super::super::{NetworkConfig, SegmentationNetwork};
-use super::parts::{self, DoubleConv, Encoder, FIRST_GATED, InputRule, Plan, Unit, run, show};
+use super::parts::{
+    self, AttentionUnetOptions, DoubleConv, Encoder, FIRST_GATED, InputRule, Unit, run, show,
+};
 use crate::checkpoint::KeyRules;
 
 /// Configuration of [`AttentionUnetGrid3d`]. Defaults and names are the reference's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct AttentionUnetGrid3dConfig {
-    /// Divisor of the channels 64, 128, 256, 512, 1024.
-    pub feature_scale: usize,
-    /// Channels of the logits.
-    pub n_classes: usize,
+    /// What the family shares.
+    #[serde(flatten)]
+    pub options: AttentionUnetOptions,
     /// Whether the decoder enlarges by transposed convolutions instead of interpolation.
     pub is_deconv: bool,
-    /// Channels of the input.
-    pub in_channels: usize,
-    /// Whether convolutions are followed by batch normalisation.
-    pub is_batchnorm: bool,
-    /// Kernel and stride by which a gate subsamples its skip connection, in the order of the axes.
-    pub attention_dsample: [usize; 3],
     /// Whether the skip connections of levels 2 to 4 have gates; without them this is the reference's `unet_3D`.
     pub attention: bool,
-    /// Whether resampling aligns the centres of the corner voxels: for checkpoints made before PyTorch 0.4.
-    pub align_corners: bool,
     /// The axis across the slices: 0 in `[z, y, x]` arrays, 2 in the reference's `[x, y, z]` arrays.
     pub slice_axis: usize,
 }
 
 impl Default for AttentionUnetGrid3dConfig {
     fn default() -> Self {
-        Self {
-            feature_scale: 4,
-            n_classes: 21,
-            is_deconv: true,
-            in_channels: 3,
-            is_batchnorm: true,
-            attention_dsample: [2; 3],
-            attention: true,
-            align_corners: false,
-            slice_axis: 0,
-        }
+        Self { options: AttentionUnetOptions::default(), is_deconv: true, attention: true, slice_axis: 0 }
     }
 }
 
@@ -58,18 +41,6 @@ impl AttentionUnetGrid3dConfig {
     /// `across` along the axis across the slices, `within` along the others.
     fn axes(&self, across: usize, within: usize) -> [usize; 3] {
         [0, 1, 2].map(|axis| if axis == self.slice_axis { across } else { within })
-    }
-
-    fn plan(&self) -> Plan {
-        Plan {
-            feature_scale: self.feature_scale,
-            n_classes: self.n_classes,
-            in_channels: self.in_channels,
-            is_batchnorm: self.is_batchnorm,
-            attention_dsample: self.attention_dsample,
-            align_corners: self.align_corners,
-            factor: self.axes(1, 2),
-        }
     }
 
     fn enlargement(&self, from: usize, to: usize, device: &Device) -> UpConv {
@@ -85,14 +56,18 @@ impl NetworkConfig for AttentionUnetGrid3dConfig {
         if self.slice_axis > 2 {
             return Err(format!("slice_axis is {}; it must be 0, 1 or 2", self.slice_axis));
         }
-        self.plan().validate()
+        self.options.validate()
+    }
+
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        Ok(Self { options: self.options.reversed(), slice_axis: 2 - self.slice_axis, ..self })
     }
 
     fn init(&self, device: &Device) -> AttentionUnetGrid3d {
-        let plan = self.plan();
+        let plan = self.options.plan(self.axes(1, 2));
         let (widths, mode) = (plan.widths(), plan.resize_mode());
-        let gate =
-            |level: usize| GridGate::new(widths[level], widths[3], self.attention_dsample, mode, device);
+        let subsampling = self.options.attention_dsample;
+        let gate = |level: usize| GridGate::new(widths[level], widths[3], subsampling, mode, device);
         let gated_levels = if self.attention { FIRST_GATED..4 } else { FIRST_GATED..FIRST_GATED };
         let merge = |level: usize| {
             let up = if self.is_deconv { widths[level] } else { widths[level + 1] };
@@ -105,7 +80,7 @@ impl NetworkConfig for AttentionUnetGrid3dConfig {
             attention: gated_levels.map(gate).collect(),
             up: self.is_deconv.then(|| (0..4).map(enlargement).collect()),
             decoder: (0..4).map(merge).collect(),
-            head: ConvSpec::head(widths[0], self.n_classes).init(device),
+            head: ConvSpec::head(widths[0], self.options.n_classes).init(device),
             mode,
             input: plan.input_rule(),
         }

@@ -15,9 +15,10 @@ use super::resize3d::{ResizeMode, resize3d};
 use super::trace::Trace;
 use super::{NetworkConfig, SegmentationNetwork};
 use crate::checkpoint::KeyRules;
-use parts::{DoubleConv, Encoder, FIRST_GATED, InputRule, Plan, Unit, run, show};
+use parts::{DoubleConv, Encoder, FIRST_GATED, InputRule, Unit, run, show};
 
 pub use grid::{AttentionUnetGrid3d, AttentionUnetGrid3dConfig};
+pub use parts::AttentionUnetOptions;
 
 /// The gates at each of the three gated skip connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,67 +42,40 @@ impl Gates {
     }
 }
 
-/// Configuration of [`AttentionUnet3d`]. Defaults and names are the reference's.
+/// Configuration of [`AttentionUnet3d`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct AttentionUnet3dConfig {
-    /// Divisor of the channels 64, 128, 256, 512, 1024.
-    pub feature_scale: usize,
-    /// Channels of the logits.
-    pub n_classes: usize,
-    /// Channels of the input.
-    pub in_channels: usize,
-    /// Whether convolutions are followed by batch normalisation.
-    pub is_batchnorm: bool,
-    /// Kernel and stride by which a gate subsamples its skip connection.
-    pub attention_dsample: [usize; 3],
+    /// What the family shares.
+    #[serde(flatten)]
+    pub options: AttentionUnetOptions,
     /// Gates at each gated skip connection.
     pub gates: Gates,
-    /// Whether resampling aligns the centres of the corner voxels: for checkpoints made before PyTorch 0.4.
-    pub align_corners: bool,
 }
 
 impl Default for AttentionUnet3dConfig {
     fn default() -> Self {
-        Self {
-            feature_scale: 4,
-            n_classes: 21,
-            in_channels: 3,
-            is_batchnorm: true,
-            attention_dsample: [2; 3],
-            gates: Gates::Single,
-            align_corners: false,
-        }
-    }
-}
-
-impl AttentionUnet3dConfig {
-    fn plan(&self) -> Plan {
-        Plan {
-            feature_scale: self.feature_scale,
-            n_classes: self.n_classes,
-            in_channels: self.in_channels,
-            is_batchnorm: self.is_batchnorm,
-            attention_dsample: self.attention_dsample,
-            align_corners: self.align_corners,
-            factor: [2; 3],
-        }
+        Self { options: AttentionUnetOptions::default(), gates: Gates::Single }
     }
 }
 
 impl NetworkConfig for AttentionUnet3dConfig {
     type Network = AttentionUnet3d;
 
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        Ok(Self { options: self.options.reversed(), ..self })
+    }
+
     fn validate(&self) -> Result<(), String> {
-        self.plan().validate()
+        self.options.validate()
     }
 
     fn init(&self, device: &Device) -> AttentionUnet3d {
-        let plan = self.plan();
-        let (widths, classes, mode) = (plan.widths(), self.n_classes, plan.resize_mode());
+        let plan = self.options.plan([2; 3]);
+        let (widths, classes, mode) = (plan.widths(), self.options.n_classes, plan.resize_mode());
         let gate = |level: usize| {
             let (channels, gating) = (widths[level], widths[level + 1]);
-            let gate = |_| GridGate::new(channels, gating, self.attention_dsample, mode, device);
+            let gate = |_| GridGate::new(channels, gating, self.options.attention_dsample, mode, device);
             let combine = ConvSpec::new(channels * self.gates.count(), channels, [1; 3]).init(device);
             ParallelGates {
                 gates: (0..self.gates.count()).map(gate).collect(),

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::super::attention_gate::{BATCH_NORM, Gated};
 use super::super::blocks::{Conv, ConvSpec, Norm};
@@ -17,19 +18,38 @@ const WIDTHS: [usize; 5] = [64, 128, 256, 512, 1024];
 /// Finest level whose skip connection is gated.
 pub(super) const FIRST_GATED: usize = 1;
 
-/// What every network of the family is made from.
-pub(super) struct Plan {
-    pub(super) feature_scale: usize,
-    pub(super) n_classes: usize,
-    pub(super) in_channels: usize,
-    pub(super) is_batchnorm: bool,
-    pub(super) attention_dsample: [usize; 3],
-    pub(super) align_corners: bool,
-    /// Factor from level to level, `[z, y, x]`.
-    pub(super) factor: [usize; 3],
+/// What every network of the family is configured by. Defaults and names are the reference's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttentionUnetOptions {
+    /// Divisor of the channels 64, 128, 256, 512, 1024.
+    pub feature_scale: usize,
+    /// Channels of the logits.
+    pub n_classes: usize,
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Whether convolutions are followed by batch normalisation.
+    pub is_batchnorm: bool,
+    /// Kernel and stride by which a gate subsamples its skip connection, in the order of the axes.
+    pub attention_dsample: [usize; 3],
+    /// Whether resampling aligns the centres of the corner voxels: for checkpoints made before PyTorch 0.4.
+    pub align_corners: bool,
 }
 
-impl Plan {
+impl Default for AttentionUnetOptions {
+    fn default() -> Self {
+        Self {
+            feature_scale: 4,
+            n_classes: 21,
+            in_channels: 3,
+            is_batchnorm: true,
+            attention_dsample: [2; 3],
+            align_corners: false,
+        }
+    }
+}
+
+impl AttentionUnetOptions {
     pub(super) fn validate(&self) -> Result<(), String> {
         check_range("feature_scale", self.feature_scale, WIDTHS[0])?;
         check_range("n_classes", self.n_classes, 1024)?;
@@ -37,9 +57,28 @@ impl Plan {
         self.attention_dsample.iter().try_for_each(|&size| check_range("attention_dsample", size, 8))
     }
 
+    /// The same for arrays whose axes are in the opposite order.
+    pub(super) fn reversed(mut self) -> Self {
+        self.attention_dsample.reverse();
+        self
+    }
+
+    /// A network that halves its levels by `factor`, `[z, y, x]`.
+    pub(super) fn plan(&self, factor: [usize; 3]) -> Plan<'_> {
+        Plan { options: self, factor }
+    }
+}
+
+/// Options with the factor from level to level, `[z, y, x]`.
+pub(super) struct Plan<'a> {
+    options: &'a AttentionUnetOptions,
+    factor: [usize; 3],
+}
+
+impl Plan<'_> {
     /// Channels per level, finest first; a rest of the division is dropped.
     pub(super) fn widths(&self) -> [usize; 5] {
-        WIDTHS.map(|width| width / self.feature_scale)
+        WIDTHS.map(|width| width / self.options.feature_scale)
     }
 
     /// 3 along the axes that are halved, 1 along the others.
@@ -48,23 +87,23 @@ impl Plan {
     }
 
     pub(super) fn resize_mode(&self) -> ResizeMode {
-        if self.align_corners { ResizeMode::TrilinearAlignCorners } else { ResizeMode::Trilinear }
+        if self.options.align_corners { ResizeMode::TrilinearAlignCorners } else { ResizeMode::Trilinear }
     }
 
     pub(super) fn double_conv(&self, from: usize, to: usize, device: &Device) -> DoubleConv {
-        let unit = |from| unit(ConvSpec::new(from, to, self.kernel()), to, self.is_batchnorm, device);
+        let unit = |from| unit(ConvSpec::new(from, to, self.kernel()), to, self.options.is_batchnorm, device);
         DoubleConv { conv1: unit(from), conv2: unit(to) }
     }
 
     /// The gating signal of `to` channels from the coarsest level.
     pub(super) fn gating(&self, to: usize, device: &Device) -> Unit {
-        unit(ConvSpec::new(self.widths()[4], to, [1; 3]), to, self.is_batchnorm, device)
+        unit(ConvSpec::new(self.widths()[4], to, [1; 3]), to, self.options.is_batchnorm, device)
     }
 
     pub(super) fn encoder(&self, device: &Device) -> Encoder {
         let widths = self.widths();
         let stage = |level: usize| {
-            let from = if level == 0 { self.in_channels } else { widths[level - 1] };
+            let from = if level == 0 { self.options.in_channels } else { widths[level - 1] };
             self.double_conv(from, widths[level], device)
         };
         Encoder { stages: (0..5).map(stage).collect(), factor: self.factor }
@@ -72,9 +111,9 @@ impl Plan {
 
     pub(super) fn input_rule(&self) -> InputRule {
         InputRule {
-            channels: self.in_channels,
+            channels: self.options.in_channels,
             multiple: self.factor.map(|factor| factor.pow(4)),
-            subsampling: self.attention_dsample,
+            subsampling: self.options.attention_dsample,
         }
     }
 }

@@ -5,6 +5,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 
 use super::LEAKY_SLOPE;
+use crate::kernels::work::matmul;
 use crate::kernels::{self, ConvOptions3d};
 
 /// Shape and options of a convolution before its parameters exist. Axes are `[z, y, x]`.
@@ -183,10 +184,10 @@ impl UpConv {
         let [c_in, c_mid, kz, ky, kx] = self.weight.dims();
         let [c_out, ..] = mix.weight.dims();
         let mixing = mix.weight.val().reshape([1, c_out, c_mid]).expand([c_in, c_out, c_mid]);
-        let weight = mixing.clone().matmul(self.weight.val().reshape([c_in, c_mid, kz * ky * kx]));
+        let weight = matmul(mixing.clone(), self.weight.val().reshape([c_in, c_mid, kz * ky * kx]));
         let mut bias = mix.bias.as_ref().map(Param::val);
         if let Some(inner) = &self.bias {
-            let moved = mix.weight.val().reshape([c_out, c_mid]).matmul(inner.val().reshape([c_mid, 1]));
+            let moved = matmul(mix.weight.val().reshape([c_out, c_mid]), inner.val().reshape([c_mid, 1]));
             let moved = moved.reshape([c_out]);
             bias = Some(bias.map_or(moved.clone(), |bias| bias + moved));
         }

@@ -55,6 +55,6 @@ fn mean_square<const D: usize>(difference: Tensor<D>) -> Tensor<1> {
 
 /// Mean over all pixels of −ln p of the true class; `logits` `[batch, classes, z, y, x]`, `labels`
 /// `[batch, 1, z, y, x]`.
-fn cross_entropy(logits: Tensor<5>, labels: Tensor<5, Int>) -> Tensor<1> {
+pub(crate) fn cross_entropy(logits: Tensor<5>, labels: Tensor<5, Int>) -> Tensor<1> {
     -log_softmax(logits, 1).gather(1, labels).mean()
 }

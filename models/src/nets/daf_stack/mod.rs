@@ -13,6 +13,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use loss::DafLosses;
+pub(crate) use loss::cross_entropy;
 pub use parts::{AttentionKind, MultiConv, PamCamLayer, SemanticModule, Semantics};
 
 use super::blocks::{Conv, ConvSpec};
@@ -180,6 +181,18 @@ impl Step {
 }
 
 impl DafTraining {
+    /// The same values as the start of a computation with gradients on `device`, which must have autodiff.
+    pub fn leaves(&self, device: &Device) -> Self {
+        let volume = |x: &Tensor<5>| Tensor::from_data(x.to_data(), device).require_grad();
+        let scale = |scale: &DafScale| DafScale {
+            code: Tensor::from_data(scale.code.to_data(), device).require_grad(),
+            input: volume(&scale.input),
+            reconstruction: volume(&scale.reconstruction),
+            logits: volume(&scale.logits),
+        };
+        Self { steps: [0, 1].map(|step| self.steps[step].iter().map(scale).collect()) }
+    }
+
     /// The answer of the network, `[batch, classes, 1, y, x]`: the mean of the logits of step 2.
     pub fn logits(&self) -> Tensor<5> {
         let all: Vec<_> = self.steps[1].iter().map(|scale| scale.logits.clone()).collect();

@@ -96,6 +96,53 @@ fn the_losses_reach_every_parameter_that_is_used() {
     assert_eq!(gradients.len(), learned.count(), "some parameters have no gradient");
 }
 
+/// Against the derivatives written out: (softmax − one-hot) / pixels, and twice the difference over their number.
+#[test]
+fn the_gradients_of_the_losses_are_those_of_their_formulae() {
+    let device = Device::flex();
+    let config: DafStackConfig = serde_json::from_value(small_resnet34()).unwrap();
+    let network = drawn(config.init(&device), 3, &device);
+    let outputs = network.forward_training(ramp([2, 1, 1, 16, 24], &device), &mut Trace::off());
+    let classes: Vec<i64> = (0..2 * 16 * 24).map(|i| i * 7 % 3).collect();
+    let with_gradients = device.clone().autodiff();
+    let labels = Tensor::from_data(TensorData::new(classes.clone(), [2, 1, 1, 16, 24]), &with_gradients);
+    let leaves = outputs.leaves(&with_gradients);
+    let gradients = DafLosses::new(&leaves, &labels).total().backward();
+    let close = |what: &str, found: Vec<f32>, expected: Vec<f32>| {
+        let scale = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(scale > 0.0, "{what} has no gradient");
+        for (a, b) in found.iter().zip(&expected) {
+            assert!((a - b).abs() <= 1e-4 * scale, "{what}: {a} is not {b}");
+        }
+    };
+    fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+        x.into_data().try_to_vec().unwrap()
+    }
+    let pixels = classes.len();
+    for (step, other) in [(0, 1), (1, 0)] {
+        for (index, scale) in leaves.steps[step].iter().enumerate() {
+            let plain = &outputs.steps[step][index];
+            let p = values(burn::tensor::activation::softmax(plain.logits.clone(), 1));
+            let expected = (0..p.len()).map(|i| {
+                let (sample, class, pixel) = (i / (3 * 384), i / 384 % 3, i % 384);
+                let is_true = classes[sample * 384 + pixel] == class as i64;
+                (p[i] - f32::from(u8::from(is_true))) / pixels as f32
+            });
+            close("logits", values(scale.logits.grad(&gradients).unwrap()), expected.collect());
+            let codes = values(plain.code.clone() - outputs.steps[other][index].code.clone());
+            let count = codes.len() as f32;
+            let expected = codes.iter().map(|d| 0.25 * 2.0 * d / count).collect();
+            close("code", values(scale.code.grad(&gradients).unwrap()), expected);
+            let difference = values(plain.input.clone() - plain.reconstruction.clone());
+            let count = difference.len() as f32;
+            let expected: Vec<f32> = difference.iter().map(|d| 0.1 * 2.0 * d / count).collect();
+            close("input", values(scale.input.grad(&gradients).unwrap()), expected.clone());
+            let negative = expected.iter().map(|d| -d).collect();
+            close("reconstruction", values(scale.reconstruction.grad(&gradients).unwrap()), negative);
+        }
+    }
+}
+
 #[test]
 fn layers_that_are_never_run_may_be_missing_but_no_others() {
     let device = Device::flex();

@@ -13,8 +13,9 @@ pub use v3_plus::{DeepLabV3Plus, DeepLabV3PlusConfig};
 use serde::{Deserialize, Serialize};
 
 use super::blocks::ConvSpec;
-use super::check_range;
 use super::resize3d::ResizeMode;
+use super::resnet::{Sampling, TrunkConfig};
+use super::{MAX_CHANNELS, check_range};
 
 /// Which published code of DeepLabV3+ a network follows; they differ in more than names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +38,24 @@ fn conv(from: usize, to: usize, kernel: usize) -> ConvSpec {
     ConvSpec::planar(from, to, kernel).bias(false)
 }
 
-fn check_rates(rates: [usize; 3]) -> Result<(), String> {
-    rates.iter().try_for_each(|&rate| check_range("aspp_rates", rate, 1024))
+/// What every DeepLab has: an error says which field is out of range.
+struct Shared<'a> {
+    in_channels: usize,
+    num_classes: usize,
+    trunk: &'a TrunkConfig,
+    sampling: Sampling,
+    rates: [usize; 3],
+    channels: usize,
+}
+
+impl Shared<'_> {
+    fn validate(&self) -> Result<(), String> {
+        check_range("in_channels", self.in_channels, 1024)?;
+        check_range("num_classes", self.num_classes, 1024)?;
+        // The pyramid has five branches of this width.
+        check_range("channels", self.channels, MAX_CHANNELS / 5)?;
+        self.rates.iter().try_for_each(|&rate| check_range("aspp_rates", rate, 1024))?;
+        self.trunk.validate()?;
+        self.sampling.validate()
+    }
 }

@@ -10,9 +10,9 @@ use super::super::planar::by_slices;
 use super::super::resize3d::{ResizeMode, resize3d};
 use super::super::resnet::{BATCH_NORM, DilationRule, Sampling, Trunk, TrunkConfig};
 use super::super::trace::Trace;
-use super::super::{MAX_CHANNELS, NetworkConfig, SegmentationNetwork, check_channels, check_range, renamed};
+use super::super::{NetworkConfig, SegmentationNetwork, check_channels, renamed};
 use super::aspp::{Aspp, AsppConfig, AsppNames};
-use super::{check_rates, conv};
+use super::{Shared, conv};
 use crate::checkpoint::KeyRules;
 
 /// Configuration of [`DeepLabV3`].
@@ -53,20 +53,28 @@ impl Default for DeepLabV3Config {
     }
 }
 
+impl DeepLabV3Config {
+    fn sampling(&self) -> Sampling {
+        Sampling { output_stride: self.output_stride, rule: self.dilation }
+    }
+}
+
 impl NetworkConfig for DeepLabV3Config {
     type Network = DeepLabV3;
 
     fn validate(&self) -> Result<(), String> {
-        check_range("in_channels", self.in_channels, 1024)?;
-        check_range("num_classes", self.num_classes, 1024)?;
-        check_range("channels", self.channels, MAX_CHANNELS / 5)?;
-        check_rates(self.aspp_rates)?;
-        self.trunk.validate()?;
-        Sampling { output_stride: self.output_stride, rule: self.dilation }.validate()
+        let shared = Shared {
+            in_channels: self.in_channels,
+            num_classes: self.num_classes,
+            trunk: &self.trunk,
+            sampling: self.sampling(),
+            rates: self.aspp_rates,
+            channels: self.channels,
+        };
+        shared.validate()
     }
 
     fn init(&self, device: &Device) -> DeepLabV3 {
-        let sampling = Sampling { output_stride: self.output_stride, rule: self.dilation };
         let [_, _, third, last] = self.trunk.channels();
         let aspp = AsppConfig {
             channels_in: last,
@@ -77,7 +85,7 @@ impl NetworkConfig for DeepLabV3Config {
         };
         let head = |inner, dropout| Head::new(inner, dropout, self.num_classes, device);
         DeepLabV3 {
-            trunk: self.trunk.init(self.in_channels, sampling, device),
+            trunk: self.trunk.init(self.in_channels, self.sampling(), device),
             aspp: aspp.init(device),
             classifier: head([self.channels; 2], 0.0),
             aux_classifier: self.aux.then(|| head([third, (third / 4).max(1)], 0.1)),

@@ -11,7 +11,7 @@ use super::super::trace::Trace;
 use super::super::{MAX_CHANNELS, NetworkConfig, SegmentationNetwork, check_channels, check_range, renamed};
 use super::aspp::{Aspp, AsppConfig, AsppNames};
 use super::decoder::{Decoder, DecoderConfig};
-use super::{Code, bilinear, check_rates};
+use super::{Code, Shared, bilinear};
 use crate::checkpoint::KeyRules;
 
 /// Configuration of [`DeepLabV3Plus`].
@@ -72,13 +72,16 @@ impl NetworkConfig for DeepLabV3PlusConfig {
     type Network = DeepLabV3Plus;
 
     fn validate(&self) -> Result<(), String> {
-        check_range("in_channels", self.in_channels, 1024)?;
-        check_range("num_classes", self.num_classes, 1024)?;
-        check_range("channels", self.channels, MAX_CHANNELS / 5)?;
         check_range("low_level_channels", self.low_level_channels, MAX_CHANNELS)?;
-        check_rates(self.rates())?;
-        self.trunk.validate()?;
-        self.sampling().validate()
+        let shared = Shared {
+            in_channels: self.in_channels,
+            num_classes: self.num_classes,
+            trunk: &self.trunk,
+            sampling: self.sampling(),
+            rates: self.rates(),
+            channels: self.channels,
+        };
+        shared.validate()
     }
 
     fn init(&self, device: &Device) -> DeepLabV3Plus {

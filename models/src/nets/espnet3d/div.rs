@@ -30,6 +30,10 @@ pub struct Espnet3dDivConfig {
 impl NetworkConfig for Espnet3dDivConfig {
     type Network = Espnet3dDiv;
 
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        Ok(Self { espnet: self.espnet.with_reversed_axes()?, ..self })
+    }
+
     fn validate(&self) -> Result<(), String> {
         self.espnet.validate()
     }

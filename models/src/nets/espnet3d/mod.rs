@@ -48,6 +48,10 @@ impl Espnet3dConfig {
 impl NetworkConfig for Espnet3dConfig {
     type Network = Espnet3d;
 
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        Ok(Self { inp_res: self.inp_res.map(Shape3::reversed), ..self })
+    }
+
     fn validate(&self) -> Result<(), String> {
         check_range("classes", self.classes, 1024)?;
         check_range("channels", self.channels, 1024)?;

@@ -8,7 +8,9 @@ use burn::tensor::{Int, Tensor};
 
 use super::super::dual_attention::row_tiles;
 use super::super::trace::Trace;
-use super::reading::{Aggregation, Erased, HaReading, Logits, Normalisation, Paths};
+use super::hop::{Hop, HopSums, add};
+use super::reading::{Aggregation, Erased, HaReading, Logits, Normalisation, Paths, ThresholdGradient};
+use crate::kernels::work::matmul;
 
 /// Most bytes of the first-order graphs of images that are worked on together.
 const GROUP_BYTES: usize = 256 << 20;
@@ -60,7 +62,7 @@ impl HaGraph {
 
     /// Rows of A*, `[batch, rows, pixels]`.
     pub fn logits(&self, rows: Range<usize>) -> Tensor<3> {
-        self.query.clone().slice_dim(1, rows).matmul(self.key.clone())
+        matmul(self.query.clone().slice_dim(1, rows), self.key.clone())
     }
 
     /// Rows of Â, between 0 and 1, `[batch, rows, pixels]`.
@@ -86,10 +88,11 @@ impl HaGraph {
         }
     }
 
-    /// Rows of B¹: 1 where Â reaches δ, else 0. Carries no gradient.
+    /// Rows of B¹: 1 where Â reaches δ, else 0.
     fn edges(&self, rows: Range<usize>) -> Tensor<3> {
-        let normalised = self.normalised(rows.clone()).detach();
-        let edges = normalised.greater_equal_elem(self.delta).float();
+        let normalised = self.normalised(rows.clone());
+        let edges = normalised.clone().detach().greater_equal_elem(self.delta).float();
+        let edges = self.straight_through(edges, normalised);
         if !self.reading.self_loops {
             return edges;
         }
@@ -101,24 +104,40 @@ impl HaGraph {
         edges.clone().max_pair(own.float().expand(edges.dims()))
     }
 
+    /// `step` itself, which is a step function of `smooth`; its gradient is none, or as configured that of `smooth`.
+    fn straight_through(&self, step: Tensor<3>, smooth: Tensor<3>) -> Tensor<3> {
+        match self.reading.threshold_gradient {
+            ThresholdGradient::None => step,
+            // The difference is exactly 0.
+            ThresholdGradient::StraightThrough => step + (smooth.clone() - smooth.detach()),
+        }
+    }
+
     fn counted(&self, walks: Tensor<3>) -> Tensor<3> {
         match self.reading.paths {
             // Sums of zeros and ones below 2²⁴ are exact.
-            Paths::Exist => walks.greater_elem(0.5).float(),
+            Paths::Exist => self.straight_through(walks.clone().detach().greater_elem(0.5).float(), walks),
             Paths::Count => walks,
         }
     }
 
-    /// Rows of Bʰ for `hops` = h ≥ 1, `[batch, rows, pixels]`.
-    pub fn neighbours(&self, rows: Range<usize>, hops: usize) -> Tensor<3> {
+    /// Rows of B¹, …, Bʰ for `hops` = h ≥ 1, each `[batch, rows, pixels]`.
+    pub fn reaches(&self, rows: Range<usize>, hops: usize) -> Vec<Tensor<3>> {
         let mut reach = self.edges(rows);
+        let mut all = vec![reach.clone()];
         for _ in 1..hops {
             let walks = self.tiles().map(|through| walk(&reach, through.clone(), self.edges(through)));
             if let Some(walks) = walks.reduce(Tensor::add) {
                 reach = self.counted(walks);
             }
+            all.push(reach.clone());
         }
-        reach
+        all
+    }
+
+    /// Rows of Bʰ for `hops` = h ≥ 1, `[batch, rows, pixels]`.
+    pub fn neighbours(&self, rows: Range<usize>, hops: usize) -> Tensor<3> {
+        self.reaches(rows, hops).swap_remove(hops - 1)
     }
 
     /// Rows of Ãʰ for `hops` = h ≥ 1, `[batch, rows, pixels]`; each sums to 1, or is 0 where Bʰ has no edge.
@@ -127,26 +146,47 @@ impl HaGraph {
         self.weigh(self.weighed_logits(rows), reach)
     }
 
-    fn weighed_logits(&self, rows: Range<usize>) -> Tensor<3> {
+    /// What the softmax is taken of.
+    pub(super) fn weighed_logits(&self, rows: Range<usize>) -> Tensor<3> {
         match self.reading.logits {
             Logits::Raw => self.logits(rows),
             Logits::Normalised => self.normalised(rows),
         }
     }
 
-    fn weigh(&self, logits: Tensor<3>, reach: Tensor<3>) -> Tensor<3> {
+    /// The softmax over the edges.
+    pub(super) fn weigh(&self, logits: Tensor<3>, reach: Tensor<3>) -> Tensor<3> {
         let logits = match self.reading.paths {
             Paths::Exist if self.reading.erased == Erased::Masked => logits,
             _ => logits * reach.clone(),
         };
         match self.reading.erased {
             Erased::LiteralZero => softmax(logits, 2),
+            Erased::Masked if self.reading.threshold_gradient == ThresholdGradient::StraightThrough => {
+                self.weigh_by_product(&logits, reach)
+            }
             Erased::Masked => {
                 let erased = reach.equal_elem(0.0);
                 // The softmax of a row without any edge would be uniform: it becomes 0.
                 softmax(logits.mask_fill(erased.clone(), f32::MIN / 2.0), 2).mask_fill(erased, 0.0)
             }
         }
+    }
+
+    /// The softmax over the edges as a product, which also has a gradient for the edges: exp(A*)·B over its sum. The
+    /// gradient takes a correlation that was erased for as strong as the strongest that is kept, if it is stronger.
+    fn weigh_by_product(&self, logits: &Tensor<3>, reach: Tensor<3>) -> Tensor<3> {
+        let erased = reach.clone().detach().equal_elem(0.0);
+        let kept = match self.reading.paths {
+            Paths::Exist => reach,
+            Paths::Count => self.straight_through(reach.clone().detach().greater_elem(0.5).float(), reach),
+        };
+        let strongest = logits.clone().detach().mask_fill(erased.clone(), f32::MIN / 2.0).max_dim(2);
+        let above = logits.clone() - strongest;
+        let weights = above.clone().mask_where(erased.clone(), above.clamp_max(0.0)).exp() * kept;
+        // A row without any edge stays 0.
+        let is_alone = erased.float().min_dim(2);
+        weights.clone() / (weights.sum_dim(2) + is_alone)
     }
 
     /// What each pixel receives of `value` `[batch, c, pixels]` over 1, 2, …, `hops` hops; notes all matrices in a
@@ -174,7 +214,7 @@ impl HaGraph {
     }
 
     /// The graph of some images of the batch.
-    fn images(&self, images: Range<usize>) -> Self {
+    pub(super) fn images(&self, images: Range<usize>) -> Self {
         let part = |x: &Tensor<3>| x.clone().slice_dim(0, images.clone());
         Self {
             query: part(&self.query),
@@ -204,10 +244,10 @@ impl HaGraph {
                     sums.reached.push(reach.clone().greater_elem(0.5).float().mean_dim(2));
                 }
                 match self.reading.aggregation {
-                    Aggregation::Rows => sums.rows.push(value.clone().matmul(attention.swap_dims(1, 2))),
+                    Aggregation::Rows => sums.rows.push(matmul(value.clone(), attention.swap_dims(1, 2))),
                     Aggregation::Columns => {
                         let value = value.clone().slice_dim(2, rows.clone());
-                        add(&mut sums.columns, value.matmul(attention));
+                        add(&mut sums.columns, matmul(value, attention));
                     }
                 }
             }
@@ -216,59 +256,9 @@ impl HaGraph {
     }
 }
 
-/// What a graph does to features in a number of hops.
-pub(super) struct Hop {
-    /// What each pixel receives, `[batch, c, pixels]`.
-    pub(super) features: Tensor<3>,
-    /// In a trace of maps: the share of all pixels' attention that each pixel receives, and the share of all pixels
-    /// that each pixel reaches; both `[batch, 1, pixels]`.
-    pub(super) maps: Option<[Tensor<3>; 2]>,
-}
-
-impl Hop {
-    fn stack<'a>(parts: impl Iterator<Item = &'a Self> + Clone) -> Self {
-        let maps = parts.clone().map(|part| part.maps.clone()).collect::<Option<Vec<_>>>();
-        Self {
-            features: Tensor::cat(parts.map(|part| part.features.clone()).collect(), 0),
-            maps: maps.map(|maps| {
-                let (received, reached) = maps.into_iter().map(<(_, _)>::from).unzip();
-                [Tensor::cat(received, 0), Tensor::cat(reached, 0)]
-            }),
-        }
-    }
-}
-
-/// Tiles, or the sum of tiles, of what [`Hop`] holds.
-#[derive(Default)]
-struct HopSums {
-    rows: Vec<Tensor<3>>,
-    columns: Option<Tensor<3>>,
-    received: Option<Tensor<3>>,
-    reached: Vec<Tensor<3>>,
-}
-
-impl HopSums {
-    fn finish(self, pixels: usize) -> Hop {
-        let reached = self.reached;
-        Hop {
-            features: self.columns.unwrap_or_else(|| Tensor::cat(self.rows, 2)),
-            maps: self
-                .received
-                .map(|received| [received / pixels as f64, Tensor::cat(reached, 1).swap_dims(1, 2)]),
-        }
-    }
-}
-
-fn add(sum: &mut Option<Tensor<3>>, part: Tensor<3>) {
-    *sum = Some(match sum.take() {
-        Some(sum) => sum + part,
-        None => part,
-    });
-}
-
 /// One more hop from rows of Bʰ, along the edges from the pixels `through` on.
 fn walk(reach: &Tensor<3>, through: Range<usize>, edges: Tensor<3>) -> Tensor<3> {
-    reach.clone().slice_dim(2, through).matmul(edges)
+    matmul(reach.clone().slice_dim(2, through), edges)
 }
 
 /// From `least` → 0 to `greatest` → 1; 1 where both are equal, so that a flat row keeps its edges.

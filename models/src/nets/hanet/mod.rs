@@ -6,6 +6,7 @@
 //! the pixels that Bʰ joins. Trunk and decoder are those of DeepLabV3+, without its pyramid.
 
 mod graph;
+mod hop;
 mod module;
 mod reading;
 
@@ -26,8 +27,8 @@ use super::{
 use crate::checkpoint::KeyRules;
 
 pub use graph::HaGraph;
-pub use module::{HaModule, HaModuleConfig, HaRow};
-pub use reading::{Aggregation, Erased, HaReading, Logits, Normalisation, Paths};
+pub use module::{HaModule, HaModuleConfig};
+pub use reading::{Aggregation, Erased, HaReading, Logits, Normalisation, Paths, ThresholdGradient};
 
 /// Most pixels of the attention map at output stride 4, where N² grows beyond use (H10).
 const MAX_FINE_PIXELS: usize = 4096;
@@ -155,18 +156,6 @@ pub struct Hanet {
 }
 
 impl Hanet {
-    /// Features that the attention module sees, `[batch, c, 1, y, x]`, of images `[batch, channels, 1, y, x]`: give
-    /// them to [`HaModule::row`] of [`Hanet::attention`] to see what a pixel looks at.
-    pub fn attention_input(&self, images: Tensor<5>) -> Tensor<5> {
-        let [.., last] = self.trunk.forward(images);
-        self.reduced(last)
-    }
-
-    /// The attention module.
-    pub fn attention(&self) -> &HaModule {
-        &self.ha
-    }
-
     fn reduced(&self, last: Tensor<5>) -> Tensor<5> {
         self.reduce.1.forward_activated(self.reduce.0.forward(last), Activation::Relu)
     }

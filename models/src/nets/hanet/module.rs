@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::super::attention_rows::{LooksAround, RowMap};
 use super::super::blocks::{Activation, Conv, ConvSpec, Norm};
 use super::super::dual_attention::as_columns;
 use super::super::resnet::BATCH_NORM;
@@ -61,19 +62,6 @@ pub struct HaModule {
     level: usize,
 }
 
-/// The look of one pixel at its image; all maps are `[batch, 1, z, y, x]`.
-#[derive(Debug, Clone)]
-pub struct HaRow {
-    /// Its row of A*: how it correlates with every pixel, unbounded.
-    pub logits: Tensor<5>,
-    /// Its row of Â: the same between 0 and 1, compared with δ.
-    pub normalised: Tensor<5>,
-    /// Its rows of Bʰ for h = 1 … n: 1 where a pixel is reached in h hops (or the number of ways, as configured).
-    pub neighbours: Vec<Tensor<5>>,
-    /// Its rows of Ãʰ for h = 1 … n: the weights of the pixels whose features it takes.
-    pub attention: Vec<Tensor<5>>,
-}
-
 impl HaModule {
     /// Sets another threshold and reading; weights stay.
     pub fn with_reading(mut self, delta: f64, reading: HaReading) -> Self {
@@ -88,32 +76,18 @@ impl HaModule {
         HaGraph::new(query, key, self.delta, self.reading)
     }
 
-    /// What pixel `pixel` (row-major index) of each image of `x` `[batch, c, z, y, x]` looks at; `None` where there is
-    /// no such pixel. Computed for this pixel alone: the N×N matrices are never whole in memory.
-    pub fn row(&self, x: &Tensor<5>, pixel: usize) -> Option<HaRow> {
-        let [batch, _, z, y, x_size] = x.dims();
-        if pixel >= z * y * x_size {
-            return None;
-        }
-        let graph = self.graph(x);
-        let image = |row: Tensor<3>| row.reshape([batch, 1, z, y, x_size]);
-        let rows = pixel..pixel + 1;
-        let hops = 1..=self.hop.len();
-        Some(HaRow {
-            logits: image(graph.logits(rows.clone())),
-            normalised: image(graph.normalised(rows.clone())),
-            neighbours: hops.clone().map(|hop| image(graph.neighbours(rows.clone(), hop))).collect(),
-            attention: hops.map(|hop| image(graph.attention(rows.clone(), hop))).collect(),
-        })
-    }
-
     /// `[batch, c, z, y, x]` to the same shape. Shows, with a channel for each number of hops, the attention each
     /// pixel receives (layer `name`) and the share of the image it reaches (layer `name.reach`; its mean is the
-    /// density of Bʰ).
+    /// density of Bʰ); the layer can then be asked for a pixel's rows of Ãʰ, Bʰ, A* and Â.
     pub fn forward(&self, x: Tensor<5>, name: &str, trace: &mut Trace) -> Tensor<5> {
         let dims = x.dims();
         let [batch, _, z, y, x_size] = dims;
         let graph = self.graph(&x);
+        trace.look(name, self.level, batch, || GraphRows {
+            graph: graph.clone(),
+            hops: self.hop.len(),
+            spatial_shape: [z, y, x_size],
+        });
         let value = self.value.1.forward_activated(self.value.0.forward(x), Activation::Relu);
         let hops = graph.aggregate(&as_columns(value), self.hop.len(), trace);
         let mut maps = [Vec::new(), Vec::new()];
@@ -131,6 +105,39 @@ impl HaModule {
             trace.map(&layer, self.level, Tensor::cat(reached, 1), MapMeaning::Reach);
         }
         self.fuse.forward(Tensor::cat(mixed, 1))
+    }
+}
+
+/// What a pixel looks at over 1, 2, … hops, and over which graph.
+#[derive(Debug)]
+struct GraphRows {
+    graph: HaGraph,
+    hops: usize,
+    /// `[z, y, x]`.
+    spatial_shape: [usize; 3],
+}
+
+impl LooksAround for GraphRows {
+    fn spatial_shape(&self) -> [usize; 3] {
+        self.spatial_shape
+    }
+
+    fn row(&self, image: usize, pixel: usize) -> Vec<RowMap> {
+        let graph = self.graph.images(image..image + 1);
+        let rows = pixel..pixel + 1;
+        let [z, y, x] = self.spatial_shape;
+        let reaches = graph.reaches(rows.clone(), self.hops);
+        let weighed = graph.weighed_logits(rows.clone());
+        let attention = reaches.iter().map(|reach| graph.weigh(weighed.clone(), reach.clone())).collect();
+        let per_hop = |rows: Vec<Tensor<3>>| Tensor::cat(rows, 1).reshape([1, self.hops, z, y, x]);
+        let once = |row: Tensor<3>| row.reshape([1, 1, z, y, x]);
+        let map = |part, meaning, tensor| RowMap { part, meaning, tensor };
+        vec![
+            map("", MapMeaning::AttentionGiven, per_hop(attention)),
+            map("reach", MapMeaning::Neighbours, per_hop(reaches)),
+            map("correlation", MapMeaning::Correlation, once(graph.logits(rows.clone()))),
+            map("normalised", MapMeaning::NormalisedCorrelation, once(graph.normalised(rows.clone()))),
+        ]
     }
 }
 

@@ -1,4 +1,4 @@
-//! The readings of HANet's paper: it leaves open what these fields decide (networks.md section 7, H1 to H6).
+//! The readings of HANet's paper: it leaves open what these fields decide (networks.md section 7, H1 to H7).
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,19 @@ pub enum Aggregation {
     Columns,
 }
 
-/// A reading of the paper; the default is the recommended one. There is no gradient through the threshold (H7).
+/// What training sees of the threshold that makes edges (H7). The answer of the network is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThresholdGradient {
+    /// Nothing: edges are constants, and gradients reach the logits of those that are kept.
+    #[default]
+    None,
+    /// Straight through (Bengio et al., arXiv 1308.3432): a threshold is the identity for the gradient, which thus
+    /// reaches every correlation that was compared with δ, and the walks over several hops.
+    StraightThrough,
+}
+
+/// A reading of the paper; the default is the recommended one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HaReading {
@@ -81,6 +93,8 @@ pub struct HaReading {
     pub self_loops: bool,
     /// Whether logits are divided by √c.
     pub scaled: bool,
+    /// What training sees of the threshold.
+    pub threshold_gradient: ThresholdGradient,
 }
 
 impl Default for HaReading {
@@ -93,6 +107,7 @@ impl Default for HaReading {
             aggregation: Aggregation::Rows,
             self_loops: false,
             scaled: true,
+            threshold_gradient: ThresholdGradient::None,
         }
     }
 }

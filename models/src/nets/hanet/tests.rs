@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::*;
 use crate::nets::registry::drawn;
+use crate::nets::{AttentionMap, FieldPoint};
 
 fn wave(shape: [usize; 5], device: &Device) -> Tensor<5> {
     let count: usize = shape.iter().product();
@@ -37,19 +38,23 @@ fn a_row_on_demand_is_a_row_of_the_whole_matrices() {
     ] {
         let module = module(3, 0.6, HaReading { normalisation, ..HaReading::default() });
         let graph = module.graph(&x);
-        let row = module.row(&x, 7).unwrap();
+        let mut trace = Trace::attention();
+        module.forward(x.clone(), "ha", &mut trace);
+        let maps = trace.rows.at(FieldPoint::of_voxel([0, 1, 1], [1, 5, 6]));
+        let [attention, reach, logits, normalised] = maps.as_slice() else { panic!("{maps:?}") };
         let of = |matrix: Tensor<3>| matrix.slice_dim(1, 7..8).reshape([2, 1, 1, 5, 6]);
-        assert!(difference(row.logits, of(graph.logits(0..30))) < 1e-5);
-        assert!(difference(row.normalised.clone(), of(graph.normalised(0..30))) < 1e-5);
-        assert!(values(row.normalised).iter().all(|v| (-1e-6..=1.0 + 1e-6).contains(v)), "{normalisation:?}");
+        assert!(difference(logits.tensor.clone(), of(graph.logits(0..30))) < 1e-5);
+        assert!(difference(normalised.tensor.clone(), of(graph.normalised(0..30))) < 1e-5);
+        let between = values(normalised.tensor.clone());
+        assert!(between.iter().all(|v| (-1e-6..=1.0 + 1e-6).contains(v)), "{normalisation:?}");
         for hop in 1..=3 {
+            let of_hop = |map: &AttentionMap| map.tensor.clone().narrow(1, hop - 1, 1);
             let neighbours = of(graph.neighbours(0..30, hop));
-            assert_eq!(values(row.neighbours[hop - 1].clone()), values(neighbours), "{normalisation:?}");
-            let attention = of(graph.attention(0..30, hop));
-            assert!(difference(row.attention[hop - 1].clone(), attention) < 1e-6, "{normalisation:?}");
+            assert_eq!(values(of_hop(reach)), values(neighbours), "{normalisation:?}");
+            let expected = of(graph.attention(0..30, hop));
+            assert!(difference(of_hop(attention), expected) < 1e-6, "{normalisation:?}");
         }
     }
-    assert!(module(1, 0.5, HaReading::default()).row(&x, 30).is_none());
 }
 
 /// 4500 pixels are two tiles of rows: what the second tile takes is what the rows on demand say.
@@ -110,9 +115,9 @@ fn rows_sum_to_one_or_have_no_edge_at_all() {
 fn a_flat_image_attends_evenly() {
     let device = Device::flex();
     let x = Tensor::ones([1, 4, 1, 3, 5], &device);
-    let row = module(2, 0.7, HaReading::default()).row(&x, 4).unwrap();
-    assert_eq!(values(row.neighbours[1].clone()), vec![1.0; 15]);
-    assert!(values(row.attention[1].clone()).iter().all(|weight| (weight - 1.0 / 15.0).abs() < 1e-6));
+    let graph = module(2, 0.7, HaReading::default()).graph(&x);
+    assert_eq!(values(graph.neighbours(4..5, 2)), vec![1.0; 15]);
+    assert!(values(graph.attention(4..5, 2)).iter().all(|weight| (weight - 1.0 / 15.0).abs() < 1e-6));
 }
 
 /// A graph of six pixels in which each is joined with the next one only: A* = −(i + 1 − j)².
@@ -145,6 +150,63 @@ fn hops_are_exact_walks_and_with_self_loops_all_shorter_ones() {
     }
     let weights = values(chain(false).attention(0..6, 2).sum_dim(2));
     assert_eq!(weights, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0], "the last two have nobody two hops away");
+}
+
+/// Edges and attention over two hops of a graph, and the gradient of its edges for the queries.
+fn gradient(reading: HaReading) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let device = Device::flex().autodiff();
+    let columns = |seed: usize| {
+        let values: Vec<f32> = (0..24).map(|i| ((i * seed % 17) as f32 / 5.0 - 1.6).sin()).collect();
+        Tensor::<3>::from_data(TensorData::new(values, [1, 3, 8]), &device)
+    };
+    let query = columns(7).require_grad();
+    let graph = HaGraph::new(query.clone(), columns(11), 0.6, reading);
+    let (edges, attention) = (graph.neighbours(0..8, 2), graph.attention(0..8, 2));
+    let loss = graph.neighbours(0..8, 1).powi_scalar(2).sum() + graph.neighbours(0..8, 2).sum();
+    // The last term has no gradient and is there where the edges do not depend on the queries.
+    let gradients = (loss + query.clone().sum() * 0.0).backward();
+    (values(edges), values(attention), values(query.grad(&gradients).unwrap()))
+}
+
+#[test]
+fn the_threshold_lets_gradients_straight_through_where_configured() {
+    for erased in [Erased::Masked, Erased::LiteralZero] {
+        for paths in [Paths::Exist, Paths::Count] {
+            let constant = HaReading { erased, paths, ..HaReading::default() };
+            let through = HaReading { threshold_gradient: ThresholdGradient::StraightThrough, ..constant };
+            let (edges, attention, stopped) = gradient(constant);
+            let (same_edges, same_attention, flowing) = gradient(through);
+            assert_eq!(edges, same_edges);
+            let far = attention.iter().zip(&same_attention).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 1e-6, "{through:?}: the answer changed by {far}");
+            assert!(stopped.iter().all(|g| *g == 0.0), "{constant:?}: {stopped:?}");
+            assert!(flowing.iter().any(|g| g.abs() > 1e-3), "{through:?}: {flowing:?}");
+        }
+    }
+}
+
+/// Two pixels, of which the first sees only itself: with Â = σ(A*), raising the erased correlation by dA would move
+/// Ã₀₁ = e^A₀₁·B₀₁ / Σ by e^A₀₁ / e^A₀₀ · σ′(A₀₁) dA.
+#[test]
+fn the_gradient_of_an_erased_edge_is_that_of_the_similarity_compared_with_delta() {
+    let device = Device::flex().autodiff();
+    let (kept, erased) = (2.0f32, -1.0f32);
+    let query = Tensor::<3>::from_data(TensorData::new(vec![1.0f32, 1.0], [1, 1, 2]), &device);
+    let key = Tensor::<3>::from_data(TensorData::new(vec![kept, erased], [1, 1, 2]), &device).require_grad();
+    let reading = HaReading {
+        scaled: false,
+        normalisation: Normalisation::Sigmoid,
+        threshold_gradient: ThresholdGradient::StraightThrough,
+        ..HaReading::default()
+    };
+    let attention = HaGraph::new(query, key.clone(), 0.5, reading).attention(0..1, 1);
+    assert_eq!(values(attention.clone()), [1.0, 0.0]);
+    let gradients = attention.slice_dim(2, 1..2).sum().backward();
+    let found = values(key.grad(&gradients).unwrap());
+    let sigmoid = 1.0 / (1.0 + (-erased).exp());
+    let expected = (erased - kept).exp() * sigmoid * (1.0 - sigmoid);
+    assert!((found[1] - expected).abs() < 1e-6, "{found:?}, expected {expected}");
+    assert_eq!(found[0], 0.0);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::Trace;
 use super::blocks::{Activation, Conv, Norm, NormKind};
 use super::pool3d::{PoolWindow, max_pool3d};
 use crate::checkpoint::KeyRules;
+use crate::kernels::work;
 
 pub use config::{DilationRule, ResidualKind, Sampling, TrunkConfig};
 
@@ -107,8 +108,8 @@ impl ResNet {
         }
         let [.., last] = stages;
         let [batch, channels, ..] = last.dims();
-        self.fc
-            .forward(last.reshape([batch as i64, channels as i64, -1]).mean_dim(2).reshape([batch, channels]))
+        let mean = last.reshape([batch as i64, channels as i64, -1]).mean_dim(2).reshape([batch, channels]);
+        work::linear(&self.fc, mean)
     }
 }
 

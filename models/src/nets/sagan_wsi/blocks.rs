@@ -6,8 +6,8 @@ use burn::tensor::{Device, Slice, Tensor};
 
 use super::spectral::SpectralConv;
 use crate::nets::blocks::{Activation, Norm, NormKind};
-use crate::nets::pixel_attention::{Received, attend};
-use crate::nets::trace::{MapMeaning, Trace};
+use crate::nets::pixel_attention::{AttentionPlace, attend};
+use crate::nets::trace::Trace;
 
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
 /// Keras' default.
@@ -105,15 +105,8 @@ impl SelfAttention {
         let [batch, _, z, height, width] = x.dims();
         let [f, g, h] =
             [&self.f, &self.g, &self.h].map(|conv| conv.forward(x.clone(), trace).flatten::<3>(2, 4));
-        let mut received = Received::default();
-        let seen = attend(&f, &g, &h, |tile| {
-            if trace.wants_maps() {
-                received.add(tile);
-            }
-        });
-        if let Some(map) = received.image([z, height, width]) {
-            trace.map(&self.name, level, map, MapMeaning::AttentionReceived);
-        }
+        let place = AttentionPlace { layer: &self.name, level, spatial_shape: [z, height, width] };
+        let seen = attend(&f, &g, &h, place, trace);
         let seen = seen.reshape([batch, h.dims()[1], z, height, width]);
         let y = x + self.v.forward(seen, trace) * self.gamma.val().reshape([1, 1, 1, 1, 1]);
         trace.tensor(&self.name, &y);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::blocks::Trunk;
 use super::{ATTENTION_STRIDE, SIZE_MULTIPLE};
 use crate::checkpoint::KeyRules;
+use crate::kernels::work;
 use crate::nets::trace::Trace;
 use crate::nets::{check_attention, check_channels, check_multiple, check_range};
 
@@ -106,7 +107,7 @@ impl SaganWsiDiscriminator {
     pub fn logit(&self, x: Tensor<5>, trace: &mut Trace) -> Tensor<2> {
         let deepest = self.trunk.forward(x, trace).deepest;
         // (channel, y, x), as PyTorch flattens; the weight of a Keras checkpoint is ordered (y, x, channel).
-        self.dense.forward(deepest.flatten::<2>(1, 4))
+        work::linear(&self.dense, deepest.flatten::<2>(1, 4))
     }
 
     /// Probability of "drawn by a person" for each segmentation, `[batch, 1]`.

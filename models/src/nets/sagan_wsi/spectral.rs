@@ -3,6 +3,7 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
+use crate::kernels::work::matmul;
 use crate::kernels::{self, ConvOptions3d};
 use crate::nets::blocks::ConvSpec;
 use crate::nets::trace::Trace;
@@ -91,12 +92,12 @@ impl SpectralConv {
         let matrix = self.weight.val().reshape([rows, inputs * z * height * width]);
         let held = matrix.clone().detach();
         let u = if learns { self.u.value_sync() } else { self.u.value() };
-        let v = unit(held.clone().transpose().matmul(u.to_device(&held.device()).reshape([rows, 1])));
-        let u = unit(held.matmul(v.clone()));
+        let v = unit(matmul(held.clone().transpose(), u.to_device(&held.device()).reshape([rows, 1])));
+        let u = unit(matmul(held, v.clone()));
         if learns {
             self.u.update(u.clone().reshape([rows]).detach());
         }
-        (matrix.matmul(v) * u).sum()
+        (matmul(matrix, v) * u).sum()
     }
 }
 

@@ -9,8 +9,8 @@ use super::super::div_attention::{DivAttention, DivAttentionConfig, DivReading, 
 use super::super::trace::Trace;
 use super::super::{NetworkConfig, SegmentationNetwork};
 use super::backbone::Backbone;
-use super::{UnetrConfig, check_size, is_unused_by_reference, monai_key};
-use crate::checkpoint::KeyRules;
+use super::{UnetrConfig, check_size, flattened_grid, is_unused_by_reference, monai_key};
+use crate::checkpoint::{FlattenedGrid, KeyRules};
 
 /// Configuration of [`UnetrDiv`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub struct UnetrDivConfig {
 
 impl NetworkConfig for UnetrDivConfig {
     type Network = UnetrDiv;
+
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        Ok(Self { unetr: self.unetr.with_reversed_axes()?, ..self })
+    }
 
     fn validate(&self) -> Result<(), String> {
         self.unetr.validate()
@@ -99,6 +103,10 @@ impl SegmentationNetwork for UnetrDiv {
 impl KeyRules for UnetrDiv {
     fn reference_key(&self, path: &str) -> String {
         monai_key(path)
+    }
+
+    fn flattened_grid(&self, key: &str) -> Option<FlattenedGrid> {
+        flattened_grid(key, self.size)
     }
 
     fn is_optional(&self, key: &str) -> bool {

@@ -17,7 +17,7 @@ use super::trace::Trace;
 use super::{MAX_CHANNELS, NetworkConfig, SegmentationNetwork, check_channels, check_range};
 use backbone::{Backbone, MonaiBlock, TransposedConv};
 
-use crate::checkpoint::KeyRules;
+use crate::checkpoint::{FlattenedGrid, KeyRules};
 pub use div::{UnetrDiv, UnetrDivConfig};
 pub use vit::PatchProjection;
 use vit::{PATCH, VitSpec};
@@ -136,6 +136,10 @@ impl UnetrConfig {
 impl NetworkConfig for UnetrConfig {
     type Network = Unetr;
 
+    fn with_reversed_axes(self) -> Result<Self, String> {
+        Ok(Self { img_size: self.img_size.reversed(), ..self })
+    }
+
     fn validate(&self) -> Result<(), String> {
         check_range("in_channels", self.in_channels, 1024)?;
         check_range("out_channels", self.out_channels, 1024)?;
@@ -232,6 +236,16 @@ fn monai_key(path: &str) -> String {
         })
 }
 
+/// The weights in which patches, or the voxels of a patch, are numbered row-major.
+fn flattened_grid(key: &str, size: [usize; 3]) -> Option<FlattenedGrid> {
+    let grid = match key.strip_prefix("vit.patch_embedding.")? {
+        "position_embeddings" => size.map(|size| size / PATCH),
+        "patch_embeddings.1.weight" => [PATCH; 3],
+        _ => return None,
+    };
+    Some(FlattenedGrid { axis: 1, grid })
+}
+
 /// Tensors that some versions of the reference save and none uses.
 fn is_unused_by_reference(key: &str) -> bool {
     key.contains(".norm_cross_attn.")
@@ -264,6 +278,10 @@ impl KeyRules for Unetr {
             Some(name) => format!("out.conv.conv.{name}"),
             None => monai_key(path),
         }
+    }
+
+    fn flattened_grid(&self, key: &str) -> Option<FlattenedGrid> {
+        flattened_grid(key, self.size)
     }
 
     fn is_optional(&self, key: &str) -> bool {

@@ -8,10 +8,15 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::super::blocks::{Conv, ConvSpec};
+use super::super::pixel_attention::{AttentionPlace, PixelRows};
 use super::super::trace::{MapMeaning, Trace};
+use crate::kernels::work::{self, matmul};
 
 /// Edge of a patch, in voxels.
 pub const PATCH: usize = 16;
+
+/// Halvings from a voxel to a patch.
+const PATCH_LEVEL: usize = PATCH.ilog2() as usize;
 
 /// Transformer blocks.
 pub const BLOCKS: usize = 12;
@@ -109,7 +114,7 @@ impl PatchEmbedding {
                 let patches = patches.permute([0, 2, 4, 6, 1, 3, 5, 7]).reshape([batch, tokens, voxels]);
                 let hidden = conv.weight.dims()[0];
                 let weight = conv.weight.val().reshape([hidden, voxels]).transpose();
-                let embedded = patches.matmul(weight.unsqueeze::<3>());
+                let embedded = matmul(patches, weight.unsqueeze::<3>());
                 match &conv.bias {
                     Some(bias) => embedded + bias.val().reshape([1, 1, hidden]),
                     None => embedded,
@@ -117,7 +122,7 @@ impl PatchEmbedding {
             }
             PatchEmbeddings::Perceptron(layer) => {
                 let patches = patches.permute([0, 2, 4, 6, 3, 5, 7, 1]).reshape([batch, tokens, voxels]);
-                layer.linear.forward(patches)
+                work::linear(&layer.linear, patches)
             }
         };
         self.dropout.forward(embedded + self.position_embeddings.val())
@@ -133,19 +138,35 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// Attended tokens, and the attention matrix `[batch, heads, query, key]`.
-    fn forward(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<4>) {
+    /// Attended tokens; notes the attention matrix `[batch, heads, query, key]` of the layer.
+    fn forward(&self, x: Tensor<3>, place: AttentionPlace<'_>, trace: &mut Trace) -> Tensor<3> {
         let [batch, tokens, hidden] = x.dims();
         let dim = hidden / self.heads;
-        let qkv = self.qkv.forward(x).reshape([batch, tokens, 3, self.heads, dim]).permute([2, 0, 3, 1, 4]);
+        let qkv =
+            work::linear(&self.qkv, x).reshape([batch, tokens, 3, self.heads, dim]).permute([2, 0, 3, 1, 4]);
         let part = |i: usize| {
             qkv.clone().slice([i..i + 1, 0..batch, 0..self.heads, 0..tokens, 0..dim]).squeeze_dim::<4>(0)
         };
-        let scores = part(0).matmul(part(1).transpose()).mul_scalar(1.0 / (dim as f64).sqrt());
-        let attention = softmax(scores, 3);
-        let mixed = self.dropout.forward(attention.clone()).matmul(part(2));
+        let scale = 1.0 / (dim as f64).sqrt();
+        let attention = softmax(matmul(part(0), part(1).transpose()).mul_scalar(scale), 3);
+        trace.tensor(&format!("{}.attn.att_mat", place.layer), &attention);
+        if trace.wants_maps() {
+            let [z, y, w] = place.spatial_shape;
+            let received = attention.clone().mean_dim(2).reshape([batch, self.heads, z, y, w]);
+            trace.map(place.layer, place.level, received, MapMeaning::AttentionReceived);
+        }
+        trace.look(place.layer, place.level, batch, || {
+            let columns = |x: Tensor<4>| x.reshape([batch * self.heads, tokens, dim]).swap_dims(1, 2);
+            PixelRows {
+                queries: columns(part(0).mul_scalar(scale)),
+                keys: columns(part(1)),
+                heads: self.heads,
+                spatial_shape: place.spatial_shape,
+            }
+        });
+        let mixed = matmul(self.dropout.forward(attention), part(2));
         let mixed = mixed.permute([0, 2, 1, 3]).reshape([batch, tokens, hidden]);
-        (self.dropout.forward(self.out_proj.forward(mixed)), attention)
+        self.dropout.forward(work::linear(&self.out_proj, mixed))
     }
 }
 
@@ -189,12 +210,12 @@ impl TransformerBlock {
         }
     }
 
-    fn forward(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<4>) {
-        let (attended, attention) = self.attn.forward(self.norm1.forward(x.clone()));
-        let x = x + attended;
+    fn forward(&self, x: Tensor<3>, place: AttentionPlace<'_>, trace: &mut Trace) -> Tensor<3> {
+        let x = x.clone() + self.attn.forward(self.norm1.forward(x), place, trace);
         let mlp = &self.mlp;
-        let y = mlp.dropout.forward(gelu(mlp.linear1.forward(self.norm2.forward(x.clone()))));
-        (x + mlp.dropout.forward(mlp.linear2.forward(y)), attention)
+        let y = work::linear(&mlp.linear1, self.norm2.forward(x.clone()));
+        let y = mlp.dropout.forward(gelu(y));
+        x + mlp.dropout.forward(work::linear(&mlp.linear2, y))
     }
 }
 
@@ -235,17 +256,10 @@ impl Vit {
         trace.tensor("vit.patch_embedding", &x);
         let mut outputs = Vec::with_capacity(BLOCKS + 1);
         for (i, block) in self.blocks.iter().enumerate() {
-            let attention;
-            (x, attention) = block.forward(x);
-            trace.tensor(&format!("vit.blocks.{i}"), &x);
-            trace.tensor(&format!("vit.blocks.{i}.attn.att_mat"), &attention);
-            if trace.wants_maps() {
-                let [batch, heads, ..] = attention.dims();
-                let [z, y, w] = self.grid;
-                let received = attention.mean_dim(2).reshape([batch, heads, z, y, w]);
-                // 16 voxels a token: four halvings below the finest level.
-                trace.map(&format!("vit.blocks.{i}"), 4, received, MapMeaning::AttentionReceived);
-            }
+            let layer = format!("vit.blocks.{i}");
+            let place = AttentionPlace { layer: &layer, level: PATCH_LEVEL, spatial_shape: self.grid };
+            x = block.forward(x, place, trace);
+            trace.tensor(&layer, &x);
             outputs.push(self.volume(x.clone()));
         }
         let x = self.norm.forward(x);

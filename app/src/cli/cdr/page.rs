@@ -1,0 +1,87 @@
+//! The page for the record.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use hilum_core::fundus::Picture;
+use hilum_core::io::replace_file;
+use hilum_core::report::{EyeEntry, EyeReport, eye_report_pdf};
+
+use super::case::Case;
+
+/// Refuses a target that is no PDF or cannot be written.
+pub fn check_target(path: &Path) -> anyhow::Result<()> {
+    if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf")) {
+        bail!("the page for the record must end in .pdf: {}", path.display());
+    }
+    crate::cli::convert::check_target(path)
+}
+
+/// Writes the page of a patient.
+pub fn write(path: &Path, patient: &str, cases: &[Case]) -> anyhow::Result<()> {
+    let pictures: Vec<Picture<'_>> = cases
+        .iter()
+        .map(|case| Picture::of(case.volume()))
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("a picture is too small for a page: {}", path.display()))?;
+    let names: Vec<String> = cases
+        .iter()
+        .map(|c| c.image.file_name().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    let mut order: Vec<usize> = (0..cases.len()).collect();
+    // The right eye comes first, as on paper.
+    order.sort_by_key(|i| (cases[*i].laterality.map(|guess| guess.laterality), *i));
+    let eyes = order.into_iter().map(|i| EyeEntry {
+        name: &names[i],
+        picture: &pictures[i],
+        mask: cases[i].mask(),
+        reading: &cases[i].reading,
+        laterality: cases[i].laterality,
+    });
+    let made = format!("Made with Hilum {} on {}", env!("CARGO_PKG_VERSION"), today());
+    let pdf = eye_report_pdf(&EyeReport { patient, made: &made, eyes: eyes.collect() });
+    replace_file(path, |out| out.write_all(&pdf)).context("the page was not written")
+}
+
+/// The date in Greenwich, `YYYY-MM-DD`.
+pub fn today() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    date(seconds / 86_400)
+}
+
+/// The date of a day counted from 1970-01-01, by years of 365 days and a leap day where there is one.
+fn date(mut days: u64) -> String {
+    let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    format!("{year}-{:02}-{:02}", month + 1, days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_become_dates() {
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (59, "1970-03-01"),
+            (11_016, "2000-02-29"),
+            (19_782, "2024-02-29"),
+            (20_454, "2026-01-01"),
+        ] {
+            assert_eq!(date(days), expected);
+        }
+    }
+}

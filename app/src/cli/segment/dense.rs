@@ -1,0 +1,265 @@
+//! `hilum segment` with a model that labels every voxel.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use hilum_core::io::nifti::{LabelName, save_labels, save_volume};
+use hilum_core::io::raster;
+use hilum_core::io::{self, FileKind, OpenOptions};
+use hilum_core::volume::{Volume, Voxels};
+use hilum_models::device;
+use hilum_models::infer::{Dense, DenseAnswer};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Segment;
+use crate::cli::convert::check_target;
+use crate::cli::info::chosen_series;
+use crate::cli::output::{Console, Progress, Report, by, table, warnings_json};
+
+/// Colours of labels 1, 2, 3, … in files that carry some: Okabe and Ito's, told apart by all readers.
+const COLORS: [[u8; 3]; 7] = [
+    [230, 159, 0],
+    [86, 180, 233],
+    [0, 158, 115],
+    [240, 228, 66],
+    [0, 114, 178],
+    [213, 94, 0],
+    [204, 121, 167],
+];
+
+impl Segment {
+    pub(super) fn run_dense(&self, console: &Console) -> anyhow::Result<()> {
+        let id = self.model.as_deref().context("a model must be named")?;
+        let jobs = self.jobs()?;
+        for target in jobs.iter().flat_map(|job| job.mask.iter().chain(&job.probability)) {
+            check_dense_target(target)?;
+        }
+        let progress = Progress::start("loading");
+        let device = device::open(self.device)?;
+        let model = Dense::load(&console.catalog()?, id, &device.device)?;
+        let mut images = Vec::new();
+        for job in &jobs {
+            let labelled = self.label_one(job, &model, &progress);
+            match labelled {
+                Ok(report) => images.push(report),
+                // One picture that is none must not stop a folder of sixty.
+                Err(error) if jobs.len() > 1 => images.push(Labelled::refused(&job.image, &error)),
+                Err(error) => return Err(error),
+            }
+        }
+        drop(progress);
+        console.report(&DenseReport { model: id.to_owned(), device: device.name, images })
+    }
+
+    /// One image, or every picture of a folder.
+    fn jobs(&self) -> anyhow::Result<Vec<Job>> {
+        if !self.image.is_dir() || io::probe(&self.image)? == FileKind::Dicom || !has_pictures(&self.image) {
+            return Ok(vec![Job {
+                image: self.image.clone(),
+                mask: self.out.clone(),
+                probability: self.probability.clone(),
+            }]);
+        }
+        for folder in self.out.iter().chain(&self.probability) {
+            std::fs::create_dir_all(folder).with_context(|| {
+                format!("for a folder of pictures the output is a folder: {}", folder.display())
+            })?;
+        }
+        let named = |folder: &Option<PathBuf>, image: &Path| {
+            let name = format!("{}.png", image.file_stem().unwrap_or_default().to_string_lossy());
+            folder.as_ref().map(|folder| folder.join(name))
+        };
+        Ok(pictures(&self.image)
+            .into_iter()
+            .map(|image| Job {
+                mask: named(&self.out, &image),
+                probability: named(&self.probability, &image),
+                image,
+            })
+            .collect())
+    }
+
+    fn label_one(&self, job: &Job, model: &Dense, progress: &Progress) -> anyhow::Result<Labelled> {
+        let begun = Instant::now();
+        let options = OpenOptions {
+            time_point: self.time_point,
+            series_uid: chosen_series(&job.image, self.series.as_deref(), progress)?,
+            ..OpenOptions::default()
+        };
+        let opened = io::open(&job.image, &options, progress)?;
+        let answer = model
+            .segment(&opened.volume, progress)
+            .with_context(|| format!("not labelled: {}", job.image.display()))?;
+        if let Some(path) = &job.mask {
+            save_mask(path, &opened.volume, &answer)?;
+        }
+        if let Some(path) = &job.probability {
+            self.save_probability(path, &opened.volume, &answer)?;
+        }
+        let volume_of_voxel = opened.volume.grid().affine().voxel_volume_mm3();
+        let regions = answer.regions.iter().enumerate().map(|(index, region)| {
+            let voxel_count = answer.probabilities[index].iter().filter(|p| **p >= 0.5).count();
+            RegionFound {
+                name: region.name.clone(),
+                label: region.label,
+                voxel_count,
+                volume_ml: (!opened.volume.grid().is_flat())
+                    .then(|| voxel_count as f64 * volume_of_voxel / 1000.0),
+            }
+        });
+        Ok(Labelled {
+            image: job.image.clone(),
+            mask: job.mask.clone(),
+            size: opened.volume.grid().dims(),
+            regions: regions.collect(),
+            models: answer.models,
+            seconds: begun.elapsed().as_secs_f64(),
+            warnings: warnings_json(&opened.warnings),
+            error: None,
+        })
+    }
+
+    fn save_probability(&self, path: &Path, volume: &Volume, answer: &DenseAnswer) -> anyhow::Result<()> {
+        let known = || answer.regions.iter().map(|r| r.name.as_str()).collect::<Vec<_>>().join(", ");
+        let index = match &self.region {
+            None => 0,
+            Some(name) => answer
+                .regions
+                .iter()
+                .position(|region| region.name == *name)
+                .with_context(|| format!("the model has no region \"{name}\"; it has {}", known()))?,
+        };
+        let values = &answer.probabilities[index];
+        if is_png(path) {
+            let deep: Vec<u16> =
+                values.iter().map(|p| (p.clamp(0.0, 1.0) * 65535.0).round() as u16).collect();
+            let [width, height, _] = volume.grid().dims();
+            return raster::save(path, &Voxels::U16(deep), [width, height])
+                .context("the probability was not written");
+        }
+        let image = Volume::new(*volume.grid(), Voxels::F32(values.clone()), volume.meta().clone())?;
+        save_volume(path, &image).context("the probability was not written")
+    }
+}
+
+struct Job {
+    image: PathBuf,
+    mask: Option<PathBuf>,
+    probability: Option<PathBuf>,
+}
+
+fn is_png(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+}
+
+fn check_dense_target(path: &Path) -> anyhow::Result<()> {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let is_known = [".nii", ".nii.gz", ".png"].iter().any(|end| name.ends_with(end));
+    anyhow::ensure!(is_known, "the output must end in .nii, .nii.gz or .png: {}", path.display());
+    check_target(path)
+}
+
+fn has_pictures(folder: &Path) -> bool {
+    !pictures(folder).is_empty()
+}
+
+/// Pictures in a folder, by name.
+pub fn pictures(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let is_picture = |path: &PathBuf| path.is_file() && matches!(io::probe(path), Ok(FileKind::Raster));
+    let mut found: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(is_picture).collect();
+    found.sort();
+    found
+}
+
+fn save_mask(path: &Path, volume: &Volume, answer: &DenseAnswer) -> anyhow::Result<()> {
+    let [width, height, slices] = volume.grid().dims();
+    if is_png(path) {
+        anyhow::ensure!(
+            slices == 1,
+            "a mask of {slices} slices does not fit a PNG; name a .nii.gz: {}",
+            path.display()
+        );
+        return raster::save_labels(path, &answer.labels, [width, height])
+            .context("the mask was not written");
+    }
+    let name = |(index, region): (usize, &hilum_models::catalog::Region)| LabelName {
+        value: region.label,
+        name: region.name.clone(),
+        color: COLORS[index % COLORS.len()],
+    };
+    let names: Vec<LabelName> = answer.regions.iter().enumerate().map(name).collect();
+    save_labels(path, &answer.labels, volume.grid(), &volume.meta().source, &names)
+        .context("the mask was not written")
+}
+
+#[derive(Serialize)]
+struct DenseReport {
+    model: String,
+    device: String,
+    images: Vec<Labelled>,
+}
+
+#[derive(Serialize)]
+struct Labelled {
+    image: PathBuf,
+    mask: Option<PathBuf>,
+    /// Voxels along x, y, z.
+    size: [usize; 3],
+    regions: Vec<RegionFound>,
+    /// The models that worked, in turn.
+    models: Vec<String>,
+    seconds: f64,
+    warnings: Vec<Value>,
+    /// Why it was not labelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Labelled {
+    fn refused(image: &Path, error: &anyhow::Error) -> Self {
+        Self {
+            image: image.to_owned(),
+            mask: None,
+            size: [0; 3],
+            regions: Vec::new(),
+            models: Vec::new(),
+            seconds: 0.0,
+            warnings: Vec::new(),
+            error: Some(format!("{error:#}")),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RegionFound {
+    name: String,
+    /// Value in the mask.
+    label: u16,
+    /// Voxels at a probability of one half or more.
+    voxel_count: usize,
+    /// `None` for pictures.
+    volume_ml: Option<f64>,
+}
+
+impl Report for DenseReport {
+    fn text(&self) -> String {
+        let row = |image: &Labelled| {
+            let found = |region: &RegionFound| match region.volume_ml {
+                Some(ml) => format!("{} {ml:.2} ml", region.name),
+                None => format!("{} {} px", region.name, region.voxel_count),
+            };
+            let found = image.regions.iter().map(found).collect::<Vec<_>>().join(", ");
+            vec![
+                image.image.display().to_string(),
+                by(image.size),
+                image.error.clone().unwrap_or(found),
+                format!("{:.2}", image.seconds),
+            ]
+        };
+        let rows: Vec<_> = self.images.iter().map(row).collect();
+        format!("{} on {}\n{}", self.model, self.device, table(&["image", "size", "found", "s"], &rows))
+    }
+}

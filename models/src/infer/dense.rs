@@ -1,0 +1,304 @@
+//! Labelling every voxel: frame, tiles, averaged answers, and the way back to the image.
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use hilum_core::geometry::Grid;
+use hilum_core::job::{Cancelled, Observer};
+use hilum_core::volume::Volume;
+use nalgebra::Vector3;
+
+use crate::catalog::{Catalog, CatalogError, DenseTask, Region};
+use crate::nets::{AnyNetwork, NetError};
+use crate::train::click::largest_region;
+use crate::transform::frame::{Frame, Prepared, to_image};
+
+/// Weight of the outermost samples of a tile, whose surroundings the network did not see.
+const RIM_WEIGHT: f32 = 0.05;
+
+/// Why an image was not labelled.
+#[derive(Debug, thiserror::Error)]
+pub enum DenseError {
+    /// The model.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The network does not take the input.
+    #[error(transparent)]
+    Network(#[from] NetError),
+    /// What the network must look around was not found.
+    #[error(
+        "no {0} was found in this image; is it the right kind of picture? Draw it by hand or choose another model"
+    )]
+    NotFound(String),
+    /// The image does not suit the model.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Device(String),
+    /// The watcher asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// A model that labels images, ready to work.
+#[derive(Debug)]
+pub struct Dense {
+    /// Its identity.
+    id: String,
+    network: AnyNetwork,
+    task: DenseTask,
+    locator: Option<Box<Dense>>,
+    device: Device,
+}
+
+/// An image's labels.
+#[derive(Clone, Debug)]
+pub struct DenseAnswer {
+    /// The models that worked, the locator first.
+    pub models: Vec<String>,
+    /// Label of every voxel `[z, y, x]`, 0 where nothing was found.
+    pub labels: Vec<u16>,
+    /// What the labels are.
+    pub regions: Vec<Region>,
+    /// Probability of every region at every voxel `[z, y, x]`.
+    pub probabilities: Vec<Vec<f32>>,
+    /// Where the network looked.
+    pub frame: Frame,
+}
+
+impl Dense {
+    /// Loads a model and the one that finds its place.
+    ///
+    /// # Errors
+    /// [`DenseError`] if a model is missing, broken or labels no images.
+    pub fn load(catalog: &Catalog, id: &str, device: &Device) -> Result<Self, DenseError> {
+        let model = catalog.find(id)?;
+        let task = model.card.dense().cloned().ok_or_else(|| CatalogError::Unsuitable {
+            id: id.to_owned(),
+            what: "does not label images".into(),
+        })?;
+        let locator = match &task.around {
+            Some(around) if around.model == id => {
+                return Err(DenseError::Unsuitable(format!(
+                    "the model {id} looks around what it finds itself"
+                )));
+            }
+            Some(around) => Some(Box::new(Self::load(catalog, &around.model, device)?)),
+            None => None,
+        };
+        Ok(Self { id: id.to_owned(), network: model.load(device)?, task, locator, device: device.clone() })
+    }
+
+    /// What it labels.
+    pub fn task(&self) -> &DenseTask {
+        &self.task
+    }
+
+    /// Labels an image.
+    ///
+    /// # Errors
+    /// [`DenseError`] if what it must look around is not there, or the device fails.
+    pub fn segment(&self, volume: &Volume, observer: &dyn Observer) -> Result<DenseAnswer, DenseError> {
+        let (frame, mut models) = match (&self.locator, &self.task.around) {
+            (Some(locator), Some(around)) => {
+                let found = locator.segment(volume, observer)?;
+                let place = found.place_of(&around.region, volume.grid());
+                let (center, extent) = place.ok_or_else(|| DenseError::NotFound(around.region.clone()))?;
+                let [_, y, x] = self.task.tile;
+                (Frame::square(center, extent * around.side, [y, x]), found.models)
+            }
+            _ => (Frame::whole(volume, &self.task.input), Vec::new()),
+        };
+        models.push(self.id.clone());
+        let prepared = Prepared::new(volume, &self.task.input);
+        let on_frame = probabilities(&self.network, &self.task, &prepared, &frame, &self.device, observer)?;
+        let dims = volume.grid().dims();
+        let mut probabilities: Vec<Vec<f32>> =
+            on_frame.chunks(frame.len()).map(|region| to_image(region, &frame, dims, 0.0)).collect();
+        for (region, probability) in self.task.regions.iter().zip(&mut probabilities) {
+            if region.is_single {
+                keep_largest(probability, volume.grid());
+            }
+        }
+        let labels = labels(&self.task.regions, &probabilities);
+        Ok(DenseAnswer { models, labels, regions: self.task.regions.clone(), probabilities, frame })
+    }
+}
+
+impl DenseAnswer {
+    /// Centre, in voxels, and larger extent in the plane of the largest part of a region.
+    fn place_of(&self, name: &str, grid: &Grid) -> Option<(Vector3<f64>, f64)> {
+        let region = self.regions.iter().position(|region| region.name == name)?;
+        let inside: Vec<bool> = self.probabilities[region].iter().map(|p| *p >= 0.5).collect();
+        extent_of(&largest_region(&inside, grid), grid)
+    }
+}
+
+/// Centre of the box around some voxels, and its larger side in the plane; `None` of nothing.
+pub fn extent_of(voxels: &[usize], grid: &Grid) -> Option<(Vector3<f64>, f64)> {
+    let mut low = Vector3::repeat(f64::INFINITY);
+    let mut high = Vector3::repeat(f64::NEG_INFINITY);
+    for index in voxels {
+        let voxel = grid.voxel(*index).map(|v| v as f64);
+        low = low.inf(&Vector3::from(voxel));
+        high = high.sup(&Vector3::from(voxel));
+    }
+    let size = high - low;
+    (!voxels.is_empty()).then(|| ((low + high) / 2.0, size.x.max(size.y) + 1.0))
+}
+
+/// Sets the probability of all but the largest likely part to just below one half.
+fn keep_largest(probability: &mut [f32], grid: &Grid) {
+    let inside: Vec<bool> = probability.iter().map(|p| *p >= 0.5).collect();
+    let mut is_kept = vec![false; inside.len()];
+    largest_region(&inside, grid).into_iter().for_each(|index| is_kept[index] = true);
+    for (p, kept) in probability.iter_mut().zip(is_kept) {
+        if !kept {
+            *p = p.min(0.499);
+        }
+    }
+}
+
+/// The label of every voxel: of the regions at one half or above, the most probable; a region within another counts
+/// only inside it, and stands above it.
+pub fn labels(regions: &[Region], probabilities: &[Vec<f32>]) -> Vec<u16> {
+    let parent = |region: &Region| {
+        region.within.as_ref().and_then(|name| regions.iter().position(|other| other.name == *name))
+    };
+    let parents: Vec<Option<usize>> = regions.iter().map(parent).collect();
+    let voxels = probabilities.first().map_or(0, Vec::len);
+    let likely = |region: usize, voxel: usize| probabilities[region][voxel] >= 0.5;
+    (0..voxels)
+        .map(|voxel| {
+            let is_there =
+                |region: &usize| likely(*region, voxel) && parents[*region].is_none_or(|p| likely(p, voxel));
+            let rank = |region: usize| (parents[region].is_some(), probabilities[region][voxel]);
+            (0..regions.len())
+                .filter(is_there)
+                .max_by(|a, b| {
+                    let (a, b) = (rank(*a), rank(*b));
+                    a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+                })
+                .map_or(0, |region| regions[region].label)
+        })
+        .collect()
+}
+
+/// Probability of every region on a frame, `[region, z, y, x]`: overlapping tiles, averaged, over the mirrorings that
+/// the task asks for. The network must not be in training mode.
+///
+/// # Errors
+/// [`DenseError`] if the network does not take the tiles, the device fails, or the watcher asks to stop.
+pub fn probabilities(
+    network: &AnyNetwork,
+    task: &DenseTask,
+    image: &Prepared,
+    frame: &Frame,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<Vec<f32>, DenseError> {
+    let [tz, ty, tx] = task.tile;
+    let tile = [tx, ty, tz];
+    let starts = [0, 1, 2].map(|axis| starts(frame.dims[axis], tile[axis]));
+    let (regions, voxels) = (task.regions.len(), frame.len());
+    let mut sums = vec![0.0f32; regions * voxels];
+    let mut weights = vec![0.0f32; voxels];
+    let total = starts.iter().map(Vec::len).product::<usize>() as u64;
+    let mut done = 0;
+    for &z in &starts[2] {
+        for &y in &starts[1] {
+            for &x in &starts[0] {
+                if observer.is_cancelled() {
+                    return Err(Cancelled.into());
+                }
+                observer.progress("labelling", done, total);
+                let part = frame.part([x, y, z], tile);
+                let answer = tile_answer(network, task, image.sample(&part), device)?;
+                add_tile(&answer, [x, y, z], tile, frame.dims, &mut sums, &mut weights);
+                done += 1;
+            }
+        }
+    }
+    for region in sums.chunks_mut(voxels) {
+        region.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum /= weight);
+    }
+    Ok(sums)
+}
+
+/// Where tiles begin: overlapping by half, the last one flush; a larger tile lies around the middle.
+fn starts(size: usize, tile: usize) -> Vec<isize> {
+    if tile >= size {
+        return vec![-(((tile - size) / 2) as isize)];
+    }
+    let last = size - tile;
+    let steps = last.div_ceil((tile / 2).max(1));
+    (0..=steps).map(|i| (i * last / steps) as isize).collect()
+}
+
+/// Probabilities of one tile `[region, z, y, x]` from its values `[channel, z, y, x]`.
+fn tile_answer(
+    network: &AnyNetwork,
+    task: &DenseTask,
+    values: Vec<f32>,
+    device: &Device,
+) -> Result<Vec<f32>, DenseError> {
+    let [z, y, x] = task.tile;
+    let shape = [1, task.input.channels(), z, y, x];
+    let input = Tensor::<5>::from_data(TensorData::new(values, shape), device);
+    let mut sum: Option<Tensor<5>> = None;
+    let mirrorings = 1 << task.average_flips.len();
+    for mirroring in 0..mirrorings {
+        // Axis 0 is x, the last of the tensor's.
+        let mirror = |tensor: Tensor<5>| {
+            let axes = task.average_flips.iter().enumerate().filter(|(bit, _)| mirroring >> bit & 1 == 1);
+            axes.fold(tensor, |tensor, (_, axis)| tensor.flip([4 - *axis as isize]))
+        };
+        let answer = mirror(activation::sigmoid(network.forward(mirror(input.clone()))?));
+        sum = Some(sum.map_or(answer.clone(), |sum| sum + answer));
+    }
+    let Some(sum) = sum else { return Ok(Vec::new()) };
+    let channels = sum.dims()[1];
+    if channels != task.regions.len() {
+        let text = format!("the network answers {channels} channels for {} regions", task.regions.len());
+        return Err(DenseError::Unsuitable(text));
+    }
+    let data =
+        (sum / f64::from(mirrorings)).try_into_data().map_err(|e| DenseError::Device(e.to_string()))?;
+    data.try_to_vec::<f32>().map_err(|e| DenseError::Device(format!("{e:?}")))
+}
+
+/// Adds a tile's answer to the sums, its middle with more weight than its rim.
+fn add_tile(
+    answer: &[f32],
+    start: [isize; 3],
+    tile: [usize; 3],
+    dims: [usize; 3],
+    sums: &mut [f32],
+    weights: &mut [f32],
+) {
+    let ramp = |i: usize, n: usize| {
+        if n == 1 { 1.0 } else { 1.0 - (2.0 * i as f32 / (n - 1) as f32 - 1.0).abs() + RIM_WEIGHT }
+    };
+    let (tile_voxels, voxels) = (tile.iter().product::<usize>(), weights.len());
+    for z in 0..tile[2] {
+        for y in 0..tile[1] {
+            for x in 0..tile[0] {
+                let at = [x, y, z];
+                let place = [0, 1, 2].map(|axis| start[axis] + at[axis] as isize);
+                if (0..3).any(|axis| place[axis] < 0 || place[axis] >= dims[axis] as isize) {
+                    continue;
+                }
+                let [px, py, pz] = place.map(|p| p as usize);
+                let to = (pz * dims[1] + py) * dims[0] + px;
+                let from = (z * tile[1] + y) * tile[0] + x;
+                let weight = ramp(x, tile[0]) * ramp(y, tile[1]) * ramp(z, tile[2]);
+                weights[to] += weight;
+                for region in 0..answer.len() / tile_voxels {
+                    sums[region * voxels + to] += weight * answer[region * tile_voxels + from];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+use serde_json::json;
+
+use super::*;
+use crate::transform::frame::{ImageInput, Normalize, Scale};
+use hilum_core::volume::{ImageMeta, Voxels};
+
+fn region(name: &str, label: u16, within: Option<&str>) -> Region {
+    Region { name: name.into(), label, within: within.map(Into::into), is_single: false }
+}
+
+#[test]
+fn tiles_cover_every_size_and_overlap() {
+    for (size, tile) in [(10, 4), (11, 4), (4, 4), (3, 4), (100, 32), (1, 1)] {
+        let starts = starts(size, tile);
+        let covered =
+            |i: usize| starts.iter().any(|s| (i as isize) >= *s && (i as isize) < s + tile as isize);
+        assert!((0..size).all(covered), "{size} {tile}: {starts:?}");
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] <= (tile as isize / 2).max(1)));
+    }
+}
+
+#[test]
+fn a_part_counts_only_within_its_whole_and_stands_above_it() {
+    let regions = [region("disc", 1, None), region("cup", 2, Some("disc")), region("vessel", 3, None)];
+    let probabilities =
+        vec![vec![0.9, 0.9, 0.2, 0.6, 0.1], vec![0.1, 0.6, 0.9, 0.2, 0.1], vec![0.1, 0.2, 0.1, 0.8, 0.1]];
+    assert_eq!(labels(&regions, &probabilities), [1, 2, 0, 3, 0]);
+}
+
+#[test]
+fn tiles_and_mirrorings_of_a_local_network_agree_with_one_pass() {
+    // Kernels of one voxel see no surroundings, so neither tiles nor mirrorings may change anything.
+    let config = json!({"in_channels": 1, "out_channels": 2, "features": [4, 4], "kernels": [[1, 1, 1], [1, 1, 1]],
+        "strides": [[1, 1, 1], [1, 1, 1]], "div": false});
+    let device = Device::flex();
+    let network = AnyNetwork::seeded("lesion_net", config, 3, &device).unwrap();
+    let dims = [9, 7, 5];
+    let values = (0..315).map(|i| (i as f32 * 0.7).sin()).collect();
+    let grid = Grid::from_spacing(dims, [1.0; 3]).unwrap();
+    let volume = Volume::new(grid, Voxels::F32(values), ImageMeta::default()).unwrap();
+    let mut task = DenseTask {
+        purpose: None,
+        input: ImageInput {
+            color: false,
+            normalize: Normalize::Window { low: -1.0, high: 1.0 },
+            scale: Scale::Keep,
+        },
+        regions: vec![region("a", 1, None), region("b", 2, None)],
+        tile: [5, 7, 9],
+        average_flips: Vec::new(),
+        around: None,
+    };
+    let prepared = Prepared::new(&volume, &task.input);
+    let frame = Frame::whole(&volume, &task.input);
+    // Instance normalisation looks at the whole tile; take it out by comparing mirrorings of the same tile.
+    let once = probabilities(&network, &task, &prepared, &frame, &device, &()).unwrap();
+    task.average_flips = vec![0, 1, 2];
+    let mirrored = probabilities(&network, &task, &prepared, &frame, &device, &()).unwrap();
+    assert_eq!(once.len(), 2 * 315);
+    once.iter().zip(&mirrored).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} {b}"));
+    task.average_flips.clear();
+    task.tile = [3, 4, 4];
+    let tiled = probabilities(&network, &task, &prepared, &frame, &device, &()).unwrap();
+    assert!(tiled.iter().all(|p| (0.0..=1.0).contains(p)));
+}

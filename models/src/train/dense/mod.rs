@@ -1,0 +1,122 @@
+//! Teaching networks that label every voxel of an image.
+
+mod adversary;
+mod data;
+mod draw;
+mod loss;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+
+use self::adversary::Adversary;
+use self::data::{Case, DenseData};
+use self::draw::Sample;
+use super::recipe::{DenseRecipe, Framing};
+use super::run::TrainError;
+use super::teacher::{Draw, Teacher};
+use super::validation::{CaseScore, Validation};
+use crate::catalog::DenseTask;
+use crate::checkpoint::StateDict;
+use crate::infer::{DenseError, probabilities};
+use crate::nets::AnyNetwork;
+use crate::transform::frame::{Frame, to_image};
+
+pub use loss::dense_loss;
+
+/// Shows a network patches of images with their regions.
+pub(super) struct DenseTeacher<'a> {
+    recipe: &'a DenseRecipe,
+    task: DenseTask,
+    data: DenseData,
+    adversary: Option<Adversary>,
+    device: Device,
+}
+
+impl<'a> DenseTeacher<'a> {
+    /// Loads the recipe's data.
+    pub(super) fn new(recipe: &'a DenseRecipe, seed: u64, device: &Device) -> Result<Self, TrainError> {
+        // Mirrorings multiply the time of a validation and are not what is trained.
+        let task = DenseTask { average_flips: Vec::new(), ..recipe.task() };
+        let adversary = recipe
+            .adversary
+            .map(|adversary| Adversary::new(adversary, recipe.regions.len(), recipe.patch, seed, device))
+            .transpose()?;
+        Ok(Self { recipe, task, data: DenseData::load(recipe)?, adversary, device: device.clone() })
+    }
+
+    /// How well each known region of a case is found, with the place given by the truth where one is looked for.
+    fn scores(&self, network: &AnyNetwork, case: &Case) -> Result<Vec<CaseScore>, TrainError> {
+        let frame = match (&self.recipe.framing, case.around) {
+            (Framing::Around { side, .. }, Some((center, extent))) => {
+                let [_, y, x] = self.recipe.patch;
+                Frame::square(center, extent * side, [y, x])
+            }
+            _ => case.frame,
+        };
+        let on_frame =
+            probabilities(network, &self.task, &case.image, &frame, &self.device, &()).map_err(|error| {
+                match error {
+                    DenseError::Network(error) => TrainError::Network(error),
+                    other => TrainError::Data(other.to_string()),
+                }
+            })?;
+        let mut scores = Vec::new();
+        for (index, region) in self.recipe.regions.iter().enumerate().filter(|(index, _)| case.known[*index])
+        {
+            let part = &on_frame[index * frame.len()..(index + 1) * frame.len()];
+            let answer: Vec<bool> =
+                to_image(part, &frame, case.image.dims(), 0.0).into_iter().map(|p| p >= 0.5).collect();
+            let truth: Vec<bool> = (0..answer.len()).map(|voxel| case.is_in(index, voxel)).collect();
+            scores.push(CaseScore::of(&format!("{}/{}", case.name, region.name), false, &answer, &truth));
+        }
+        Ok(scores)
+    }
+}
+
+impl Teacher for DenseTeacher<'_> {
+    fn input_shape(&self, batch: usize) -> [usize; 5] {
+        let [z, y, x] = self.recipe.patch;
+        [batch, self.recipe.input.channels(), z, y, x]
+    }
+
+    fn loss(&mut self, network: &AnyNetwork, draw: &Draw) -> Result<Tensor<1>, TrainError> {
+        let samples: Vec<Sample> = (0..draw.batch)
+            .into_par_iter()
+            .map(|nth| Sample::draw(&self.data, self.recipe, &mut draw.generator(nth)))
+            .collect();
+        let [z, y, x] = self.recipe.patch;
+        let regions = self.recipe.regions.len();
+        let device = self.device.clone().autodiff();
+        let tensor = |values: Vec<f32>, shape: [usize; 5]| {
+            Tensor::<5>::from_data(TensorData::new(values, shape), &device)
+        };
+        let input = samples.iter().flat_map(|s| s.input.iter().copied()).collect();
+        let target = samples.iter().flat_map(|s| s.target.iter().copied()).collect();
+        let known = samples.iter().flat_map(|s| s.known.iter().map(|k| f32::from(u8::from(*k)))).collect();
+        let heads = network.forward_heads(tensor(input, self.input_shape(draw.batch)))?;
+        let target = tensor(target, [draw.batch, regions, z, y, x]);
+        let known = tensor(known, [draw.batch, regions, 1, 1, 1]);
+        let finest = heads[0].clone();
+        let loss = dense_loss(heads, &target, &known, &self.recipe.loss);
+        Ok(match &mut self.adversary {
+            Some(adversary) => loss + adversary.loss(finest, &target, &known),
+            None => loss,
+        })
+    }
+
+    fn validate(&mut self, network: &AnyNetwork) -> Result<Validation, TrainError> {
+        let mut cases = Vec::new();
+        for case in &self.data.validation {
+            cases.extend(self.scores(network, case)?);
+        }
+        Ok(Validation::of(cases))
+    }
+
+    fn state(&self) -> Result<Option<StateDict>, TrainError> {
+        self.adversary.as_ref().map(Adversary::state).transpose()
+    }
+
+    fn restore(&mut self, state: &StateDict) -> Result<(), TrainError> {
+        self.adversary.as_mut().map_or(Ok(()), |adversary| adversary.restore(state))
+    }
+}
