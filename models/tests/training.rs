@@ -8,7 +8,7 @@ use std::path::Path;
 use hilum_core::io::raster;
 use hilum_core::job::Observer;
 use hilum_core::volume::Voxels;
-use hilum_models::checkpoint::{FloatFormat, StateDict};
+use hilum_models::checkpoint::{FloatFormat, StateDict, StoredTensor};
 use hilum_models::device;
 use hilum_models::train::{Recipe, RunSummary, TrainError, train};
 
@@ -216,7 +216,13 @@ fn a_network_for_pictures_learns_against_an_adversary_and_goes_on_where_it_stopp
     run(&recipe, &broken, &()).unwrap();
     for file in ["last.safetensors", "teacher.safetensors"] {
         let read = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
-        assert!(read(&whole) == read(&broken), "{file} of a continued run differs");
+        let tensors = |folder: &Path| StateDict::from_bytes(read(folder)).unwrap();
+        let (one, two) = (tensors(&whole), tensors(&broken));
+        let differs = |(name, tensor): &(&str, &StoredTensor)| {
+            two.get(name).map(StoredTensor::bytes) != Some(tensor.bytes())
+        };
+        let names: Vec<&str> = one.iter().filter(differs).map(|(name, _)| name).collect();
+        assert!(names.is_empty(), "{file} of a continued run differs in {names:?}");
     }
     let unknown = DENSE_RECIPE.replace("within = \"disc\"", "within = \"dsic\"");
     std::fs::write(&path, unknown).unwrap();
