@@ -212,7 +212,7 @@ pub fn probabilities(
                 }
                 observer.progress("labelling", done, total);
                 let part = frame.part([x, y, z], tile);
-                let answer = tile_answer(network, task, image.sample(&part), device)?;
+                let answer = tile_answer(network, task, &image.sample(&part), device)?;
                 add_tile(&answer, [x, y, z], tile, frame.dims, &mut sums, &mut weights);
                 done += 1;
             }
@@ -234,8 +234,33 @@ fn starts(size: usize, tile: usize) -> Vec<isize> {
     (0..=steps).map(|i| (i * last / steps) as isize).collect()
 }
 
-/// Probabilities of one tile `[region, z, y, x]` from its values `[channel, z, y, x]`.
+/// Probabilities of one tile `[region, z, y, x]` from its values `[channel, z, y, x]`, averaged over the mirrorings.
 fn tile_answer(
+    network: &AnyNetwork,
+    task: &DenseTask,
+    values: &[f32],
+    device: &Device,
+) -> Result<Vec<f32>, DenseError> {
+    let mirrorings = 1 << task.average_flips.len();
+    let mut sums: Vec<f32> = Vec::new();
+    for mirroring in 0..mirrorings {
+        let axes = task.average_flips.iter().enumerate().filter(|(bit, _)| mirroring >> bit & 1 == 1);
+        let axes: Vec<usize> = axes.map(|(_, axis)| *axis).collect();
+        let mut input = values.to_vec();
+        axes.iter().for_each(|axis| mirror(&mut input, task.tile, *axis));
+        let mut answer = one_answer(network, task, input, device)?;
+        axes.iter().for_each(|axis| mirror(&mut answer, task.tile, *axis));
+        if sums.is_empty() {
+            sums = answer;
+        } else {
+            sums.iter_mut().zip(answer).for_each(|(sum, p)| *sum += p);
+        }
+    }
+    sums.iter_mut().for_each(|sum| *sum /= mirrorings as f32);
+    Ok(sums)
+}
+
+fn one_answer(
     network: &AnyNetwork,
     task: &DenseTask,
     values: Vec<f32>,
@@ -243,27 +268,29 @@ fn tile_answer(
 ) -> Result<Vec<f32>, DenseError> {
     let [z, y, x] = task.tile;
     let shape = [1, task.input.channels(), z, y, x];
-    let input = Tensor::<5>::from_data(TensorData::new(values, shape), device);
-    let mut sum: Option<Tensor<5>> = None;
-    let mirrorings = 1 << task.average_flips.len();
-    for mirroring in 0..mirrorings {
-        // Axis 0 is x, the last of the tensor's.
-        let mirror = |tensor: Tensor<5>| {
-            let axes = task.average_flips.iter().enumerate().filter(|(bit, _)| mirroring >> bit & 1 == 1);
-            axes.fold(tensor, |tensor, (_, axis)| tensor.flip([4 - *axis as isize]))
-        };
-        let answer = mirror(activation::sigmoid(network.forward(mirror(input.clone()))?));
-        sum = Some(sum.map_or(answer.clone(), |sum| sum + answer));
-    }
-    let Some(sum) = sum else { return Ok(Vec::new()) };
-    let channels = sum.dims()[1];
+    let logits = network.forward(Tensor::<5>::from_data(TensorData::new(values, shape), device))?;
+    let channels = logits.dims()[1];
     if channels != task.regions.len() {
         let text = format!("the network answers {channels} channels for {} regions", task.regions.len());
         return Err(DenseError::Unsuitable(text));
     }
-    let data =
-        (sum / f64::from(mirrorings)).try_into_data().map_err(|e| DenseError::Device(e.to_string()))?;
+    let data = activation::sigmoid(logits).try_into_data().map_err(|e| DenseError::Device(e.to_string()))?;
     data.try_to_vec::<f32>().map_err(|e| DenseError::Device(format!("{e:?}")))
+}
+
+/// Reverses every channel `[z, y, x]` along an axis (0 = x, 1 = y, 2 = z).
+fn mirror(values: &mut [f32], [z, y, x]: [usize; 3], axis: usize) {
+    match axis {
+        0 => values.chunks_mut(x).for_each(<[f32]>::reverse),
+        1 => values.chunks_mut(x * y).for_each(|plane| reverse_blocks(plane, x)),
+        _ => values.chunks_mut(x * y * z).for_each(|channel| reverse_blocks(channel, x * y)),
+    }
+}
+
+/// Reverses the order of blocks, each of which stays as it is.
+fn reverse_blocks(values: &mut [f32], block: usize) {
+    values.reverse();
+    values.chunks_mut(block).for_each(<[f32]>::reverse);
 }
 
 /// Adds a tile's answer to the sums, its middle with more weight than its rim.

@@ -16,8 +16,8 @@ use super::output::Console;
 pub struct Segment {
     /// A volume or a picture; for models that need no click also a folder of pictures.
     image: PathBuf,
-    /// A voxel inside the object (x,y,z from 0); repeat for more.
-    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true)]
+    /// A voxel inside the object (x,y,z from 0); repeat for more. Models that label the whole image take none.
+    #[arg(long, value_name = "X,Y,Z", required_unless_present = "model", allow_hyphen_values = true)]
     click: Vec<Triple>,
     /// A voxel outside the object; repeat for more.
     #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true)]

@@ -30,10 +30,10 @@ fn a_part_counts_only_within_its_whole_and_stands_above_it() {
 #[test]
 fn tiles_and_mirrorings_of_a_local_network_agree_with_one_pass() {
     // Kernels of one voxel see no surroundings, so neither tiles nor mirrorings may change anything.
-    let config = json!({"in_channels": 1, "out_channels": 2, "features": [4, 4], "kernels": [[1, 1, 1], [1, 1, 1]],
-        "strides": [[1, 1, 1], [1, 1, 1]], "div": false});
+    let config = json!({"input_channels": 1, "n_stages": 2, "features_per_stage": [4, 4], "kernel_sizes": 1,
+        "strides": [1, 1], "n_conv_per_stage": 1, "num_classes": 2, "n_conv_per_stage_decoder": 1});
     let device = Device::flex();
-    let network = AnyNetwork::seeded("lesion_net", config, 3, &device).unwrap();
+    let network = AnyNetwork::seeded("plain_conv_unet", config, 3, &device).unwrap();
     let dims = [9, 7, 5];
     let values = (0..315).map(|i| (i as f32 * 0.7).sin()).collect();
     let grid = Grid::from_spacing(dims, [1.0; 3]).unwrap();
@@ -62,4 +62,24 @@ fn tiles_and_mirrorings_of_a_local_network_agree_with_one_pass() {
     task.tile = [3, 4, 4];
     let tiled = probabilities(&network, &task, &prepared, &frame, &device, &()).unwrap();
     assert!(tiled.iter().all(|p| (0.0..=1.0).contains(p)));
+}
+
+#[test]
+fn mirroring_reverses_one_axis_of_every_channel() {
+    let values: Vec<f32> = (0..48).map(|i| i as f32).collect();
+    let at = |values: &[f32], c: usize, [z, y, x]: [usize; 3]| values[((c * 2 + z) * 3 + y) * 4 + x];
+    for axis in 0..3 {
+        let mut mirrored = values.clone();
+        mirror(&mut mirrored, [2, 3, 4], axis);
+        let from = |[z, y, x]: [usize; 3]| match axis {
+            0 => [z, y, 3 - x],
+            1 => [z, 2 - y, x],
+            _ => [1 - z, y, x],
+        };
+        for c in 0..2 {
+            for place in [[0, 0, 0], [1, 2, 3], [0, 1, 2], [1, 0, 1]] {
+                assert_eq!(at(&mirrored, c, place), at(&values, c, from(place)), "axis {axis}");
+            }
+        }
+    }
 }

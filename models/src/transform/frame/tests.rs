@@ -5,7 +5,7 @@ use nalgebra::{Matrix3, Vector3};
 use super::*;
 
 fn input(scale: Scale) -> ImageInput {
-    ImageInput { color: false, normalize: Normalize::Window { low: 0.0, high: 200.0 }, scale }
+    ImageInput { color: false, normalize: Normalize::Window { low: 0.0, high: 400.0 }, scale }
 }
 
 fn ramp(dims: [usize; 3], affine: Affine) -> Volume {
@@ -22,7 +22,7 @@ fn the_images_own_frame_gives_its_values_back() {
     let frame = Frame::whole(&volume, &wanted);
     let values = Prepared::new(&volume, &wanted).sample(&frame);
     for (i, value) in values.iter().enumerate() {
-        assert!((value - (volume.voxels().value(i) / 100.0 - 1.0)).abs() < 1e-5);
+        assert!((value - (volume.voxels().value(i) / 200.0 - 1.0)).abs() < 1e-5);
     }
     let back = to_image(&values, &frame, [5, 4, 3], 9.0);
     assert_eq!(back.len(), 60);
@@ -47,14 +47,14 @@ fn an_oblique_anisotropic_volume_is_seen_along_the_patients_axes_and_found_again
     let values = Prepared::new(&volume, &wanted).sample(&frame);
     let back = to_image(&values, &frame, [7, 9, 5], 9.0);
     for (i, value) in back.iter().enumerate() {
-        assert!((value - (volume.voxels().value(i) / 100.0 - 1.0)).abs() < 1e-4, "voxel {i}");
+        assert!((value - (volume.voxels().value(i) / 200.0 - 1.0)).abs() < 1e-4, "voxel {i}");
     }
 }
 
 #[test]
 fn a_coarser_frame_averages_what_it_covers() {
     let dims = [8, 8, 1];
-    let values: Vec<f32> = (0..64).map(|i| if (i % 8 + i / 8) % 2 == 0 { 200.0 } else { 0.0 }).collect();
+    let values: Vec<f32> = (0..64).map(|i| if (i % 8 + i / 8) % 2 == 0 { 400.0 } else { 0.0 }).collect();
     let grid = Grid::from_spacing(dims, [1.0; 3]).unwrap();
     let volume = Volume::new(grid, Voxels::F32(values), ImageMeta::default()).unwrap();
     let prepared = Prepared::new(&volume, &input(Scale::Keep));
