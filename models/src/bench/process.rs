@@ -1,6 +1,6 @@
 //! What the system tells of this process (Linux).
 
-/// The most memory the process has held (or since [`forget_peak_memory`]), where the system tells.
+/// The most memory the process has held (or since `forget_peak_memory`), where the system tells.
 pub fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -99,7 +99,7 @@ pub struct Rim {
 }
 
 impl RimProfile {
-    /// Follows [`RAYS`] rays from a place.
+    /// Follows `RAYS` rays from a place.
     pub fn of(mask: &DiscMask, center: [f64; 2]) -> Self {
         let (disc, cup) = (Lookup::of(mask.disc()), Lookup::of(mask.cup()));
         let (mut disc_radius_px, mut cup_radius_px) = (Vec::with_capacity(RAYS), Vec::with_capacity(RAYS));
