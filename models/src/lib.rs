@@ -9,7 +9,6 @@ pub mod checkpoint;
 pub mod device;
 pub mod golden;
 pub mod infer;
-pub mod kernels;
 pub mod metric;
 pub mod nets;
 pub mod train;

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::checkpoint::{CheckpointError, FloatFormat, StateDict, StoredTensor};
 use crate::device;
-use crate::kernels::work;
 use crate::nets::{AnyNetwork, NetError};
+use hilum_kernels::work;
 
 pub use cases::{ReferenceCase, reference_case, reference_cases};
 pub use process::peak_memory_mib;

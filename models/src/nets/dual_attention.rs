@@ -12,7 +12,7 @@ use super::blocks::{Conv, ConvSpec};
 use super::pixel_attention::{AttentionPlace, attend};
 use super::trace::Trace;
 use crate::checkpoint::KeyRules;
-use crate::kernels::work::matmul;
+use hilum_kernels::work::matmul;
 
 /// Most bytes of an attention matrix that are computed at once.
 const TILE_BYTES: usize = 64 << 20;

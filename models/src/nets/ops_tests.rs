@@ -13,7 +13,7 @@ use super::pool3d::{PoolWindow, adaptive_avg_pool3d, avg_pool3d, max_pool3d};
 use super::resize3d::{ResizeMode, resize3d};
 use crate::checkpoint::StateDict;
 use crate::device::{self, DeviceChoice};
-use crate::kernels::{self, ConvOptions3d};
+use hilum_kernels::ConvOptions3d;
 
 /// 1e-5 of the largest value, as networks.md section 8 asks.
 const TOLERANCE: f32 = 1e-5;
@@ -136,7 +136,7 @@ fn convolutions(v: &mut Vectors) {
         ("conv3d.dil2s2", spec(2, [2; 3], 2)),
     ] {
         let weight = v.input(op, "weight").unwrap();
-        v.check(op, kernels::conv3d(v.x(op), weight, v.input(op, "bias"), options));
+        v.check(op, hilum_kernels::conv3d(v.x(op), weight, v.input(op, "bias"), options));
     }
     for (op, stride, padding, extra) in [
         ("conv_transpose3d.441", [2, 2, 1], [1, 1, 0], [0; 3]),
@@ -145,7 +145,10 @@ fn convolutions(v: &mut Vectors) {
         ("conv_transpose3d.k3s2p1op1", [2; 3], [1; 3], [1; 3]),
     ] {
         let weight = v.input(op, "weight").unwrap();
-        v.check(op, kernels::conv_transpose3d(v.x(op), weight, v.input(op, "bias"), stride, padding, extra));
+        v.check(
+            op,
+            hilum_kernels::conv_transpose3d(v.x(op), weight, v.input(op, "bias"), stride, padding, extra),
+        );
     }
     for (op, stride, padding, dilation, groups) in [
         ("conv2d.s2p3k7", 2, 3, 1, 1),
@@ -174,7 +177,7 @@ fn normalisations_and_activations_agree() {
 
 fn normalisations_and_activations(v: &mut Vectors) {
     for op in ["instance_norm3d.affine", "instance_norm3d.plain"] {
-        v.check(op, kernels::instance_norm(v.x(op), v.input(op, "weight"), v.input(op, "bias"), 1e-5));
+        v.check(op, hilum_kernels::instance_norm(v.x(op), v.input(op, "weight"), v.input(op, "bias"), 1e-5));
     }
     for (op, eps) in [("batch_norm.eps1e-5", 1e-5), ("batch_norm.eps1e-3", 1e-3)] {
         let [weight, bias, mean, var] =

@@ -6,7 +6,7 @@ use burn::tensor::activation::softmax;
 use super::attention_rows::{LooksAround, RowMap};
 use super::dual_attention::row_tiles;
 use super::trace::{MapMeaning, Trace};
-use crate::kernels::work::matmul;
+use hilum_kernels::work::matmul;
 
 /// Where an attention stands in its network.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 
 use super::LEAKY_SLOPE;
-use crate::kernels::work::matmul;
-use crate::kernels::{self, ConvOptions3d};
+use hilum_kernels::ConvOptions3d;
+use hilum_kernels::work::matmul;
 
 /// Shape and options of a convolution before its parameters exist. Axes are `[z, y, x]`.
 #[derive(Debug, Clone, Copy)]
@@ -151,7 +151,7 @@ impl Conv {
     /// `[batch, channels_in, z, y, x]` to `[batch, channels_out, z', y', x']`.
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         let bias = self.bias.as_ref().map(Param::val);
-        kernels::conv3d(x, self.weight.val(), bias, self.options)
+        hilum_kernels::conv3d(x, self.weight.val(), bias, self.options)
     }
 }
 
@@ -175,7 +175,14 @@ impl UpConv {
     /// z' = (z − 1)·stride − 2·padding + kernel + output padding.
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         let bias = self.bias.as_ref().map(Param::val);
-        kernels::conv_transpose3d(x, self.weight.val(), bias, self.stride, self.padding, self.output_padding)
+        hilum_kernels::conv_transpose3d(
+            x,
+            self.weight.val(),
+            bias,
+            self.stride,
+            self.padding,
+            self.output_padding,
+        )
     }
 
     /// This transposed convolution followed by the 1×1×1 convolution `mix`, as one operation: both are
@@ -192,6 +199,6 @@ impl UpConv {
             bias = Some(bias.map_or(moved.clone(), |bias| bias + moved));
         }
         let weight = weight.reshape([c_in, c_out, kz, ky, kx]);
-        kernels::conv_transpose3d(x, weight, bias, self.stride, self.padding, self.output_padding)
+        hilum_kernels::conv_transpose3d(x, weight, bias, self.stride, self.padding, self.output_padding)
     }
 }

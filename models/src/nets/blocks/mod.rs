@@ -1,6 +1,6 @@
 //! The one block type of all networks: convolution, normalisation, activation.
 //!
-//! Every convolution and instance normalisation of a network goes through [`crate::kernels`], so that a faster kernel
+//! Every convolution and instance normalisation of a network goes through [`hilum_kernels`], so that a faster kernel
 //! can take its place without touching a network. Networks of planar images use the same blocks with kernels of one
 //! voxel along z. Parameters carry the names PyTorch gives them (`weight`, `bias`, `running_mean`, …): the path of a
 //! field is the key of a reference checkpoint.

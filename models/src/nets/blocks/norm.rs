@@ -6,7 +6,6 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::Activation;
-use crate::kernels;
 
 /// Which normalisation a block uses.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -92,10 +91,12 @@ impl Norm {
                 let beta = norm.bias.as_ref().map(Param::val);
                 match activation {
                     Activation::LeakyRelu(slope) => {
-                        kernels::instance_norm_leaky_relu(x, gamma, beta, norm.eps, slope)
+                        hilum_kernels::instance_norm_leaky_relu(x, gamma, beta, norm.eps, slope)
                     }
-                    Activation::Relu => kernels::instance_norm_leaky_relu(x, gamma, beta, norm.eps, 0.0),
-                    Activation::Identity => kernels::instance_norm(x, gamma, beta, norm.eps),
+                    Activation::Relu => {
+                        hilum_kernels::instance_norm_leaky_relu(x, gamma, beta, norm.eps, 0.0)
+                    }
+                    Activation::Identity => hilum_kernels::instance_norm(x, gamma, beta, norm.eps),
                 }
             }
         }

@@ -10,7 +10,7 @@ use super::super::dual_attention::row_tiles;
 use super::super::trace::Trace;
 use super::hop::{Hop, HopSums, add};
 use super::reading::{Aggregation, Erased, HaReading, Logits, Normalisation, Paths, ThresholdGradient};
-use crate::kernels::work::matmul;
+use hilum_kernels::work::matmul;
 
 /// Most bytes of the first-order graphs of images that are worked on together.
 const GROUP_BYTES: usize = 256 << 20;

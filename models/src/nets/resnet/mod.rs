@@ -14,7 +14,7 @@ use super::Trace;
 use super::blocks::{Activation, Conv, Norm, NormKind};
 use super::pool3d::{PoolWindow, max_pool3d};
 use crate::checkpoint::KeyRules;
-use crate::kernels::work;
+use hilum_kernels::work;
 
 pub use config::{DilationRule, ResidualKind, Sampling, TrunkConfig};
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::blocks::Trunk;
 use super::{ATTENTION_STRIDE, SIZE_MULTIPLE};
 use crate::checkpoint::KeyRules;
-use crate::kernels::work;
 use crate::nets::trace::Trace;
 use crate::nets::{check_attention, check_channels, check_multiple, check_range};
+use hilum_kernels::work;
 
 /// Largest image edge, in pixels.
 const MAX_EDGE: usize = 16_384;

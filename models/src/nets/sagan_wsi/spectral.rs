@@ -3,10 +3,10 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
-use crate::kernels::work::matmul;
-use crate::kernels::{self, ConvOptions3d};
 use crate::nets::blocks::ConvSpec;
 use crate::nets::trace::Trace;
+use hilum_kernels::ConvOptions3d;
+use hilum_kernels::work::matmul;
 
 /// Keeps the length of a vector from zero.
 const LENGTH_FLOOR: f64 = 1e-12;
@@ -75,11 +75,11 @@ impl SpectralConv {
         match self.kind {
             Kind::Same(margin) => {
                 let options = ConvOptions3d { padding: [0, margin, margin], ..ConvOptions3d::default() };
-                kernels::conv3d(x, weight, bias, options)
+                hilum_kernels::conv3d(x, weight, bias, options)
             }
             Kind::Doubling => {
                 let [batch, _, z, height, width] = x.dims();
-                let full = kernels::conv_transpose3d(x, weight, bias, [1, 2, 2], [0; 3], [0; 3]);
+                let full = hilum_kernels::conv_transpose3d(x, weight, bias, [1, 2, 2], [0; 3], [0; 3]);
                 let channels = full.dims()[1];
                 full.slice([0..batch, 0..channels, 0..z, 0..2 * height, 0..2 * width])
             }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::super::blocks::{Conv, ConvSpec};
 use super::super::pixel_attention::{AttentionPlace, PixelRows};
 use super::super::trace::{MapMeaning, Trace};
-use crate::kernels::work::{self, matmul};
+use hilum_kernels::work::{self, matmul};
 
 /// Edge of a patch, in voxels.
 pub const PATCH: usize = 16;

@@ -7,7 +7,7 @@
 /// # Safety
 /// The functions may only be called where the instruction set is available, which [`run`] sees to; `load` and
 /// `store` touch `LANES` values at an address of any alignment, which must be inside one allocation.
-pub(super) unsafe trait Simd: Copy {
+pub(crate) unsafe trait Simd: Copy {
     /// The vector register.
     type V: Copy;
     /// Values in one register.
@@ -27,14 +27,14 @@ pub(super) unsafe trait Simd: Copy {
 }
 
 /// A computation that can be compiled for any vector type; `run` must be `#[inline(always)]`.
-pub(super) trait Kernel {
+pub(crate) trait Kernel {
     /// The computation over the vector type `S`.
     fn run<S: Simd>(self);
 }
 
 /// Vectors as arrays, which the compiler may or may not turn into registers: any machine, and the reference.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 // SAFETY: plain Rust, valid on every machine; loads and stores touch exactly LANES values.
 unsafe impl Simd for Portable {
@@ -73,7 +73,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     #[derive(Clone, Copy)]
-    pub(super) struct Avx512;
+    pub(crate) struct Avx512;
 
     // SAFETY: only instantiated below `run`, after AVX-512F was detected.
     unsafe impl super::Simd for Avx512 {
@@ -109,7 +109,7 @@ mod x86 {
     }
 
     #[derive(Clone, Copy)]
-    pub(super) struct Avx2;
+    pub(crate) struct Avx2;
 
     // SAFETY: only instantiated below `run`, after AVX2 and FMA were detected.
     unsafe impl super::Simd for Avx2 {
@@ -147,12 +147,12 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn run_avx512<K: super::Kernel>(kernel: K) {
+    pub(crate) unsafe fn run_avx512<K: super::Kernel>(kernel: K) {
         kernel.run::<Avx512>();
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn run_avx2<K: super::Kernel>(kernel: K) {
+    pub(crate) unsafe fn run_avx2<K: super::Kernel>(kernel: K) {
         kernel.run::<Avx2>();
     }
 }
@@ -162,7 +162,7 @@ mod arm {
     use std::arch::aarch64::*;
 
     #[derive(Clone, Copy)]
-    pub(super) struct Neon;
+    pub(crate) struct Neon;
 
     // SAFETY: NEON is part of every AArch64 processor.
     unsafe impl super::Simd for Neon {
@@ -199,7 +199,7 @@ mod arm {
 
 /// The instruction sets a kernel can be compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(crate) enum Level {
     /// Plain Rust.
     Portable,
     /// 256-bit vectors with fused multiply-add.
@@ -215,7 +215,7 @@ pub(super) enum Level {
 
 impl Level {
     /// Every level this machine can run, best first.
-    pub(super) fn available() -> Vec<Level> {
+    pub(crate) fn available() -> Vec<Level> {
         let mut levels = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
@@ -233,13 +233,13 @@ impl Level {
     }
 
     /// The best level of this machine.
-    pub(super) fn best() -> Level {
+    pub(crate) fn best() -> Level {
         static BEST: std::sync::OnceLock<Level> = std::sync::OnceLock::new();
         *BEST.get_or_init(|| Level::available()[0])
     }
 
     /// Whether this level has room for tiles of 8 output channels.
-    pub(super) fn is_wide(self) -> bool {
+    pub(crate) fn is_wide(self) -> bool {
         match self {
             Level::Portable => Portable::WIDE,
             #[cfg(target_arch = "x86_64")]
@@ -254,7 +254,7 @@ impl Level {
 
 /// Runs `kernel` compiled for `level`, which must be one of [`Level::available`].
 #[inline]
-pub(super) fn run<K: Kernel>(level: Level, kernel: K) {
+pub(crate) fn run<K: Kernel>(level: Level, kernel: K) {
     match level {
         Level::Portable => kernel.run::<Portable>(),
         #[cfg(target_arch = "x86_64")]

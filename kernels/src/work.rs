@@ -35,7 +35,7 @@ pub fn counted<T>(run: impl FnOnce() -> T) -> (T, u64) {
 }
 
 /// Notes a layer whose multiply-adds are the product of `sizes`.
-pub(super) fn note(sizes: impl IntoIterator<Item = usize>) {
+pub(crate) fn note(sizes: impl IntoIterator<Item = usize>) {
     if let Some(before) = OPERATIONS.get() {
         let operations = sizes.into_iter().fold(2, |product: u64, size| product.saturating_mul(size as u64));
         OPERATIONS.set(Some(before.saturating_add(operations)));
@@ -43,7 +43,7 @@ pub(super) fn note(sizes: impl IntoIterator<Item = usize>) {
 }
 
 /// The product of matrices `[…, m, k]` and `[…, k, n]`; axes of size 1 before them are repeated.
-pub(crate) fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
+pub fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
     let (rows, columns) = (left.dims(), right.dims());
     let batch = (0..D - 2).map(|axis| rows[axis].max(columns[axis]));
     note(batch.chain([rows[D - 2], rows[D - 1], columns[D - 1]]));
@@ -51,7 +51,7 @@ pub(crate) fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tenso
 }
 
 /// A linear layer on the last axis of `x`.
-pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     let [_, outputs] = layer.weight.dims();
     note(x.dims().into_iter().chain([outputs]));
     layer.forward(x)
@@ -62,8 +62,8 @@ mod tests {
     use burn::nn::LinearConfig;
     use burn::tensor::Device;
 
-    use super::super::{ConvOptions3d, conv_transpose3d, conv3d};
     use super::*;
+    use crate::{ConvOptions3d, conv_transpose3d, conv3d};
 
     fn zeros(shape: [usize; 5]) -> Tensor<5> {
         Tensor::zeros(shape, &Device::flex())

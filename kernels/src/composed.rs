@@ -5,7 +5,7 @@ use burn::backend::{Backend, TensorMetadata, get_or_init_device_settings};
 use burn::tensor::Shape;
 
 /// `[N, C, voxels]` of a shape `[N, C, ..]`.
-pub(super) fn rows(shape: &Shape) -> [usize; 3] {
+pub(crate) fn rows(shape: &Shape) -> [usize; 3] {
     [shape[0], shape[1], shape.num_elements() / (shape[0] * shape[1]).max(1)]
 }
 
@@ -16,13 +16,13 @@ fn flat<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 }
 
 /// Sum of `[N, C, ..]` over all but the channels.
-pub(super) fn channel_sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+pub(crate) fn channel_sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let channels = x.shape()[1];
     B::float_reshape(B::float_sum_dims(flat::<B>(x), &[0, 2]), Shape::new([channels]))
 }
 
 /// Mean and 1 / sqrt(variance + epsilon) of every channel of every sample, `[N, C, 1]`.
-pub(super) fn norm_statistics<B: Backend>(
+pub(crate) fn norm_statistics<B: Backend>(
     x: FloatTensor<B>,
     epsilon: f64,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
@@ -48,7 +48,7 @@ fn normalised<B: Backend>(
 }
 
 /// Normalisation by given statistics, then leaky ReLU.
-pub(super) fn norm<B: Backend>(
+pub(crate) fn norm<B: Backend>(
     x: FloatTensor<B>,
     mean: FloatTensor<B>,
     scale: FloatTensor<B>,
@@ -62,7 +62,7 @@ pub(super) fn norm<B: Backend>(
 }
 
 /// Gradients of [`norm`] with its statistics by `x`, `gamma` and `beta`.
-pub(super) fn norm_backward<B: Backend>(
+pub(crate) fn norm_backward<B: Backend>(
     grad: FloatTensor<B>,
     x: FloatTensor<B>,
     mean: FloatTensor<B>,

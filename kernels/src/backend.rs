@@ -14,7 +14,7 @@ use super::composed;
 ///
 /// Shapes: `x` `[N, Ci, D, H, W]`, `bias`, `gamma`, `beta` `[C]`, `mean` and `scale` (1 / deviation) `[N, C, 1]`.
 #[backend_extension(Cube, Flex, Autodiff)]
-pub(super) trait KernelBackend: Backend {
+pub(crate) trait KernelBackend: Backend {
     /// Convolution.
     fn kernel_conv3d(
         x: FloatTensor<Self>,

@@ -19,7 +19,7 @@ const SUMS: usize = 32;
 
 /// What normalises one channel of one sample.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Affine {
+pub(crate) struct Affine {
     pub mean: f32,
     /// 1 / sqrt(variance + epsilon).
     pub inverse_deviation: f32,
@@ -80,7 +80,7 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
 }
 
 /// Mean and 1 / sqrt(variance + epsilon) of each row of `voxels` values, as two vectors.
-pub(super) fn statistics(level: Level, x: &[f32], voxels: usize, epsilon: f64) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn statistics(level: Level, x: &[f32], voxels: usize, epsilon: f64) -> (Vec<f32>, Vec<f32>) {
     let of_run = |values: &[f32]| {
         let mut moments = Moments::default();
         run(level, MomentsOf(values, &mut moments));
@@ -115,7 +115,7 @@ impl Kernel for Apply<'_> {
 }
 
 /// Normalises each row of `voxels` values of `x` by its `affine` and applies the leaky ReLU.
-pub(super) fn apply(level: Level, x: &[f32], voxels: usize, affine: &[Affine], slope: f32) -> Vec<f32> {
+pub(crate) fn apply(level: Level, x: &[f32], voxels: usize, affine: &[Affine], slope: f32) -> Vec<f32> {
     assert!(affine.len() * voxels == x.len());
     let mut y = Output::new(x.len());
     let rows = y.values().par_chunks_mut(voxels.max(1)).zip(x.par_chunks(voxels.max(1))).zip(affine);
@@ -129,7 +129,7 @@ pub(super) fn apply(level: Level, x: &[f32], voxels: usize, affine: &[Affine], s
 
 /// Sums over one row: of the gradient before the leaky ReLU, and of its product with the normalised value.
 #[derive(Clone, Copy, Default)]
-pub(super) struct GradientSums {
+pub(crate) struct GradientSums {
     pub plain: f64,
     pub weighted: f64,
 }
@@ -194,7 +194,7 @@ impl Kernel for Back<'_> {
 }
 
 /// Gradient by `x` of rows of `voxels` values, and each row's sums, from which follow those by gamma and beta.
-pub(super) fn backward(
+pub(crate) fn backward(
     level: Level,
     grad: &[f32],
     x: &[f32],

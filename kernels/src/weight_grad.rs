@@ -20,7 +20,7 @@ const SLAB_FLOATS: usize = 480 * 1024;
 
 /// Sums `d_weight[group, output, input, tap] = sum over positions of grad[output] * x[input, tap]`.
 #[derive(Debug)]
-pub(super) struct WeightGradient {
+pub(crate) struct WeightGradient {
     pub batch: usize,
     pub groups: usize,
     /// Channels of one group of `x`.
@@ -62,7 +62,7 @@ struct Work<'a> {
 
 impl WeightGradient {
     /// Runs the operation; the result is `[group, output, input, tap]` with taps in the order of the kernel.
-    pub(super) fn run(&self, level: Level, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    pub(crate) fn run(&self, level: Level, x: &[f32], grad: &[f32]) -> Vec<f32> {
         let grid = self.phase.grid;
         assert_eq!(x.len(), self.batch * self.groups * self.inputs * self.in_size.iter().product::<usize>());
         assert_eq!(grad.len(), self.batch * self.groups * self.outputs * grid.iter().product::<usize>());
@@ -289,7 +289,7 @@ impl Tile<'_> {
 }
 
 /// Gradient by the bias: the sum of `grad` `[batch, channels, voxels]` over batch and voxels.
-pub(super) fn bias_gradient(grad: &[f32], batch: usize, channels: usize) -> Vec<f32> {
+pub(crate) fn bias_gradient(grad: &[f32], batch: usize, channels: usize) -> Vec<f32> {
     let voxels = grad.len() / (batch * channels).max(1);
     let of_channel = |c: usize| {
         let rows = (0..batch).map(|n| &grad[(n * channels + c) * voxels..][..voxels]);
@@ -299,7 +299,7 @@ pub(super) fn bias_gradient(grad: &[f32], batch: usize, channels: usize) -> Vec<
 }
 
 /// Sum of many values: 32 running sums over short runs, the runs in double precision.
-pub(super) fn sum_of(values: &[f32]) -> f64 {
+pub(crate) fn sum_of(values: &[f32]) -> f64 {
     let of_run = |run: &[f32]| {
         let mut sums = [0.0f32; 32];
         let (blocks, rest) = run.as_chunks::<32>();

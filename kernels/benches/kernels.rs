@@ -1,4 +1,4 @@
-//! Speed of our kernels and of burn's on the CPU: `cargo bench -p hilum-models --bench kernels [ours|burn]`.
+//! Speed of our kernels and of burn's on the CPU: `cargo bench -p hilum-kernels --bench kernels [ours|burn]`.
 //!
 //! Prints the best of several runs in milliseconds and GFLOP/s (two per multiplication and addition; a backward
 //! pass by input and weight counts twice the forward one). Other programs on the same cores spoil the figures.
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Distribution, Tensor, activation, module};
-use hilum_models::kernels::{self, ConvOptions3d};
+use hilum_kernels::{self as kernels, ConvOptions3d};
 
 const REPEATS: usize = 5;
 

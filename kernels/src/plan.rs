@@ -6,11 +6,11 @@
 //! memory from a position, also across row ends: an input that is stepped over is split into its phases.
 
 /// Depth, height, width.
-pub(super) type Axes = [usize; 3];
+pub(crate) type Axes = [usize; 3];
 
 /// One kernel element: where it reads relative to a position's input voxel, and its index in the kernel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tap {
+pub(crate) struct Tap {
     /// Input coordinate at position 0; negative inside the padding.
     pub offset: [isize; 3],
     /// Index of the element in the kernel `[kd, kh, kw]`, flattened.
@@ -19,7 +19,7 @@ pub(super) struct Tap {
 
 /// The taps that one lattice of output voxels sums over.
 #[derive(Clone, Debug)]
-pub(super) struct Phase {
+pub(crate) struct Phase {
     /// First output voxel of the lattice.
     pub origin: Axes,
     /// Number of output voxels along each axis of the lattice.
@@ -30,7 +30,7 @@ pub(super) struct Phase {
 
 /// Kernel size, stride, padding and dilation of one convolution.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     pub kernel: Axes,
     pub stride: Axes,
     pub padding: Axes,
@@ -39,7 +39,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Size of the convolution's output for an input of `size`, or `None` if the kernel does not fit.
-    pub(super) fn output_size(&self, size: Axes) -> Option<Axes> {
+    pub(crate) fn output_size(&self, size: Axes) -> Option<Axes> {
         let mut out = [0; 3];
         for axis in 0..3 {
             let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
@@ -50,14 +50,14 @@ impl Window {
     }
 
     /// The taps of the convolution itself, all on one lattice with steps of `stride` over the input.
-    pub(super) fn gather(&self, output: Axes) -> Phase {
+    pub(crate) fn gather(&self, output: Axes) -> Phase {
         let taps = self.elements().map(|(k, index)| Tap { offset: self.reach(k), index }).collect();
         Phase { origin: [0; 3], grid: output, taps }
     }
 
     /// The taps of the transpose (the gradient by the input, or a transposed convolution) with `output` the
     /// size of what is written: one lattice for each remainder by the stride.
-    pub(super) fn scatter(&self, output: Axes) -> Vec<Phase> {
+    pub(crate) fn scatter(&self, output: Axes) -> Vec<Phase> {
         let [sd, sh, sw] = self.stride;
         let remainders = (0..sd).flat_map(|d| (0..sh).flat_map(move |h| (0..sw).map(move |w| [d, h, w])));
         remainders.filter_map(|origin| self.scatter_phase(origin, output)).collect()
@@ -100,7 +100,7 @@ impl Window {
 
 /// Layout of the slabs of one operation.
 #[derive(Clone, Debug)]
-pub(super) struct SlabLayout {
+pub(crate) struct SlabLayout {
     in_step: Axes,
     lowest: [isize; 3],
     /// Remainders (row, column) by `in_step` that some tap reads, in the order they are stored.
@@ -121,7 +121,7 @@ pub(super) struct SlabLayout {
 impl SlabLayout {
     /// The layout for blocks of `block` planes and rows of a grid `width` positions wide, over which `taps` are
     /// read at steps of `in_step`.
-    pub(super) fn new(taps: &[Tap], in_step: Axes, block: [usize; 2], width: usize) -> Self {
+    pub(crate) fn new(taps: &[Tap], in_step: Axes, block: [usize; 2], width: usize) -> Self {
         let lowest = std::array::from_fn(|a| taps.iter().map(|t| t.offset[a]).min().unwrap_or(0));
         let reach = std::array::from_fn(|a| {
             taps.iter().map(|t| (t.offset[a] - lowest[a]) as usize).max().unwrap_or(0)
@@ -145,7 +145,7 @@ impl SlabLayout {
     }
 
     /// Distance in floats from a position to the value of each (input channel, tap).
-    pub(super) fn columns(&self, taps: &[Tap], inputs: usize) -> Vec<usize> {
+    pub(crate) fn columns(&self, taps: &[Tap], inputs: usize) -> Vec<usize> {
         let distances: Vec<usize> = taps.iter().map(|tap| self.tap_distance(tap)).collect();
         (0..inputs).flat_map(|i| distances.iter().map(move |d| i * self.channel() + d)).collect()
     }
@@ -159,23 +159,23 @@ impl SlabLayout {
     }
 
     /// Distance in floats between one plane of positions and the next.
-    pub(super) fn position_plane(&self) -> usize {
+    pub(crate) fn position_plane(&self) -> usize {
         self.in_step[0] * self.plane
     }
 
     /// Distance in floats between channels.
-    pub(super) fn channel(&self) -> usize {
+    pub(crate) fn channel(&self) -> usize {
         self.planes * self.plane
     }
 
     /// Floats of a slab of `channels`, with room behind it to read `beyond` positions past the last.
-    pub(super) fn len(&self, channels: usize, beyond: usize) -> usize {
+    pub(crate) fn len(&self, channels: usize, beyond: usize) -> usize {
         channels * self.channel() + self.reach[2] / self.in_step[2] + beyond
     }
 
     /// Copies what the block of positions starting at plane and row `start` reads of one channel `from` of
     /// `size` into `slab`, which is one channel long.
-    pub(super) fn pack(&self, slab: &mut [f32], from: &[f32], size: Axes, start: [usize; 2]) {
+    pub(crate) fn pack(&self, slab: &mut [f32], from: &[f32], size: Axes, start: [usize; 2]) {
         let z0 = (start[0] * self.in_step[0]) as isize + self.lowest[0];
         for (zz, plane) in slab.chunks_exact_mut(self.plane).enumerate() {
             let z = z0 + zz as isize;
@@ -221,7 +221,7 @@ fn copy_stepped(row: &mut [f32], line: &[f32], first: isize, step: usize) {
 
 /// Planes and rows of positions to treat at once: enough for long vectors, few enough that the slab of all
 /// `channels` stays within `limit` floats. Depends on the shapes alone, never on the machine.
-pub(super) fn choose_block(
+pub(crate) fn choose_block(
     grid: Axes,
     channels: usize,
     in_step: Axes,

@@ -12,14 +12,14 @@ use super::plan::{Axes, Phase, SlabLayout, Tap, choose_block};
 use super::simd::{Kernel, Level, Simd, run};
 
 /// Positions that a kernel may compute past the last one: one tile of the longest vectors.
-pub(super) const BEYOND: usize = 8 * 16;
+pub(crate) const BEYOND: usize = 8 * 16;
 
 /// Size of a slab: half of a usual second-level cache.
 const SLAB_FLOATS: usize = 160 * 1024;
 
 /// Where a weight `[group, output channel, input channel, tap]` lies in its tensor.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WeightStrides {
+pub(crate) struct WeightStrides {
     pub group: usize,
     pub output: usize,
     pub input: usize,
@@ -28,7 +28,7 @@ pub(super) struct WeightStrides {
 /// One operation: sums over taps from `[batch, groups * inputs, ..in_size]` to `[batch, groups * outputs,
 /// ..out_size]`.
 #[derive(Debug)]
-pub(super) struct Correlation {
+pub(crate) struct Correlation {
     pub batch: usize,
     pub groups: usize,
     /// Input channels of one group.
@@ -67,7 +67,7 @@ thread_local! {
 }
 
 /// Widths of the tiles of output channels that cover `outputs`, as (first, width).
-pub(super) fn channel_blocks(outputs: usize, level: Level) -> Vec<(usize, usize)> {
+pub(crate) fn channel_blocks(outputs: usize, level: Level) -> Vec<(usize, usize)> {
     let mut blocks = Vec::new();
     let mut first = 0;
     while first < outputs {
@@ -104,7 +104,7 @@ impl Correlation {
     }
 
     /// Runs the operation with the given instruction set.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         level: Level,
         x: &[f32],
