@@ -3,6 +3,7 @@
 //! A [`Document`] changes only through [`Document::apply`]: the command becomes [`JournalRecord`]s, and those
 //! change the [`State`], alike in the window and when a journal is replayed.
 
+mod change;
 mod command;
 mod plan;
 mod record;
@@ -14,9 +15,11 @@ pub use command::{EditCommand, EditError, Effects, StrokeTool};
 pub use record::JournalRecord;
 pub use state::{Snapshot, State, StateError};
 
+use crate::edit::Change;
 use crate::geometry::VoxelBox;
 use crate::history::History;
 use crate::label::{BoxMask, LabelMap, LabelTable};
+use crate::paint::{BrushFilter, IntensityRange};
 use crate::patch::{DrawOver, OverwriteRule};
 use crate::prompt::Prompts;
 use crate::volume::Volume;
@@ -28,7 +31,10 @@ pub struct Document {
     image: Arc<Volume>,
     state: State,
     preview: Option<Arc<BoxMask>>,
+    staged: Option<Box<Change>>,
     draw_over: DrawOver,
+    draw_within: Option<IntensityRange>,
+    filter: BrushFilter,
     stroke: Option<Stroke>,
     revision: u64,
     prompts_revision: u64,
@@ -77,7 +83,10 @@ impl Document {
             image,
             state,
             preview: None,
+            staged: None,
             draw_over: DrawOver::Everywhere,
+            draw_within: None,
+            filter: BrushFilter::All,
             stroke: None,
             revision: 0,
             prompts_revision: 0,
@@ -96,7 +105,13 @@ impl Document {
         } else {
             Effects::default()
         };
-        let effects = effects.and(dropped);
+        // A change planned for other labels must not stay on screen.
+        let stale = if effects.labels_changed || effects.table_changed {
+            self.drop_change()
+        } else {
+            Effects::default()
+        };
+        let effects = effects.and(dropped).and(stale);
         self.revision += u64::from(!effects.is_none());
         self.prompts_revision += u64::from(effects.prompts_changed);
         Ok(effects)
@@ -135,6 +150,16 @@ impl Document {
     /// Which voxels edits may change.
     pub fn draw_over(&self) -> DrawOver {
         self.draw_over
+    }
+
+    /// The range of values in which edits may change voxels.
+    pub fn draw_within(&self) -> Option<IntensityRange> {
+        self.draw_within
+    }
+
+    /// Which voxels under the brush strokes take.
+    pub fn brush_filter(&self) -> BrushFilter {
+        self.filter
     }
 
     /// Whether a stroke has begun and not ended.
