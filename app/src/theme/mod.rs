@@ -1,11 +1,13 @@
 //! Colours, sizes and icons. Nothing else in the program names a colour of the interface.
 
 mod icons;
+mod icons_edit;
 
 use egui::{
     Color32, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Vec2,
 };
 
+pub use icons_edit::EditIcon;
 pub use icons::{Icon, icon_button, paint_icon};
 
 /// Colours that egui's visuals have no name for.

@@ -35,12 +35,16 @@ impl Document {
 
     pub(super) fn set_rule(&mut self, command: &EditCommand) -> Result<Effects, EditError> {
         match command {
-            EditCommand::SetDrawOver(rule) => self.draw_over = *rule,
+            EditCommand::SetDrawOver(rule) => {
+                self.draw_over = *rule;
+                return Ok(self.drop_change());
+            }
             EditCommand::SetDrawWithin(range) => {
                 if range.is_some_and(|range| !range.is_valid()) {
                     return Err(EditError::Filter);
                 }
                 self.draw_within = *range;
+                return Ok(self.drop_change());
             }
             EditCommand::SetBrushFilter(filter) => {
                 let is_valid = match filter {

@@ -99,6 +99,7 @@ impl Document {
     /// # Errors
     /// [`EditError`] with what to do; the document is then unchanged, apart from a stroke having been ended.
     pub fn apply(&mut self, command: EditCommand) -> Result<Effects, EditError> {
+        let before = self.protection();
         let effects = self.carry_out(command)?;
         let dropped = if effects.prompts_changed && self.state.prompts().is_empty() {
             self.take_preview()
@@ -106,7 +107,7 @@ impl Document {
             Effects::default()
         };
         // A change planned for other labels must not stay on screen.
-        let stale = if effects.labels_changed || effects.table_changed {
+        let stale = if effects.labels_changed || (before.is_some() && before != self.protection()) {
             self.drop_change()
         } else {
             Effects::default()
@@ -239,6 +240,13 @@ impl Document {
     /// Whether [`Document::take_unsaved`] would return something.
     pub fn has_unsaved(&self) -> bool {
         self.journal.as_ref().is_some_and(|journal| !journal.is_empty())
+    }
+
+    /// What a staged change depends on beside the voxels: labels with their locks, and the active one.
+    fn protection(&self) -> Option<(Vec<(u16, bool)>, u16)> {
+        self.staged.as_ref()?;
+        let locks = self.table().entries().iter().map(|entry| (entry.id, entry.locked)).collect();
+        Some((locks, self.table().active()))
     }
 
     fn rule(&self) -> OverwriteRule {
