@@ -28,7 +28,7 @@ pub(super) fn handle(
     let actions = context.actions;
     if context.state.tool == Tool::Lasso {
         lasso(ui, context, session, view, shown, response);
-    } else if response.double_clicked() {
+    } else if response.double_clicked() || response.triple_clicked() {
         // The first click of the two has set the corner.
         actions.send(EditAction::Close);
     } else if response.clicked()

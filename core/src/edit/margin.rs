@@ -39,7 +39,7 @@ pub(super) fn margin(
     shrunk(&basis.mask_grown(f64::MIN_POSITIVE)?, basis, -distance_mm, observer)
 }
 
-/// The active label as a shell.
+/// The active label as a shell, at least one voxel thick.
 pub(super) fn hollow(
     basis: &EditBasis,
     thickness_mm: f64,
@@ -56,9 +56,24 @@ pub(super) fn hollow(
         Shell::Outside => mask.clone(),
         _ => shrunk(&mask, basis, inside_mm, observer)?,
     };
-    let hull = if outside_mm > 0.0 { grown(&mask, basis, outside_mm, observer)? } else { mask };
-    let inside = hull.inside().iter().zip(core.inside()).map(|(hull, core)| *hull && !core).collect();
-    Ok(replaced(&hull, inside))
+    let hull = if outside_mm > 0.0 { grown(&mask, basis, outside_mm, observer)? } else { mask.clone() };
+    // Across thick slices a shell thinner than a voxel would have holes: what touches the surface always belongs.
+    let surface = |index: usize| mask.inside()[index] != (shell == Shell::Outside) && touches(&mask, index);
+    let both = hull.inside().iter().zip(core.inside()).enumerate();
+    let inside = both.map(|(index, (hull, core))| (*hull && !core) || surface(index)).collect();
+    Ok(replaced(&mask, inside))
+}
+
+/// Whether a voxel of the box shares a face with one of the other kind.
+fn touches(mask: &BoxMask, index: usize) -> bool {
+    let size = mask.region().size();
+    let (inside, mut stride) = (mask.inside(), 1);
+    (0..3).any(|axis| {
+        let (at, step) = (index / stride % size[axis], stride);
+        stride *= size[axis];
+        (at > 0 && inside[index - step] != inside[index])
+            || (at + 1 < size[axis] && inside[index + step] != inside[index])
+    })
 }
 
 /// Voxels of the mask's box within a distance of the mask.

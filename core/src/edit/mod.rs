@@ -79,7 +79,7 @@ pub enum Operation {
         /// Distance in mm, not 0.
         distance_mm: f64,
     },
-    /// Leaves a shell.
+    /// Leaves a shell, at least one voxel thick.
     Hollow {
         /// Thickness of the shell in mm.
         thickness_mm: f64,

@@ -128,9 +128,17 @@ proptest! {
         let grown = after(&basis, Operation::Margin { distance_mm: thickness });
         let shell = |shell| after(&basis, Operation::Hollow { thickness_mm: thickness, shell });
         let (inside, outside) = (shell(Shell::Inside), shell(Shell::Outside));
+        let grid = grid();
         for index in 0..labels.len() {
-            prop_assert_eq!(inside[index] == 1, labels[index] == 1 && shrunk[index] != 1);
-            prop_assert_eq!(outside[index] == 1, labels[index] != 1 && grown[index] == 1);
+            let own = labels[index] == 1;
+            let (a, mut touches) = (grid.voxel(index), false);
+            for (other, label) in labels.iter().enumerate() {
+                let b = grid.voxel(other);
+                let steps: usize = (0..3).map(|axis| a[axis].abs_diff(b[axis])).sum();
+                touches |= steps == 1 && (*label == 1) != own;
+            }
+            prop_assert_eq!(inside[index] == 1, own && (shrunk[index] != 1 || touches));
+            prop_assert_eq!(outside[index] == 1, !own && (grown[index] == 1 || touches));
         }
     }
 
