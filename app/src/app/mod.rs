@@ -26,8 +26,8 @@ use hilum_core::document::State;
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
-    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_io, network_engine, network_labeller,
-    handle_edit,
+    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_edit, handle_io, network_engine,
+    network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, Settings};
@@ -126,8 +126,9 @@ impl HilumApp {
         })
         .context("cannot start the thread that keeps changes")?;
         let for_planner = inbox.clone();
-        let planner = Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
-            .context("cannot start the thread that plans operations")?;
+        let planner =
+            Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
+                .context("cannot start the thread that plans operations")?;
         let mut app = Self {
             state: AppState { settings, ..AppState::default() },
             actions: Actions::default(),

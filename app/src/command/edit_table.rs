@@ -16,7 +16,8 @@ impl UiCommand {
         Some(match self {
             Self::OpBetween => |_, session| !session.views.is_flat(),
             Self::CopyToNext | Self::CopyToPrevious => |_, session| {
-                !session.views.is_flat() && session.document.labels().count(session.document.table().active()) > 0
+                !session.views.is_flat()
+                    && session.document.labels().count(session.document.table().active()) > 0
             },
             Self::RemoveCorner => |_, session| session.editing.draft.is_some(),
             Self::PreviewAgain => |state, session| {
@@ -45,11 +46,9 @@ impl UiCommand {
 
     pub(super) fn drawing(self) -> Option<Description> {
         Some(match self {
-            Self::ToolThreshold => row(
-                "Threshold brush",
-                "Paint only voxels with values in a range",
-                const { &[shift(Key::T)] },
-            ),
+            Self::ToolThreshold => {
+                row("Threshold brush", "Paint only voxels with values in a range", const { &[shift(Key::T)] })
+            }
             Self::ToolAdaptive => row(
                 "Adaptive brush",
                 "Paint what looks like the place under the cursor, up to its edges",
@@ -65,9 +64,11 @@ impl UiCommand {
                 "Draw an outline by hand; T switches between adding and cutting",
                 const { &[key(Key::L)] },
             ),
-            Self::RemoveCorner => {
-                row("Remove last corner", "Take the last corner of the polygon back", const { &[key(Key::Backspace)] })
-            }
+            Self::RemoveCorner => row(
+                "Remove last corner",
+                "Take the last corner of the polygon back",
+                const { &[key(Key::Backspace)] },
+            ),
             Self::CopyToNext => row(
                 "Copy mask to next slice",
                 "The active label in the next slice becomes as it is in this one",
@@ -109,9 +110,7 @@ impl UiCommand {
                 "Click a region to fill it, in the slice or in 3-D",
                 const { &[key(Key::U)] },
             ),
-            Self::OpHoles => {
-                row("Fill holes", "Fill what the label encloses", const { &[shift(Key::U)] })
-            }
+            Self::OpHoles => row("Fill holes", "Fill what the label encloses", const { &[shift(Key::U)] }),
             Self::OpBetween => row(
                 "Fill between slices",
                 "Fill the empty slices between labelled ones with shapes in between",

@@ -31,7 +31,11 @@ pub(super) const fn shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::SHIFT, key)
 }
 
-pub(super) const fn row(text: &'static str, tooltip: &'static str, keys: &'static [KeyboardShortcut]) -> Description {
+pub(super) const fn row(
+    text: &'static str,
+    tooltip: &'static str,
+    keys: &'static [KeyboardShortcut],
+) -> Description {
     Description { text, tooltip, keys }
 }
 

@@ -239,7 +239,10 @@ fn plan(ui: &mut Ui, context: Context<'_>, session: &Session, kind: OperationKin
         }
     } else if let Some(note) = &editing.note {
         hint(ui, &super::sentence(note));
-    } else if editing.running.is_none() && editing.applied.is_some() && !context.state.options.needs_click(kind) {
+    } else if editing.running.is_none()
+        && editing.applied.is_some()
+        && !context.state.options.needs_click(kind)
+    {
         hint(ui, "Applied. Change an option or preview again for another round.");
     }
     ui.horizontal(|ui| {

@@ -194,9 +194,7 @@ impl EditOptions {
             OperationKind::Margin => {
                 Operation::Margin { distance_mm: if self.shrink { -self.margin_mm } else { self.margin_mm } }
             }
-            OperationKind::Hollow => {
-                Operation::Hollow { thickness_mm: self.hollow_mm, shell: self.shell }
-            }
+            OperationKind::Hollow => Operation::Hollow { thickness_mm: self.hollow_mm, shell: self.shell },
             OperationKind::Logic => Operation::Logic {
                 logic: self.logic,
                 other: match self.logic {

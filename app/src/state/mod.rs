@@ -250,7 +250,9 @@ impl AppState {
             C::Reject => has_preview || has_points || editable.is_some_and(Session::can_drop),
             C::Cancel => {
                 self.opening.is_some()
-                    || session.is_some_and(|s| s.running.is_some() || s.editing.running.is_some() || !s.labelling.is_empty())
+                    || session.is_some_and(|s| {
+                        s.running.is_some() || s.editing.running.is_some() || !s.labelling.is_empty()
+                    })
             }
             C::NextPicture => self.album.as_ref().is_some_and(|album| album.neighbour(true).is_some()),
             C::PreviousPicture => self.album.as_ref().is_some_and(|album| album.neighbour(false).is_some()),

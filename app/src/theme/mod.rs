@@ -7,8 +7,8 @@ use egui::{
     Color32, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Vec2,
 };
 
-pub use icons_edit::EditIcon;
 pub use icons::{Icon, icon_button, paint_icon};
+pub use icons_edit::EditIcon;
 
 /// Colours that egui's visuals have no name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

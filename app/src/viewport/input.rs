@@ -115,7 +115,8 @@ fn stroke(
 ) {
     let actions = context.actions;
     let mut painting = session.document.is_stroking() && session.views.active == view;
-    let down_here = response.is_pointer_button_down_on();
+    // A click that began and ended since the last frame is a dab as well.
+    let down_here = response.is_pointer_button_down_on() || response.clicked();
     for event in ui.input(|i| i.events.clone()) {
         match event {
             Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. }

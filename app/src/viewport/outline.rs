@@ -49,7 +49,7 @@ fn lasso(
 ) {
     let actions = context.actions;
     let mut drawing = shown_draft(session, view, shown).is_some();
-    let down_here = response.is_pointer_button_down_on();
+    let down_here = response.is_pointer_button_down_on() || response.clicked();
     for event in ui.input(|i| i.events.clone()) {
         match event {
             Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. } if down_here => {

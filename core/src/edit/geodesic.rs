@@ -132,13 +132,11 @@ impl<'a> Front<'a> {
 
     /// Gives the six neighbours of a voxel the times at which they are reached, where those are earlier.
     fn reach_neighbours(&mut self, index: usize, limit: f64) {
-        let at = self.voxel(index);
-        for axis in 0..3 {
-            for step in [-1isize, 1] {
-                let Some(to) = at[axis].checked_add_signed(step).filter(|to| *to < self.size[axis]) else {
-                    continue;
-                };
-                let next = index + self.stride(axis) * to - self.stride(axis) * at[axis];
+        for (axis, at) in self.voxel(index).into_iter().enumerate() {
+            let stride = self.stride(axis);
+            let before = (at > 0).then(|| index - stride);
+            let after = (at + 1 < self.size[axis]).then(|| index + stride);
+            for next in before.into_iter().chain(after) {
                 if self.times[next] == 0.0 {
                     continue;
                 }
@@ -163,21 +161,20 @@ impl<'a> Front<'a> {
     /// as they lie after T.
     fn time_at(&self, index: usize) -> f64 {
         let at = self.voxel(index);
-        let mut sides: Vec<(f64, f64)> = Vec::with_capacity(3);
-        for axis in 0..3 {
-            let before = (at[axis] > 0).then(|| self.times[index - self.stride(axis)]);
-            let after = (at[axis] + 1 < self.size[axis]).then(|| self.times[index + self.stride(axis)]);
-            let earliest = before.into_iter().chain(after).fold(f32::INFINITY, f32::min);
-            if earliest.is_finite() {
-                sides.push((f64::from(earliest), self.spacing_mm[axis]));
-            }
+        let mut sides = [(f64::INFINITY, 1.0); 3];
+        for (axis, side) in sides.iter_mut().enumerate() {
+            let stride = self.stride(axis);
+            let before = if at[axis] > 0 { self.times[index - stride] } else { f32::INFINITY };
+            let is_last = at[axis] + 1 == self.size[axis];
+            let after = if is_last { f32::INFINITY } else { self.times[index + stride] };
+            *side = (f64::from(before.min(after)), self.spacing_mm[axis]);
         }
-        sides.sort_by(|a, b| a.0.total_cmp(&b.0));
+        sides.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let cost = self.cost.at(index);
         let mut time = f64::INFINITY;
         let (mut weights, mut weighted, mut squares) = (0.0, 0.0, 0.0);
         for (side, spacing) in sides {
-            if side >= time {
+            if side >= time || !side.is_finite() {
                 break;
             }
             let weight = 1.0 / (spacing * spacing);

@@ -405,7 +405,7 @@ fn joint_smoothing_leaves_no_gap_between_labels_and_rounds_their_corners() {
         let [x, y, z] = grid.voxel(index);
         let deep = [x, y, z].iter().all(|v| (13..27).contains(v));
         assert!(!deep || found[index] != 0, "a gap at {:?}", [x, y, z]);
-        if deep && (x < 17 || x > 21) {
+        if deep && !(17..=21).contains(&x) {
             assert_eq!(found[index], labels[index]);
         }
         if deep && found[index] == 1 && x + 1 < 27 && found[index + 41] == 2 {

@@ -41,14 +41,18 @@ impl IntensityRange {
             let row = image.grid().index([0, span.y, span.z]);
             values.clear();
             image.voxels().extend_f32(row + span.x_start..row + span.x_end, &mut values);
-            let mut x_end = span.x_start;
-            for run in values.chunk_by(|a, b| self.contains(*a) == self.contains(*b)) {
-                let x_start = x_end;
-                x_end += run.len();
-                if self.contains(run[0]) {
-                    found.push(RowSpan { x_start, x_end, ..span });
+            let mut begun = None;
+            for (x, value) in (span.x_start..).zip(&values) {
+                match (begun, self.contains(*value)) {
+                    (None, true) => begun = Some(x),
+                    (Some(x_start), false) => {
+                        found.push(RowSpan { x_start, x_end: x, ..span });
+                        begun = None;
+                    }
+                    _ => {}
                 }
             }
+            found.extend(begun.map(|x_start| RowSpan { x_start, ..span }));
         }
         found
     }

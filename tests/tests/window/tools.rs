@@ -125,9 +125,10 @@ fn the_threshold_brush_paints_only_its_range_and_the_adaptive_brush_stays_in_the
     window.press(SHIFT, Key::T);
     assert_eq!(window.state().tool, Tool::Threshold);
     window.harness.get_by_label("Threshold from");
-    let value = window.session().volume().value_at(
-        window.session().volume().grid().affine().voxel_from_world(lesion),
-    );
+    let value = window
+        .session()
+        .volume()
+        .value_at(window.session().volume().grid().affine().voxel_from_world(lesion));
     let range = IntensityRange { low: value.unwrap() - 12.0, high: value.unwrap() + 12.0 };
     let options = hilum::state::EditOptions { threshold: Some(range), ..window.state().options.clone() };
     window.harness.state().send(EditAction::Options(Box::new(options)));
