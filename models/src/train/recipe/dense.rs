@@ -100,11 +100,23 @@ pub struct DenseAugment {
     pub flips: Vec<usize>,
     /// Strength of changes of brightness, contrast, colour, noise and sharpness; 1 is usual, 0 is none.
     pub intensity: f64,
+    /// Largest local stretch by smooth random waves; 0 is none.
+    pub elastic: f64,
+    /// How far rings inside the region that samples lie `around` move in or out while its edge stays, below 1; 0 is
+    /// none.
+    pub concentric: f64,
 }
 
 impl Default for DenseAugment {
     fn default() -> Self {
-        Self { rotation_degrees: 15.0, scale: 1.2, flips: Vec::new(), intensity: 1.0 }
+        Self {
+            rotation_degrees: 15.0,
+            scale: 1.2,
+            flips: Vec::new(),
+            intensity: 1.0,
+            elastic: 0.0,
+            concentric: 0.0,
+        }
     }
 }
 
@@ -234,6 +246,11 @@ impl DenseRecipe {
         }
         if self.augment.scale < 1.0 {
             return refuse(format!("augment.scale is {}; it must be 1 or more", self.augment.scale));
+        }
+        for (name, value) in [("elastic", self.augment.elastic), ("concentric", self.augment.concentric)] {
+            if !(0.0..1.0).contains(&value) {
+                return refuse(format!("augment.{name} is {value}; it must be 0 or more and below 1"));
+            }
         }
         for size in self.patch {
             positive("patch", size as f64)?;
