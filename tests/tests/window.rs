@@ -24,6 +24,8 @@ use hilum_models::train::recipe::Stage;
 
 #[path = "window/eye.rs"]
 mod eye;
+#[path = "window/tools.rs"]
+mod tools;
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);

@@ -22,8 +22,8 @@ impl HilumApp {
         match command {
             C::Undo => drop(self.edit(EditCommand::Undo)),
             C::Redo => drop(self.edit(EditCommand::Redo)),
-            C::Accept => drop(self.edit(EditCommand::AcceptPreview)),
-            C::Reject => drop(self.edit(EditCommand::RejectPreview)),
+            C::Accept => self.accept(),
+            C::Reject => self.reject(),
             C::AddLabel => drop(self.edit(EditCommand::AddLabel { name: None })),
             C::ClearLabel => self.clear_label(),
             C::PreviousLabel => self.step_label(false),
@@ -33,6 +33,7 @@ impl HilumApp {
             C::ToolBrush => self.take_tool(Tool::Brush),
             C::ToolEraser => self.take_tool(Tool::Eraser),
             C::ToolEllipse => self.take_tool(Tool::Ellipse),
+            _ if self.run_drawing(command) => {}
             C::ToggleSign => self.state.negative = !self.state.negative,
             C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
             C::BrushSmaller => self.scale_brush(1.0 / BRUSH_STEP),
@@ -41,7 +42,8 @@ impl HilumApp {
         }
     }
 
-    fn take_tool(&mut self, tool: Tool) {
+    pub(super) fn take_tool(&mut self, tool: Tool) {
+        self.leave_operation(tool);
         if let Some(photo) = self.state.session.as_mut().and_then(|session| session.photo.as_mut()) {
             photo.drag = None;
             photo.reading = None;
@@ -111,6 +113,7 @@ impl HilumApp {
 
     fn start_stroke(&mut self, view: ViewId, at: WorldPoint) {
         let Some(tool) = self.stroke_tool() else { return };
+        self.edit(EditCommand::SetBrushFilter(self.brush_filter()));
         let radius_mm = f64::from(self.state.settings.brush_radius_mm);
         let ball = self.state.settings.ball;
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
@@ -126,9 +129,9 @@ impl HilumApp {
         }
     }
 
-    /// What brush and eraser do. In an eye the cup stays inside its disc: it grows over the rim only, and what is
+    /// What brushes and outlines do. In an eye the cup stays inside its disc: it grows over the rim only, and what is
     /// erased of it becomes rim.
-    fn stroke_tool(&mut self) -> Option<StrokeTool> {
+    pub(super) fn stroke_tool(&mut self) -> Option<StrokeTool> {
         let document = &self.state.editable()?.document;
         let active = document.table().active();
         let in_eye = self.state.eye().is_some();
@@ -138,15 +141,19 @@ impl HilumApp {
             self.state.messages.say(Severity::Info, text);
             return None;
         }
-        match (self.state.tool, active) {
-            (Tool::Brush, CUP) if in_eye => Some(StrokeTool::Relabel { from: RIM, to: CUP }),
-            (Tool::Eraser, CUP) if in_eye => Some(StrokeTool::Relabel { from: CUP, to: RIM }),
-            // Where there is no disc there is no cup.
-            (Tool::Eraser, RIM) if in_eye => Some(StrokeTool::EraseAll),
-            (Tool::Brush, _) => Some(StrokeTool::Brush),
-            (Tool::Eraser, _) => Some(StrokeTool::Eraser),
-            (Tool::Navigate | Tool::Point | Tool::Ellipse, _) => None,
+        let tool = self.state.tool;
+        if !tool.is_brush() && !tool.is_outline() {
+            return None;
         }
+        let erases = tool == Tool::Eraser || (tool.is_outline() && self.state.negative);
+        Some(match (erases, active) {
+            (false, CUP) if in_eye => StrokeTool::Relabel { from: RIM, to: CUP },
+            (true, CUP) if in_eye => StrokeTool::Relabel { from: CUP, to: RIM },
+            // Where there is no disc there is no cup.
+            (true, RIM) if in_eye => StrokeTool::EraseAll,
+            (false, _) => StrokeTool::Brush,
+            (true, _) => StrokeTool::Eraser,
+        })
     }
 
     fn move_stroke(&mut self, at: WorldPoint) {

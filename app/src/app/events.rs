@@ -17,6 +17,7 @@ impl HilumApp {
         match event {
             Event::Io(event) => self.take_in_io(ctx, event),
             Event::Infer(event) => self.take_in_infer(event),
+            Event::Edit(event) => self.take_in_plan(event),
             Event::Project(event) => self.take_in_project(event),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
@@ -58,6 +59,7 @@ impl HilumApp {
             session.running = None;
         }
         if let Some(session) = &mut self.state.session {
+            session.editing.running.take_if(|running| Some(running.request) == request);
             session.labelling.retain(|running| Some(running.request) != request);
         }
     }

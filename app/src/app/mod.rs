@@ -7,6 +7,7 @@ mod album;
 mod edit;
 mod events;
 mod file;
+mod operate;
 mod photo;
 mod project;
 mod screen;
@@ -24,8 +25,9 @@ use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Dialogs, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
-    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_io, network_engine, network_labeller,
+    Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
+    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_edit, handle_io, network_engine,
+    network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, Settings};
@@ -77,6 +79,7 @@ pub struct HilumApp {
     io: Worker<IoRequest>,
     infer: Worker<InferRequest>,
     project: Worker<ProjectRequest>,
+    planner: Worker<EditRequest>,
     left_behind: Option<(u64, State)>,
     kept_at_secs: f64,
     photo_store: Option<PathBuf>,
@@ -122,6 +125,10 @@ impl HilumApp {
             move |request| worker.handle(request)
         })
         .context("cannot start the thread that keeps changes")?;
+        let for_planner = inbox.clone();
+        let planner =
+            Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
+                .context("cannot start the thread that plans operations")?;
         let mut app = Self {
             state: AppState { settings, ..AppState::default() },
             actions: Actions::default(),
@@ -130,6 +137,7 @@ impl HilumApp {
             io,
             infer,
             project,
+            planner,
             left_behind: None,
             kept_at_secs: 0.0,
             photo_store: services.photo_folder,
@@ -180,6 +188,7 @@ impl HilumApp {
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
             Action::Segment(action) => self.segment(action),
+            Action::Edit(action) => self.draw(action),
             Action::Model(model) => self.choose_model(model),
             Action::Device(choice) => self.choose_device(choice),
             Action::Settings(settings) => self.state.settings = settings.sane(),
@@ -293,6 +302,7 @@ impl eframe::App for HilumApp {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.guard(ctx, Guarded::Quit);
         }
+        self.plan_when_due();
         self.measure_when_quiet();
         self.outline_when_due();
         self.prefetch();

@@ -9,7 +9,7 @@ use hilum_core::geometry::WorldPoint;
 use hilum_core::label::LookChange;
 use hilum_models::infer::DeviceChoice;
 
-use super::UiCommand;
+use super::{EditAction, UiCommand};
 use crate::state::{DiscPart, Handle, Settings, ViewId};
 
 /// A named window for CT.
@@ -134,6 +134,8 @@ pub enum Action {
     View(ViewAction),
     /// Edit.
     Segment(SegmentAction),
+    /// Draw outlines and plan operations.
+    Edit(EditAction),
     /// Use another device.
     Device(DeviceChoice),
     /// Let another model answer clicks; `None`: the program's own choice.
@@ -169,6 +171,12 @@ impl From<ViewAction> for Action {
 impl From<SegmentAction> for Action {
     fn from(action: SegmentAction) -> Self {
         Self::Segment(action)
+    }
+}
+
+impl From<EditAction> for Action {
+    fn from(action: EditAction) -> Self {
+        Self::Edit(action)
     }
 }
 

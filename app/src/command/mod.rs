@@ -5,9 +5,12 @@
 //! applies them is [`crate::app`].
 
 mod action;
+mod edit_action;
+mod edit_table;
 mod table;
 
 pub use action::{Action, Actions, PhotoAction, Preset, SegmentAction, ViewAction};
+pub use edit_action::EditAction;
 pub use table::Description;
 
 use egui::KeyboardShortcut;
@@ -111,6 +114,46 @@ pub enum UiCommand {
     AddLabel,
     /// Erase all voxels of the active label.
     ClearLabel,
+    /// Paint voxels of a range of values.
+    ToolThreshold,
+    /// Paint up to edges.
+    ToolAdaptive,
+    /// Draw outlines by corners.
+    ToolPolygon,
+    /// Draw outlines by hand.
+    ToolLasso,
+    /// Take the last corner back.
+    RemoveCorner,
+    /// Grow along the image.
+    OpGrow,
+    /// Fill a clicked region.
+    OpFill,
+    /// Fill holes.
+    OpHoles,
+    /// Fill between slices.
+    OpBetween,
+    /// Keep, remove or split islands.
+    OpIslands,
+    /// Smooth by a median.
+    OpMedian,
+    /// Smooth all labels together.
+    OpSmoothAll,
+    /// Grow or shrink by a margin.
+    OpMargin,
+    /// Leave a shell.
+    OpHollow,
+    /// Combine two labels.
+    OpLogic,
+    /// Preview the operation again.
+    PreviewAgain,
+    /// Copy the mask to the next slice.
+    CopyToNext,
+    /// Copy the mask to the previous slice.
+    CopyToPrevious,
+    /// The next draw-over rule.
+    NextDrawOver,
+    /// Restrict edits to a range of values, or not.
+    ToggleDrawRange,
     /// Let the network outline disc and cup.
     OutlineDisc,
     /// Let the network find vessels.
@@ -155,7 +198,7 @@ pub enum UiCommand {
 
 impl UiCommand {
     /// Every command in the order of the palette.
-    pub const ALL: [Self; 68] = {
+    pub const ALL: [Self; 88] = {
         use UiCommand::*;
         [
             OpenFile,
@@ -206,6 +249,26 @@ impl UiCommand {
             NextLabel,
             AddLabel,
             ClearLabel,
+            ToolThreshold,
+            ToolAdaptive,
+            ToolPolygon,
+            ToolLasso,
+            RemoveCorner,
+            OpGrow,
+            OpFill,
+            OpHoles,
+            OpBetween,
+            OpIslands,
+            OpMedian,
+            OpSmoothAll,
+            OpMargin,
+            OpHollow,
+            OpLogic,
+            PreviewAgain,
+            CopyToNext,
+            CopyToPrevious,
+            NextDrawOver,
+            ToggleDrawRange,
             OutlineDisc,
             OutlineVessels,
             MeasureAnyway,

@@ -15,11 +15,11 @@ pub struct Description {
     pub keys: &'static [KeyboardShortcut],
 }
 
-const fn key(key: Key) -> KeyboardShortcut {
+pub(super) const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
-const fn ctrl(key: Key) -> KeyboardShortcut {
+pub(super) const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
@@ -27,11 +27,15 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
 }
 
-const fn shift(key: Key) -> KeyboardShortcut {
+pub(super) const fn shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::SHIFT, key)
 }
 
-const fn row(text: &'static str, tooltip: &'static str, keys: &'static [KeyboardShortcut]) -> Description {
+pub(super) const fn row(
+    text: &'static str,
+    tooltip: &'static str,
+    keys: &'static [KeyboardShortcut],
+) -> Description {
     Description { text, tooltip, keys }
 }
 
@@ -40,6 +44,7 @@ impl UiCommand {
     pub fn description(self) -> Description {
         self.file_or_edit()
             .or_else(|| self.tool())
+            .or_else(|| self.drawing())
             .or_else(|| self.view())
             .or_else(|| self.photo())
             .unwrap_or_else(|| self.other())

@@ -4,6 +4,7 @@
 //! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
 
 mod dialogs;
+mod edit;
 mod infer;
 mod io;
 pub mod photo;
@@ -14,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
+pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
     Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, LabelAnswer, LabelChoice,
     LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
@@ -37,6 +39,8 @@ pub enum Event {
     Io(IoEvent),
     /// From the thread of the network.
     Infer(InferEvent),
+    /// From the thread that plans operations.
+    Edit(EditEvent),
     /// From the thread that keeps changes.
     Project(ProjectEvent),
     /// A file dialog was answered; `None`: cancelled.

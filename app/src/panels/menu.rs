@@ -22,9 +22,19 @@ const VIEW: &[&[C]] = &[
 ];
 const TOOLS: &[&[C]] = &[
     &[C::ToolNavigate, C::ToolPoint, C::ToolBrush, C::ToolEraser, C::ToolEllipse],
+    &[C::ToolThreshold, C::ToolAdaptive, C::ToolPolygon, C::ToolLasso],
+    &[C::RemoveCorner],
     &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger],
     &[C::Accept, C::Reject, C::Cancel],
     &[C::Models],
+];
+const MASK: &[&[C]] = &[
+    &[C::OpGrow, C::OpFill, C::OpHoles, C::OpBetween],
+    &[C::OpIslands, C::OpMedian, C::OpSmoothAll],
+    &[C::OpMargin, C::OpHollow, C::OpLogic],
+    &[C::CopyToNext, C::CopyToPrevious],
+    &[C::NextDrawOver, C::ToggleDrawRange],
+    &[C::PreviewAgain],
 ];
 const EYE: &[&[C]] = &[
     &[C::OutlineDisc, C::OutlineVessels, C::MeasureAnyway],
@@ -50,7 +60,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             groups(ui, context, TOOLS);
             label_image(ui, context);
         });
-        for (name, commands) in [("Eye", EYE), ("Help", HELP)] {
+        for (name, commands) in [("Mask", MASK), ("Eye", EYE), ("Help", HELP)] {
             ui.menu_button(name, |ui| groups(ui, context, commands));
         }
         title(ui, context);

@@ -7,6 +7,7 @@ mod history;
 mod labels;
 mod menu;
 mod models;
+mod operate;
 mod palette;
 mod result;
 mod settings;
@@ -19,7 +20,7 @@ mod views;
 use egui::{Frame, Margin, Panel, RichText, ScrollArea, Ui};
 
 use crate::command::{Actions, UiCommand};
-use crate::state::AppState;
+use crate::state::{AppState, Tool};
 use crate::theme;
 use crate::viewport::ViewContext;
 
@@ -47,7 +48,7 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
         Panel::left("tools")
             .frame(strip)
             .resizable(false)
-            .exact_size(46.0)
+            .exact_size(84.0)
             .show(ui, |ui| toolbar::show(ui, panels));
         let side = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
         Panel::right("side")
@@ -81,7 +82,8 @@ fn side_panel(ui: &mut Ui, context: Context<'_>) {
         if context.state.album.is_some() {
             section(ui, "Pictures", |ui| album::show(ui, context));
         }
-        let title = if photo.is_some() { "Tool" } else { "Lesion" };
+        let is_drawing = matches!(context.state.tool, Tool::Operation(_)) || context.state.tool.is_outline();
+        let title = if photo.is_some() || is_drawing { "Tool" } else { "Lesion" };
         section(ui, title, |ui| result::show(ui, context));
         section(ui, "Labels", |ui| labels::show(ui, context));
         section(ui, "Display", |ui| settings::display(ui, context));

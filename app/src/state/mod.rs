@@ -1,6 +1,7 @@
 //! Everything the window shows. Widgets read it; only [`crate::app`] changes it.
 
 mod album;
+mod editing;
 mod messages;
 mod photo;
 mod session;
@@ -16,6 +17,9 @@ use hilum_models::infer::{DeviceChoice, DeviceInfo};
 use crate::jobs::{EngineChoice, ModelInfo};
 
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
+pub use editing::{
+    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, slice_of,
+};
 pub use messages::{Message, Messages, Severity};
 pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
@@ -38,6 +42,36 @@ pub enum Tool {
     Eraser,
     /// Dragging the ellipses of disc and cup.
     Ellipse,
+    /// Painting voxels of a range of values.
+    Threshold,
+    /// Painting up to edges.
+    Adaptive,
+    /// Outlines by corners.
+    Polygon,
+    /// Outlines by hand.
+    Lasso,
+    /// An operation that is looked at before it is applied.
+    Operation(OperationKind),
+}
+
+impl Tool {
+    /// Whether it paints or erases by strokes.
+    pub fn is_brush(self) -> bool {
+        matches!(self, Self::Brush | Self::Eraser | Self::Threshold | Self::Adaptive)
+    }
+
+    /// Whether it draws outlines.
+    pub fn is_outline(self) -> bool {
+        matches!(self, Self::Polygon | Self::Lasso)
+    }
+
+    /// The operation in the hand.
+    pub fn operation(self) -> Option<OperationKind> {
+        match self {
+            Self::Operation(kind) => Some(kind),
+            _ => None,
+        }
+    }
 }
 
 /// An image that is being opened.
@@ -149,8 +183,10 @@ pub struct AppState {
     pub messages: Messages,
     /// What the left button does.
     pub tool: Tool,
-    /// New points do not belong to the object.
+    /// New points do not belong to the object; outlines cut.
     pub negative: bool,
+    /// Options of the tools that change labels.
+    pub options: EditOptions,
     /// Devices found; empty until they were looked for.
     pub devices: Vec<DeviceInfo>,
     /// Models found; empty until they were looked for.
@@ -210,11 +246,13 @@ impl AppState {
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),
-            C::Accept => has_preview,
-            C::Reject => has_preview || has_points,
+            C::Accept => has_preview || editable.is_some_and(Session::can_apply),
+            C::Reject => has_preview || has_points || editable.is_some_and(Session::can_drop),
             C::Cancel => {
                 self.opening.is_some()
-                    || session.is_some_and(|s| s.running.is_some() || !s.labelling.is_empty())
+                    || session.is_some_and(|s| {
+                        s.running.is_some() || s.editing.running.is_some() || !s.labelling.is_empty()
+                    })
             }
             C::NextPicture => self.album.as_ref().is_some_and(|album| album.neighbour(true).is_some()),
             C::PreviousPicture => self.album.as_ref().is_some_and(|album| album.neighbour(false).is_some()),
@@ -234,9 +272,13 @@ impl AppState {
                 session.is_some_and(|s| s.photo.is_some() && Photo::can_enhance(s.volume()))
             }
             C::MeasureAnyway => editable.is_some_and(|s| s.photo.as_ref().is_some_and(|p| !p.is_eye())),
-            C::ToolPoint | C::ToggleSign => editable.is_some_and(Session::can_segment),
+            C::ToolPoint => editable.is_some_and(Session::can_segment),
+            C::ToggleSign => editable.is_some_and(|s| self.tool.is_outline() || s.can_segment()),
             C::ToolBrush | C::ToolEraser | C::ToggleBall | C::BrushSmaller | C::BrushLarger => {
                 editable.is_some()
+            }
+            _ if command.drawing_needs().is_some() => {
+                editable.is_some_and(|s| command.drawing_needs().is_some_and(|needs| needs(self, s)))
             }
             C::PreviousLabel | C::NextLabel | C::AddLabel | C::ToggleMask => editable.is_some(),
             C::ClearLabel | C::CenterOnLabel => {
@@ -270,6 +312,12 @@ impl AppState {
             C::ToolBrush => self.tool == Tool::Brush,
             C::ToolEraser => self.tool == Tool::Eraser,
             C::ToolEllipse => self.tool == Tool::Ellipse,
+            C::ToolThreshold => self.tool == Tool::Threshold,
+            C::ToolAdaptive => self.tool == Tool::Adaptive,
+            C::ToolPolygon => self.tool == Tool::Polygon,
+            C::ToolLasso => self.tool == Tool::Lasso,
+            C::ToggleDrawRange => self.options.is_within,
+            _ if command.operation().is_some() => self.tool.operation() == command.operation(),
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,

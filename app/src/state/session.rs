@@ -13,7 +13,7 @@ use hilum_core::prompt::Prompts;
 use hilum_core::volume::Volume;
 use hilum_models::infer::ClickResult;
 
-use super::{Photo, RunningLabels, Views};
+use super::{Draft, Editing, Photo, RunningLabels, Views};
 
 /// Proposals remembered, so that going back in the history needs no network.
 const KEPT_PROPOSALS: usize = 16;
@@ -94,6 +94,8 @@ pub struct Session {
     pub show_mask: bool,
     /// Questions for labels that are under way.
     pub labelling: Vec<RunningLabels>,
+    /// Outlines and operations under way.
+    pub editing: Editing,
     /// What is known of a flat picture.
     pub photo: Option<Photo>,
     /// What the renderer has not seen yet.
@@ -121,6 +123,7 @@ impl Session {
             stroke_at: None,
             show_mask: true,
             labelling: Vec::new(),
+            editing: Editing::default(),
             photo: None,
             dirty: Dirty { labels: full, preview: true, colors: true, image: false },
             proposals: Vec::new(),
@@ -136,6 +139,8 @@ impl Session {
             photo.drag = None;
         }
         self.document = document;
+        self.editing.stop();
+        self.editing = Editing::default();
         self.labels_revision += 1;
         self.measurement = None;
         self.measuring = None;
@@ -157,8 +162,9 @@ impl Session {
         self.dirty = Dirty { labels, preview: true, colors: true, image: true };
     }
 
-    /// Stops every question to a network.
+    /// Stops every question to a network, and planning.
     pub fn stop_asking(&mut self) {
+        self.editing.stop();
         if let Some(running) = self.running.take() {
             running.cancel.cancel();
         }
@@ -175,6 +181,18 @@ impl Session {
     /// Whether labels may be changed now.
     pub fn can_edit(&self) -> bool {
         !self.is_glimpse
+    }
+
+    /// Whether an outline or a planned operation can be made a step.
+    pub fn can_apply(&self) -> bool {
+        let is_planned = self.document.staged().is_some() && self.editing.running.is_none();
+        is_planned || self.editing.draft.as_ref().is_some_and(Draft::can_close)
+    }
+
+    /// Whether there is an outline or an operation to drop.
+    pub fn can_drop(&self) -> bool {
+        let editing = &self.editing;
+        self.document.staged().is_some() || editing.running.is_some() || editing.draft.is_some()
     }
 
     /// Whether something would be lost if the image were closed.

@@ -4,6 +4,8 @@ use egui::{
     Color32, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
+use super::EditIcon;
+
 /// What an icon shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
@@ -47,6 +49,8 @@ pub enum Icon {
     Warning,
     /// A half-filled circle: window and level.
     Contrast,
+    /// A tool that changes labels.
+    Edit(EditIcon),
 }
 
 /// Side of the square, in units of the drawings below.
@@ -132,10 +136,11 @@ pub fn paint_icon(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             pen.lines(&[&[(12., 9.5), (12., 15.)], &[(12., 17.), (12., 18.2)]]);
         }
         Icon::Contrast => pen.contrast(color),
+        Icon::Edit(icon) => pen.edit(icon),
     }
 }
 
-struct Pen<'a> {
+pub(super) struct Pen<'a> {
     painter: &'a Painter,
     stroke: Stroke,
     at: &'a dyn Fn(f32, f32) -> Pos2,
@@ -147,17 +152,17 @@ impl Pen<'_> {
         line.iter().map(|(x, y)| (self.at)(*x, *y)).collect()
     }
 
-    fn lines(&self, lines: &[&[(f32, f32)]]) {
+    pub(super) fn lines(&self, lines: &[&[(f32, f32)]]) {
         for line in lines {
             self.painter.add(Shape::line(self.points(line), self.stroke));
         }
     }
 
-    fn closed(&self, line: &[(f32, f32)]) {
+    pub(super) fn closed(&self, line: &[(f32, f32)]) {
         self.painter.add(Shape::closed_line(self.points(line), self.stroke));
     }
 
-    fn circle(&self, x: f32, y: f32, radius: f32) {
+    pub(super) fn circle(&self, x: f32, y: f32, radius: f32) {
         self.painter.circle_stroke((self.at)(x, y), radius * self.scale, self.stroke);
     }
 

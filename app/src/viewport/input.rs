@@ -2,8 +2,8 @@
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 
-use super::{SliceView, ViewContext, ellipse};
-use crate::command::{SegmentAction, UiCommand, ViewAction};
+use super::{SliceView, ViewContext, ellipse, outline};
+use crate::command::{EditAction, SegmentAction, UiCommand, ViewAction};
 use crate::state::{Session, Tool, ViewId};
 
 /// Points of a touch pad's movement that count as one slice.
@@ -28,12 +28,15 @@ pub(super) fn handle(
     if response.double_clicked() && context.state.tool == Tool::Navigate && !session.views.is_flat() {
         context.actions.send(ViewAction::Maximise(view));
     } else if response.clicked() {
-        click(ui, context, shown, response);
+        click(ui, context, view, shown, response);
+    }
+    if context.state.tool.is_outline() && session.can_edit() {
+        outline::handle(ui, context, session, view, shown, response);
     }
     if context.state.tool == Tool::Ellipse && session.can_edit() {
         ellipse::handle(ui, context, session, shown, response);
     }
-    if matches!(context.state.tool, Tool::Brush | Tool::Eraser) && session.can_edit() {
+    if context.state.tool.is_brush() && session.can_edit() {
         stroke(ui, context, session, view, shown, response);
     }
 }
@@ -72,7 +75,9 @@ fn drag(context: ViewContext<'_>, session: &Session, view: ViewId, size: Vec2, r
         actions.send(ViewAction::Pan(view, delta, size));
     } else if response.dragged_by(PointerButton::Secondary) {
         actions.send(ViewAction::Zoom(view, (-delta.y / POINTS_PER_OCTAVE).exp2(), Vec2::ZERO, size));
-    } else if response.dragged_by(PointerButton::Primary) && context.state.tool == Tool::Navigate {
+    } else if response.dragged_by(PointerButton::Primary)
+        && matches!(context.state.tool, Tool::Navigate | Tool::Operation(_))
+    {
         let views = &session.views;
         // Relative steps suit a brain window of 80 HU and a photograph of 65535 values alike.
         let width = views.width * (delta.x / POINTS_PER_WINDOW).exp2();
@@ -81,7 +86,7 @@ fn drag(context: ViewContext<'_>, session: &Session, view: ViewId, size: Vec2, r
     }
 }
 
-fn click(ui: &Ui, context: ViewContext<'_>, shown: &SliceView, response: &Response) {
+fn click(ui: &Ui, context: ViewContext<'_>, view: ViewId, shown: &SliceView, response: &Response) {
     let Some(pos) = response.interact_pointer_pos() else { return };
     let at = shown.world_from_screen(pos);
     match context.state.tool {
@@ -91,7 +96,11 @@ fn click(ui: &Ui, context: ViewContext<'_>, shown: &SliceView, response: &Respon
             let positive = context.state.negative == opposite;
             context.actions.send(SegmentAction::Click { at, positive });
         }
-        Tool::Brush | Tool::Eraser | Tool::Ellipse => {}
+        Tool::Operation(kind) if context.state.options.needs_click(kind) => {
+            context.actions.send(EditAction::Seed(view, at));
+        }
+        Tool::Operation(_) => context.actions.send(ViewAction::Crosshair(at)),
+        _ => {}
     }
 }
 
@@ -106,7 +115,8 @@ fn stroke(
 ) {
     let actions = context.actions;
     let mut painting = session.document.is_stroking() && session.views.active == view;
-    let down_here = response.is_pointer_button_down_on();
+    // A click that began and ended since the last frame is a dab as well.
+    let down_here = response.is_pointer_button_down_on() || response.clicked();
     for event in ui.input(|i| i.events.clone()) {
         match event {
             Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. }

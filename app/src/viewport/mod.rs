@@ -2,6 +2,7 @@
 
 mod ellipse;
 mod input;
+mod outline;
 mod overlay;
 mod slice_bar;
 mod view;

@@ -5,7 +5,7 @@ use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::volume::Voxels;
 use nalgebra::Vector3;
 
-use super::{SliceView, ellipse, slice_bar, slice_step_mm};
+use super::{SliceView, ellipse, outline, slice_bar, slice_step_mm};
 use crate::state::{AppState, Session, Tool, ViewId};
 use crate::theme::on_image;
 
@@ -45,6 +45,7 @@ pub(super) fn paint(
     if state.tool == Tool::Ellipse {
         ellipse::paint(painter, session, shown, response);
     }
+    outline::paint(painter, state, session, view, shown, response);
     cursor(painter, state, shown, response);
 }
 
@@ -233,6 +234,8 @@ fn cursor(painter: &Painter, state: &AppState, shown: &SliceView, response: &Res
     let ctx = painter.ctx();
     match state.tool {
         Tool::Navigate => ctx.set_cursor_icon(CursorIcon::Default),
+        Tool::Operation(kind) if !state.options.needs_click(kind) => ctx.set_cursor_icon(CursorIcon::Default),
+        Tool::Operation(_) | Tool::Polygon | Tool::Lasso => ctx.set_cursor_icon(CursorIcon::Crosshair),
         Tool::Ellipse => {}
         Tool::Point => {
             ctx.set_cursor_icon(CursorIcon::Crosshair);
@@ -245,10 +248,10 @@ fn cursor(painter: &Painter, state: &AppState, shown: &SliceView, response: &Res
                 painter.line_segment([at - vec2(0.0, 4.0), at + vec2(0.0, 4.0)], Stroke::new(2.0, color));
             }
         }
-        Tool::Brush | Tool::Eraser => {
+        Tool::Brush | Tool::Eraser | Tool::Threshold | Tool::Adaptive => {
             ctx.set_cursor_icon(CursorIcon::None);
             let radius = (f64::from(state.settings.brush_radius_mm) / shown.mm_per_point) as f32;
-            let color = if state.tool == Tool::Brush { on_image::POSITIVE } else { on_image::NEGATIVE };
+            let color = if state.tool == Tool::Eraser { on_image::NEGATIVE } else { on_image::POSITIVE };
             painter.circle_stroke(pos, radius, Stroke::new(3.0, on_image::SHADOW));
             painter.circle_stroke(pos, radius, Stroke::new(1.4, color));
             painter.circle_filled(pos, 1.5, color);

@@ -1,10 +1,11 @@
 //! What can be asked of a document, and what comes of it.
 
-use nalgebra::Point3;
+use nalgebra::{Point3, Vector3};
 
+use crate::edit::Change;
 use crate::geometry::VoxelBox;
 use crate::label::{BoxMask, LabelMap, LookChange, TableError};
-use crate::paint::BrushShape;
+use crate::paint::{BrushFilter, BrushShape, IntensityRange, MAX_SPREAD, MAX_VERTICES};
 use crate::patch::{DrawOver, LabelPatch, PatchError};
 use crate::prompt::Click;
 
@@ -75,6 +76,28 @@ pub enum EditCommand {
     EndStroke,
     /// Takes the stroke back.
     CancelStroke,
+    /// Paints or erases what a closed outline in a plane encloses (see [`polygon`](crate::paint::polygon)): one
+    /// step of that name, "Cut" with it for the eraser.
+    DrawPolygon {
+        /// Name of the step.
+        name: String,
+        /// What is done to the voxels inside.
+        tool: StrokeTool,
+        /// Normal of the plane in world space.
+        normal_world: Vector3<f64>,
+        /// Corners in LPS mm; the first one lies in the plane.
+        vertices: Vec<Point3<f64>>,
+    },
+    /// Shows what an operation would change, in place of an earlier one. Changes nothing by itself.
+    StageChange(Box<Change>),
+    /// Makes the staged change: one step of its name.
+    ApplyChange,
+    /// Drops the staged change.
+    DropChange,
+    /// Which voxels under the brush strokes take from now on; neither saved nor a step. The eraser takes all.
+    SetBrushFilter(BrushFilter),
+    /// Only voxels with values in this range may change; neither saved nor a step.
+    SetDrawWithin(Option<IntensityRange>),
     /// Gives a label to all voxels of a mask (0 erases): one step of that name.
     WriteMask {
         /// Name of the step.
@@ -214,6 +237,25 @@ pub enum EditError {
         /// The largest allowed.
         max_mm: f64,
     },
+    /// A filter that takes nothing or everything.
+    #[error(
+        "the brush needs a range from a lower to a higher value, or a spread above 0 and at most {MAX_SPREAD}"
+    )]
+    Filter,
+    /// An outline that encloses nothing.
+    #[error(
+        "the outline needs 3 to {MAX_VERTICES} corners around at least one voxel; this one has {corners}"
+    )]
+    Outline {
+        /// Its corners.
+        corners: usize,
+    },
+    /// No operation planned.
+    #[error("no change is waiting to be applied")]
+    NoChange,
+    /// The labels have changed since the operation was planned.
+    #[error("the labels have changed since this preview was made; preview the operation again")]
+    StaleChange,
     /// A disc without a plane.
     #[error("the plane of the brush has no direction")]
     Plane,
