@@ -33,6 +33,8 @@ impl HilumApp {
             C::ToolBrush => self.take_tool(Tool::Brush),
             C::ToolEraser => self.take_tool(Tool::Eraser),
             C::ToolEllipse => self.take_tool(Tool::Ellipse),
+            C::ToolDistance => self.take_tool(Tool::Distance),
+            C::ToolAngle => self.take_tool(Tool::Angle),
             C::ToggleSign => self.state.negative = !self.state.negative,
             C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
             C::BrushSmaller => self.scale_brush(1.0 / BRUSH_STEP),
@@ -48,6 +50,9 @@ impl HilumApp {
         }
         if self.state.session.as_ref().is_some_and(|session| session.document.is_stroking()) {
             self.edit(EditCommand::EndStroke);
+        }
+        if let Some(session) = &mut self.state.session {
+            session.ruler_draft.clear();
         }
         self.state.tool = tool;
         self.state.negative = false;
@@ -145,7 +150,7 @@ impl HilumApp {
             (Tool::Eraser, RIM) if in_eye => Some(StrokeTool::EraseAll),
             (Tool::Brush, _) => Some(StrokeTool::Brush),
             (Tool::Eraser, _) => Some(StrokeTool::Eraser),
-            (Tool::Navigate | Tool::Point | Tool::Ellipse, _) => None,
+            _ => None,
         }
     }
 

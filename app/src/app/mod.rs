@@ -7,8 +7,10 @@ mod album;
 mod edit;
 mod events;
 mod file;
+mod measure;
 mod photo;
 mod project;
+mod project_view;
 mod screen;
 mod segment;
 mod view;
@@ -24,7 +26,7 @@ use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Dialogs, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
+    Ask, Dialogs, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
     ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_io, network_engine, network_labeller,
 };
 use crate::panels;
@@ -78,7 +80,10 @@ pub struct HilumApp {
     infer: Worker<InferRequest>,
     project: Worker<ProjectRequest>,
     left_behind: Option<(u64, State)>,
-    kept_at_secs: f64,
+    hand_over: HandOver,
+    retried_at_secs: f64,
+    view_at_secs: f64,
+    kept_view: Option<serde_json::Value>,
     photo_store: Option<PathBuf>,
     photo_kept_at_secs: f64,
     inbox: Inbox,
@@ -131,7 +136,10 @@ impl HilumApp {
             infer,
             project,
             left_behind: None,
-            kept_at_secs: 0.0,
+            hand_over: HandOver::default(),
+            retried_at_secs: 0.0,
+            view_at_secs: 0.0,
+            kept_view: None,
             photo_store: services.photo_folder,
             photo_kept_at_secs: 0.0,
             inbox,
@@ -176,6 +184,17 @@ impl HilumApp {
             }
             Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
             Action::Photo(action) => self.photo(ctx, action),
+            Action::Measure(action) => self.measure(ctx, action),
+            Action::OpenProject(project) => {
+                self.state.dialog = Dialog::None;
+                self.guard(ctx, Guarded::OpenProject(project));
+            }
+            Action::SaveProject(folder) => self.save_project(folder),
+            Action::AskImage(problem) => {
+                self.state.dialog = Dialog::None;
+                let (project, is_folder) = (problem.folder, problem.is_folder);
+                self.ask(Ask::Relocate { project, is_folder });
+            }
             Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
@@ -235,6 +254,7 @@ impl HilumApp {
             C::LargerText => self.scale_text(1.1),
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
+            _ if self.run_project(command) || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}
             _ => self.run_edit(command),
         }
@@ -294,6 +314,7 @@ impl eframe::App for HilumApp {
             self.guard(ctx, Guarded::Quit);
         }
         self.measure_when_quiet();
+        self.fill_table_when_quiet();
         self.outline_when_due();
         self.prefetch();
         self.read_photo();

@@ -7,7 +7,9 @@ mod dialogs;
 mod infer;
 mod io;
 pub mod photo;
+mod open_project;
 mod project;
+mod table;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +23,9 @@ pub use infer::{
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
-pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
+pub use open_project::{ImageProblem, OpenProject, OpenedProject};
+pub use project::{HandOver, ProjectEvent, ProjectRequest, ProjectWorker};
+pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 
 use std::path::PathBuf;
 

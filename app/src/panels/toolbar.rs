@@ -6,12 +6,14 @@ use super::Context;
 use crate::command::UiCommand as C;
 use crate::theme::{Icon, icon_button};
 
-const TOOLS: [(C, Icon); 5] = [
+const TOOLS: [(C, Icon); 7] = [
     (C::ToolNavigate, Icon::Pointer),
     (C::ToolPoint, Icon::Point),
     (C::ToolBrush, Icon::Brush),
     (C::ToolEraser, Icon::Eraser),
     (C::ToolEllipse, Icon::Ellipse),
+    (C::ToolDistance, Icon::Distance),
+    (C::ToolAngle, Icon::Angle),
 ];
 const EDIT: [(C, Icon); 2] = [(C::Undo, Icon::Undo), (C::Redo, Icon::Redo)];
 const VIEW: [(C, Icon); 3] =

@@ -13,7 +13,7 @@ use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
-use crate::jobs::{EngineChoice, ModelInfo};
+use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
 
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use messages::{Message, Messages, Severity};
@@ -38,6 +38,21 @@ pub enum Tool {
     Eraser,
     /// Dragging the ellipses of disc and cup.
     Ellipse,
+    /// Measuring a distance.
+    Distance,
+    /// Measuring an angle.
+    Angle,
+}
+
+impl Tool {
+    /// Points that one measurement of the tool takes; 0 if it does not measure.
+    pub fn ruler_points(self) -> usize {
+        match self {
+            Self::Distance => 2,
+            Self::Angle => 3,
+            _ => 0,
+        }
+    }
 }
 
 /// An image that is being opened.
@@ -86,6 +101,8 @@ pub enum Dialog {
     Series(SeriesChoice),
     /// There is unsaved work and the person wants to do this.
     Unsaved(Guarded),
+    /// The image of a project is not where or what it was.
+    Relocate(ImageProblem),
     /// An earlier session left unsaved work on this image.
     Recover {
         /// Steps that were made.
@@ -107,6 +124,8 @@ pub enum Guarded {
         /// A series of it.
         series_uid: Option<String>,
     },
+    /// Opening a project.
+    OpenProject(OpenProject),
     /// Looking at several pictures.
     OpenPictures(Vec<PathBuf>),
     /// Looking at another picture of the album.
@@ -165,6 +184,8 @@ pub struct AppState {
     pub saving: bool,
     /// Name of the graphics adapter that draws the slices; `None` when the CPU does.
     pub graphics: Option<String>,
+    /// The table of measurements is shown.
+    pub show_measurements: bool,
     /// The window may close without asking.
     pub may_close: bool,
 }
@@ -206,7 +227,11 @@ impl AppState {
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
-            C::ImportMask => editable.is_some(),
+            C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
+            C::ToolDistance | C::ToolAngle | C::CompareWithMask => editable.is_some(),
+            C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),
+            C::ClearRulers => editable.is_some_and(|s| !s.document.rulers().is_empty()),
+            C::JumpToLongAxis => editable.is_some_and(|s| s.active_recist().is_some()),
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),
@@ -270,6 +295,9 @@ impl AppState {
             C::ToolBrush => self.tool == Tool::Brush,
             C::ToolEraser => self.tool == Tool::Eraser,
             C::ToolEllipse => self.tool == Tool::Ellipse,
+            C::ToolDistance => self.tool == Tool::Distance,
+            C::ToolAngle => self.tool == Tool::Angle,
+            C::ShowMeasurements => self.show_measurements,
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,

@@ -17,6 +17,10 @@ pub enum Icon {
     Eraser,
     /// A round outline in another one, with handles.
     Ellipse,
+    /// A line with marks at its ends.
+    Distance,
+    /// Two lines from a corner.
+    Angle,
     /// An arrow turning left.
     Undo,
     /// An arrow turning right.
@@ -72,6 +76,15 @@ pub fn paint_icon(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             pen.circle(12., 12., 8.);
             pen.circle(12., 12., 3.5);
             [4., 20.].into_iter().for_each(|y| pen.circle(12., y, 1.4));
+        }
+        Icon::Distance => pen.lines(&[
+            &[(4.5, 19.5), (19.5, 4.5)],
+            &[(1.5, 16.5), (7.5, 22.5)],
+            &[(16.5, 1.5), (22.5, 7.5)],
+        ]),
+        Icon::Angle => {
+            pen.lines(&[&[(20.5, 20.), (3.5, 20.), (15.5, 4.)]]);
+            pen.lines(&[&[(9., 12.8), (11.4, 15.6), (12.2, 20.)]]);
         }
         Icon::Brush => {
             pen.lines(&[&[(20.5, 3.5), (11.5, 12.5)], &[(18., 2.5), (9.5, 11.), (13., 14.5), (21.5, 6.)]]);

@@ -2,7 +2,7 @@
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 
-use super::{SliceView, ViewContext, ellipse};
+use super::{SliceView, ViewContext, ellipse, rulers};
 use crate::command::{SegmentAction, UiCommand, ViewAction};
 use crate::state::{Session, Tool, ViewId};
 
@@ -32,6 +32,9 @@ pub(super) fn handle(
     }
     if context.state.tool == Tool::Ellipse && session.can_edit() {
         ellipse::handle(ui, context, session, shown, response);
+    }
+    if context.state.tool.ruler_points() > 0 && session.can_edit() {
+        rulers::handle(ui, context, session, shown, response);
     }
     if matches!(context.state.tool, Tool::Brush | Tool::Eraser) && session.can_edit() {
         stroke(ui, context, session, view, shown, response);
@@ -91,7 +94,7 @@ fn click(ui: &Ui, context: ViewContext<'_>, shown: &SliceView, response: &Respon
             let positive = context.state.negative == opposite;
             context.actions.send(SegmentAction::Click { at, positive });
         }
-        Tool::Brush | Tool::Eraser | Tool::Ellipse => {}
+        _ => {}
     }
 }
 

@@ -3,6 +3,7 @@
 mod ellipse;
 mod input;
 mod overlay;
+mod rulers;
 mod slice_bar;
 mod view;
 mod widget;
