@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum::cli::drive::{digest, image};
 use hilum_core::document::{Document, EditCommand};
-use hilum_core::project::Store;
+use hilum_core::project::{Store, StoreError};
 
 /// Programs that run at the same time, each on a project of its own.
 const PROGRAMS: usize = 8;
@@ -65,12 +65,21 @@ fn life(root: &Path, seed: u64) -> (Vec<(u128, String)>, u128) {
 /// Opens what is left and compares it with what was told.
 fn inspect(root: &Path, told: &[(u128, String)], killed_ms: u128, tally: &Tally) {
     let Some(folder) = std::fs::read_dir(root).unwrap().next() else {
-        assert!(told.iter().all(|(at, _)| killed_ms.saturating_sub(*at) < LOSS_MS), "no project after {told:?}");
+        // Killed before the first change was handed over.
+        assert!(
+            told.iter().all(|(at, _)| killed_ms.saturating_sub(*at) < LOSS_MS),
+            "no project after {told:?}"
+        );
         return;
     };
     let folder = folder.unwrap().path();
     let (store, saved) = match Store::open(&folder) {
         Ok(found) => found,
+        // Killed while the project was being created.
+        Err(StoreError::NotAProject { .. }) => {
+            assert!(told.iter().all(|(at, _)| killed_ms.saturating_sub(*at) < LOSS_MS), "no project after {told:?}");
+            return;
+        }
         Err(error) => panic!("the project does not open: {error}"),
     };
     tally.mended.fetch_add(usize::from(!saved.warnings.is_empty()), Ordering::Relaxed);
@@ -80,7 +89,8 @@ fn inspect(root: &Path, told: &[(u128, String)], killed_ms: u128, tally: &Tally)
     assert_eq!(warnings, [], "every record fits");
     let found = digest(&document);
     let at = told.iter().rposition(|(_, digest)| *digest == found);
-    let at = at.unwrap_or_else(|| panic!("{found} was never told: {:?}", &told[told.len().saturating_sub(5)..]));
+    let at =
+        at.unwrap_or_else(|| panic!("{found} was never told: {:?}", &told[told.len().saturating_sub(5)..]));
     let lost = &told[at + 1..];
     for (made_ms, digest) in lost {
         let age = killed_ms.saturating_sub(*made_ms);
@@ -102,7 +112,11 @@ fn walk_history(document: &mut Document, found: &str) {
         document.apply(EditCommand::GoTo(step)).unwrap();
         seen.insert(step, digest(document));
     }
-    assert_eq!(document.labels().count(0), document.image().grid().voxel_count(), "undone to the empty image");
+    assert_eq!(
+        document.labels().count(0),
+        document.image().grid().voxel_count(),
+        "undone to the empty image"
+    );
     for step in 0..=last {
         document.apply(EditCommand::GoTo(step)).unwrap();
         assert_eq!(seen[&step], digest(document), "step {step} of {last}");

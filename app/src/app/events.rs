@@ -9,7 +9,7 @@ use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
 use crate::command::{Action, MeasureAction, PhotoAction};
-use crate::jobs::{Ask, Event, OpenProject, InferEvent, InferRequest, IoEvent};
+use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
 impl HilumApp {
@@ -87,7 +87,9 @@ impl HilumApp {
                 let found = Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo };
                 self.show_opened(path.as_deref(), found);
             }
-            IoEvent::ProjectOpened { request, project } if self.is_opening(request) => self.show_project(*project),
+            IoEvent::ProjectOpened { request, project } if self.is_opening(request) => {
+                self.show_project(*project)
+            }
             IoEvent::ImageProblem { request, problem } if self.is_opening(request) => {
                 self.state.opening = None;
                 self.state.dialog = Dialog::Relocate(problem);

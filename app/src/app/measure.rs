@@ -106,7 +106,8 @@ impl HilumApp {
     /// The planes through the middle of a label's long axis.
     fn go_to_axis(&mut self, label: u16) {
         let Some(session) = self.state.editable() else { return };
-        let of_table = session.table.as_ref().and_then(|table| table.rows.iter().find(|row| row.label == label));
+        let of_table =
+            session.table.as_ref().and_then(|table| table.rows.iter().find(|row| row.label == label));
         let is_active = session.document.table().active() == label;
         let active = session.active_recist().copied().filter(|_| is_active);
         let Some(recist) = active.or_else(|| of_table?.figures.recist) else { return };

@@ -26,8 +26,9 @@ use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Ask, Dialogs, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
-    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_io, network_engine, network_labeller,
+    Ask, Dialogs, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
+    LabellerFactory, ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_io, network_engine,
+    network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, Settings};

@@ -192,7 +192,9 @@ impl HilumApp {
 
     /// Keeps what is looked at in a project, at rest and not often.
     fn keep_view(&mut self, ctx: &egui::Context, now: f64) {
-        let Some(session) = self.state.session.as_ref().filter(|session| session.project.is_some()) else { return };
+        let Some(session) = self.state.session.as_ref().filter(|session| session.project.is_some()) else {
+            return;
+        };
         let view = Some(super::project_view::of(session));
         if view == self.kept_view {
             return;

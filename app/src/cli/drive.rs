@@ -114,8 +114,10 @@ impl Drive {
         document.start_journal();
         let (session, snapshot) = (1, Box::new(document.snapshot()));
         let (sender, attached) = std::sync::mpsc::sync_channel(1);
-        let requests =
-            [ProjectRequest::Attach { session, volume: Arc::clone(volume), snapshot }, ProjectRequest::Flush(sender)];
+        let requests = [
+            ProjectRequest::Attach { session, volume: Arc::clone(volume), snapshot },
+            ProjectRequest::Flush(sender),
+        ];
         for request in requests {
             project.ask(request).ok().context("the thread that keeps changes is gone")?;
         }
@@ -168,9 +170,14 @@ impl Hand {
             1 => EditCommand::ClearClicks,
             2 => {
                 let (a, b) = (self.voxel(), self.voxel());
-                let region = VoxelBox::new([0, 1, 2].map(|i| a[i].min(b[i])), [0, 1, 2].map(|i| a[i].max(b[i]) + 1));
+                let region =
+                    VoxelBox::new([0, 1, 2].map(|i| a[i].min(b[i])), [0, 1, 2].map(|i| a[i].max(b[i]) + 1));
                 let label = self.below(2) as u16;
-                EditCommand::WriteMask { name: "Fill".into(), mask: BoxMask::from_fn(region, |_| true), label }
+                EditCommand::WriteMask {
+                    name: "Fill".into(),
+                    mask: BoxMask::from_fn(region, |_| true),
+                    label,
+                }
             }
             3 => {
                 let (a, b) = (self.place(), self.place());

@@ -161,7 +161,7 @@ impl UiCommand {
                 const { &[shift(Key::M)] },
             ),
             Self::CopyMeasurements => {
-                row("Copy measurements", "Copy the table for a spreadsheet", const { &[ctrl_shift(Key::C)] })
+                row("Copy measurements", "Copy the table for a spreadsheet", const { &[shift(Key::C)] })
             }
             Self::SaveMeasurements => row("Save measurements…", "Write the table as a CSV file", &[]),
             Self::CompareWithMask => {

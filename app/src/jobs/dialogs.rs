@@ -91,10 +91,17 @@ impl Dialogs for SystemDialogs {
             }
             Ask::Relocate { .. } => Box::pin(dialog.set_title("The project's image").pick_file()),
             Ask::CompareMask => Box::pin(
-                dialog.set_title("Compare with mask").add_filter("NIfTI", &["nii", "gz", "hdr", "img"]).pick_file(),
+                dialog
+                    .set_title("Compare with mask")
+                    .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
+                    .pick_file(),
             ),
             Ask::SaveMeasurements { name } => Box::pin(
-                dialog.set_title("Save measurements").set_file_name(name).add_filter("CSV", &["csv"]).save_file(),
+                dialog
+                    .set_title("Save measurements")
+                    .set_file_name(name)
+                    .add_filter("CSV", &["csv"])
+                    .save_file(),
             ),
             Ask::SaveProject { name, folder } => {
                 let dialog = dialog.set_title("Save project").set_file_name(name);

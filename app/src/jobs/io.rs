@@ -15,8 +15,8 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
-use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::open_project::Refusal;
+use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
 use crate::state::Measurement;
 
@@ -326,9 +326,7 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
             open_project(&project, &watcher)
         }
-        IoRequest::Table(asked) => {
-            IoEvent::Table { session: asked.session, table: Box::new(asked.run()) }
-        }
+        IoRequest::Table(asked) => IoEvent::Table { session: asked.session, table: Box::new(asked.run()) },
         IoRequest::ReadReference { session, path } => {
             let labels = read_mask(&path);
             IoEvent::Reference { session, path, labels }

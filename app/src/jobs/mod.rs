@@ -6,8 +6,8 @@
 mod dialogs;
 mod infer;
 mod io;
-pub mod photo;
 mod open_project;
+pub mod photo;
 mod project;
 mod table;
 
@@ -21,9 +21,9 @@ pub use infer::{
     LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
-pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use project::{HandOver, ProjectEvent, ProjectRequest, ProjectWorker};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 

@@ -98,7 +98,8 @@ impl OpenProject {
             None => image.candidates(&self.folder),
         };
         if places.is_empty() {
-            let sample = ct_phantom(&CtPhantomOptions::default()).map_err(|e| Refusal::Failed(e.to_string()))?;
+            let sample =
+                ct_phantom(&CtPhantomOptions::default()).map_err(|e| Refusal::Failed(e.to_string()))?;
             let opened = Opened { volume: sample.volume, warnings: Vec::new() };
             return image.verify(&opened.volume).map(|()| opened).map_err(|why| problem(why.to_string()));
         }

@@ -130,7 +130,10 @@ fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
         ui.label(match guarded {
             Guarded::Quit => "There are changes that were not saved. Closing the window discards them.",
             Guarded::CloseImage => "There are changes that were not saved. Closing the image discards them.",
-            Guarded::Open { .. } | Guarded::OpenPictures(_) | Guarded::OpenProject(_) | Guarded::Picture(_) => {
+            Guarded::Open { .. }
+            | Guarded::OpenPictures(_)
+            | Guarded::OpenProject(_)
+            | Guarded::Picture(_) => {
                 "There are changes that were not saved. Opening another image discards them."
             }
         });

@@ -59,7 +59,10 @@ fn labels(ui: &mut Ui, context: Context<'_>, session: &Session) {
         false => ("Long axis px", "Short axis px", "Surface px²"),
     };
     Grid::new("label measurements").striped(true).spacing([22.0, 4.0]).show(ui, |ui| {
-        titles(ui, &["Label", "Volume ml", long, short, "Slice", area, mean.trim(), "SD", "Median", "5–95 %"]);
+        titles(
+            ui,
+            &["Label", "Volume ml", long, short, "Slice", area, mean.trim(), "SD", "Median", "5–95 %"],
+        );
         for row in rows {
             label(ui, context, session, row);
             ui.end_row();
@@ -76,7 +79,8 @@ fn label(ui: &mut Ui, context: Context<'_>, session: &Session, row: &LabelRow) {
     match figures.recist.filter(|_| !session.views.is_flat()) {
         Some(recist) => {
             let text = format!("{}", recist.slice + 1);
-            let name = format!("Go to the long axis of {}, slice {text}", sheet::label_name(session, row.label));
+            let name =
+                format!("Go to the long axis of {}, slice {text}", sheet::label_name(session, row.label));
             let link = ui.link(text).on_hover_text(&name);
             link.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, &name));
             if link.clicked() {
@@ -115,7 +119,10 @@ fn rulers(ui: &mut Ui, context: Context<'_>, session: &Session) {
         return;
     }
     let tokens = theme::of(ui);
-    let unit = |shape: &hilum_core::ruler::RulerShape| match (shape.unit(), session.volume().meta().has_physical_spacing) {
+    let unit = |shape: &hilum_core::ruler::RulerShape| match (
+        shape.unit(),
+        session.volume().meta().has_physical_spacing,
+    ) {
         ("mm", false) => "px",
         (unit, _) => unit,
     };
@@ -157,31 +164,35 @@ fn comparison(ui: &mut Ui, context: Context<'_>, session: &Session) {
     let tokens = theme::of(ui);
     ui.add_space(6.0);
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Compare").color(tokens.weak));
+        let caption = ui.label(RichText::new("Compare").color(tokens.weak));
         let first = session.compared.map_or(used[0], |compared| compared.label);
         let mut choice = session.compared;
-        let others = others(session, &used, first);
-        ComboBox::from_id_salt("compared label").selected_text(sheet::label_name(session, first)).show_ui(ui, |ui| {
+        let name = sheet::label_name(session, first);
+        let combo = ComboBox::from_id_salt("compared label").selected_text(name).show_ui(ui, |ui| {
             for id in &used {
                 if ui.selectable_label(first == *id, sheet::label_name(session, *id)).clicked() {
-                    choice = self::others(session, &used, *id).first().copied();
+                    choice = others(session, &used, *id).first().copied();
                 }
             }
         });
-        ui.label("with");
-        let shown = session.compared.map_or_else(|| "choose…".to_owned(), |c| other_name(session, c));
-        ComboBox::from_id_salt("compared other").selected_text(shown).show_ui(ui, |ui| {
-            for other in others {
+        combo.response.labelled_by(caption.id);
+        let caption = ui.label(RichText::new("with").color(tokens.weak));
+        let name = session.compared.map_or_else(|| "choose…".to_owned(), |c| other_name(session, c));
+        let combo = ComboBox::from_id_salt("compared other").selected_text(name).show_ui(ui, |ui| {
+            for other in others(session, &used, first) {
                 if ui.selectable_label(choice == Some(other), other_name(session, other)).clicked() {
                     choice = Some(other);
                 }
             }
         });
+        combo.response.labelled_by(caption.id);
         if choice != session.compared {
             context.actions.send(MeasureAction::Compare(choice));
         }
         let agreed = session.table.as_ref().and_then(|table| table.agreed);
-        if let Some(Agreed { agreement, .. }) = agreed.filter(|agreed| Some(agreed.compared) == session.compared) {
+        if let Some(Agreed { agreement, .. }) =
+            agreed.filter(|agreed| Some(agreed.compared) == session.compared)
+        {
             let mm = |length: Option<f64>| length.map_or_else(|| "–".to_owned(), |mm| format!("{mm:.2} mm"));
             ui.separator();
             ui.label(format!(

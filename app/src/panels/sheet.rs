@@ -57,7 +57,11 @@ pub fn rows(session: &Session) -> Vec<Vec<String>> {
     for ruler in session.document.rulers().list() {
         let value = ruler.shape.measured(grid);
         let kind = format!("{} ({})", ruler.shape.kind(), ruler.shape.unit());
-        rows.push(of_value(ruler.name(), kind, [value.value, value.low, value.high].map(|v| format!("{v:.2}"))));
+        rows.push(of_value(
+            ruler.name(),
+            kind,
+            [value.value, value.low, value.high].map(|v| format!("{v:.2}")),
+        ));
     }
     if let Some(Agreed { compared, agreement }) = session.table.as_ref().and_then(|table| table.agreed) {
         let name = compared_name(session, compared);
@@ -76,7 +80,12 @@ pub fn rows(session: &Session) -> Vec<Vec<String>> {
 fn of_label(name: &str, figures: &ObjectMeasure) -> Vec<String> {
     let slice = figures.recist.map_or_else(String::new, |recist| (recist.slice + 1).to_string());
     let mut row = vec![name.to_owned(), "label".to_owned(), slice, figures.voxel_count.to_string()];
-    let decimals = [(figures.volume_ml, 4), (figures.long_axis_mm, 2), (figures.short_axis_mm, 2), (figures.surface_mm2, 1)];
+    let decimals = [
+        (figures.volume_ml, 4),
+        (figures.long_axis_mm, 2),
+        (figures.short_axis_mm, 2),
+        (figures.surface_mm2, 1),
+    ];
     for (interval, digits) in decimals {
         row.extend(cells(Some(interval), digits));
     }
@@ -121,7 +130,8 @@ mod tests {
 
     #[test]
     fn cells_with_separators_stay_one_cell() {
-        let rows = vec![vec!["a, \"b\"".to_owned(), "c\td".to_owned()], vec!["1.5".to_owned(), String::new()]];
+        let rows =
+            vec![vec!["a, \"b\"".to_owned(), "c\td".to_owned()], vec!["1.5".to_owned(), String::new()]];
         assert_eq!(comma_separated(&rows), "\"a, \"\"b\"\"\",c\td\r\n1.5,\r\n");
         assert_eq!(tab_separated(&rows), "a, \"b\"\tc d\n1.5\t\n");
     }

@@ -236,7 +236,7 @@ impl AppState {
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),
             C::Accept => has_preview,
-            C::Reject => has_preview || has_points,
+            C::Reject => has_preview || has_points || editable.is_some_and(|s| !s.ruler_draft.is_empty()),
             C::Cancel => {
                 self.opening.is_some()
                     || session.is_some_and(|s| s.running.is_some() || !s.labelling.is_empty())

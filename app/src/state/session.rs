@@ -221,7 +221,8 @@ impl Session {
 
     /// Whether there is anything for the table of measurements.
     pub fn has_measurements(&self) -> bool {
-        !self.document.rulers().is_empty() || self.document.labels().used_labels().iter().any(|label| *label > 0)
+        !self.document.rulers().is_empty()
+            || self.document.labels().used_labels().iter().any(|label| *label > 0)
     }
 
     /// The axes of the active label, as it is now.

@@ -1,6 +1,6 @@
 //! Distances, angles and the axes of the active label, drawn on the planes in which they lie.
 
-use egui::{Align2, Color32, Pos2, PointerButton, Response, Stroke, Ui, vec2};
+use egui::{Align2, Color32, PointerButton, Pos2, Response, Stroke, Ui, vec2};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::measure::Axis;
 use hilum_core::ruler::RulerShape;
@@ -23,7 +23,13 @@ const NEAR_SLICES: f64 = 0.51;
 const TICK: f32 = 5.0;
 
 /// Clicks place points; a drag of the distance tool places both.
-pub(super) fn handle(ui: &Ui, context: ViewContext<'_>, session: &Session, shown: &SliceView, response: &Response) {
+pub(super) fn handle(
+    ui: &Ui,
+    context: ViewContext<'_>,
+    session: &Session,
+    shown: &SliceView,
+    response: &Response,
+) {
     let place = |pos: Pos2| context.actions.send(MeasureAction::Place(shown.world_from_screen(pos)));
     let primary = PointerButton::Primary;
     if response.clicked() {
@@ -38,7 +44,13 @@ pub(super) fn handle(ui: &Ui, context: ViewContext<'_>, session: &Session, shown
 }
 
 /// Draws what lies in or near the plane of a view.
-pub(super) fn paint(text: &Text<'_>, state: &AppState, session: &Session, shown: &SliceView, response: &Response) {
+pub(super) fn paint(
+    text: &Text<'_>,
+    state: &AppState,
+    session: &Session,
+    shown: &SliceView,
+    response: &Response,
+) {
     let step_mm = slice_step_mm(session.volume().grid(), shown.axes.into);
     let pen = Pen { text, shown, step_mm };
     if session.show_mask {

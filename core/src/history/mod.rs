@@ -44,9 +44,7 @@ impl Delta {
             Self::Prompts { before, after } => {
                 (before.len() + after.len()) * size_of::<crate::prompt::Click>()
             }
-            Self::Rulers { before, after } => {
-                (before.len() + after.len()) * size_of::<crate::ruler::Ruler>()
-            }
+            Self::Rulers { before, after } => (before.len() + after.len()) * size_of::<crate::ruler::Ruler>(),
         };
         size_of::<Self>() + beside
     }

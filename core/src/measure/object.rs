@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{MaskStatistics, MeasureError, Recist, check_count, mask_statistics, mask_volume, recist, surface_area_mm2};
+use super::{
+    MaskStatistics, MeasureError, Recist, check_count, mask_statistics, mask_volume, recist, surface_area_mm2,
+};
 use crate::geometry::{Grid, VoxelBox};
 use crate::label::BoxMask;
 use crate::volume::{Volume, Voxels};
@@ -80,7 +82,10 @@ pub fn measure_object(
     }
     let full = grid.full_box();
     if tight.region().intersection(&full) != tight.region() {
-        return Err(MeasureError::VoxelCount { found: tight.region().voxel_count(), expected: grid.voxel_count() });
+        return Err(MeasureError::VoxelCount {
+            found: tight.region().voxel_count(),
+            expected: grid.voxel_count(),
+        });
     }
     let region = tight.region().grown([1; 3], grid.dims());
     let here = tight.cut(region);
@@ -91,7 +96,9 @@ pub fn measure_object(
     let interval = |pick: &dyn Fn(&Outline) -> Option<f64>| {
         pick(&own).map(|value| Interval::half_way(value, pick(&inner), pick(&outer)))
     };
-    let sure = |pick: &dyn Fn(&Outline) -> f64| Interval::half_way(pick(&own), Some(pick(&inner)), Some(pick(&outer)));
+    let sure = |pick: &dyn Fn(&Outline) -> f64| {
+        Interval::half_way(pick(&own), Some(pick(&inner)), Some(pick(&outer)))
+    };
     Ok(Some(ObjectMeasure {
         voxel_count: own.voxel_count,
         volume_ml: sure(&|o| o.volume_ml),
@@ -112,7 +119,8 @@ struct Part {
 
 impl Part {
     fn new(grid: &Grid, region: VoxelBox, image: Option<&Volume>) -> Result<Self, MeasureError> {
-        let other = |_| MeasureError::VoxelCount { found: region.voxel_count(), expected: grid.voxel_count() };
+        let other =
+            |_| MeasureError::VoxelCount { found: region.voxel_count(), expected: grid.voxel_count() };
         let part = grid.sub_grid(region).map_err(other)?;
         let image = match image {
             Some(image) => {
@@ -152,14 +160,17 @@ fn moved(inside: &[bool], size: [usize; 3], grid: &Grid, grows: bool) -> Vec<boo
             if grows { lower || upper } else { !(lower && upper) }
         })
     };
-    let stays = |(index, inside): (usize, &bool)| if grows { *inside || differs(index) } else { *inside && !differs(index) };
+    let stays = |(index, inside): (usize, &bool)| {
+        if grows { *inside || differs(index) } else { *inside && !differs(index) }
+    };
     inside.iter().enumerate().map(stays).collect()
 }
 
 /// Brings axes of a part of the image to the numbering of the whole.
 fn in_image(mut found: Recist, start: [usize; 3]) -> Recist {
     found.slice += start[2];
-    let ends = [&mut found.long_axis, &mut found.short_axis].map(|axis| [&mut axis.from_voxel, &mut axis.to_voxel]);
+    let ends =
+        [&mut found.long_axis, &mut found.short_axis].map(|axis| [&mut axis.from_voxel, &mut axis.to_voxel]);
     for end in ends.into_iter().flatten() {
         *end = [0, 1, 2].map(|a| end[a] + start[a] as f64);
     }
@@ -189,7 +200,10 @@ mod tests {
             }
             // Voxel centres lie within the ball: the axis is short by up to a voxel.
             let long = found.long_axis_mm;
-            assert!(long.low < long.value && long.value <= 2.0 * radius && 2.0 * radius < long.high + 0.8, "{long:?}");
+            assert!(
+                long.low < long.value && long.value <= 2.0 * radius && 2.0 * radius < long.high + 0.8,
+                "{long:?}"
+            );
             assert!((long.high - long.low - 1.6).abs() < 0.5, "{long:?}");
             assert!(found.short_axis_mm.value <= found.long_axis_mm.value);
             assert!(found.mean.is_none());

@@ -49,7 +49,8 @@ impl Files for Disk {
         let mut file = OpenOptions::new().write(true).open(path)?;
         let length = file.metadata()?.len();
         if length < at {
-            let text = "the journal is shorter than what was written to it; the folder was replaced by another";
+            let text =
+                "the journal is shorter than what was written to it; the folder was replaced by another";
             return Err(io::Error::other(text));
         }
         if length > at {

@@ -53,6 +53,12 @@ pub(super) fn list(files: &dyn Files, folder: &Path) -> Result<Vec<u64>, StoreEr
     Ok(found)
 }
 
+/// Whether there is any snapshot, sound or not.
+pub(super) fn has_snapshot(files: &dyn Files, folder: &Path) -> Result<bool, StoreError> {
+    let names = files.names(folder).map_err(StoreError::io("read", folder))?;
+    Ok(names.iter().any(|name| name.starts_with("snapshot-") && name.ends_with(".bin")))
+}
+
 /// The newest state that can be put together.
 pub(super) fn read_newest(files: &dyn Files, folder: &Path) -> Result<Found, StoreError> {
     let generations = list(files, folder)?;
@@ -94,7 +100,11 @@ pub(super) fn read_one(files: &dyn Files, folder: &Path, generation: u64) -> Res
     read_journals(files, folder, &[generation], stored, bytes)
 }
 
-fn read_snapshot(files: &dyn Files, folder: &Path, generation: u64) -> Result<(StoredState, u64), StoreError> {
+fn read_snapshot(
+    files: &dyn Files,
+    folder: &Path,
+    generation: u64,
+) -> Result<(StoredState, u64), StoreError> {
     let path = snapshot_path(folder, generation);
     let bytes = files.read(&path).map_err(StoreError::io("read", &path))?;
     Ok((frame::decode_snapshot(&bytes, &path)?, bytes.len() as u64))

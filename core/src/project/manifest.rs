@@ -79,6 +79,9 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Manifest, StoreError> {
     let text = std::str::from_utf8(bytes).map_err(|e| damaged(e.to_string()))?;
     let json: serde_json::Value = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
     let schema = json["schema"].as_u64().ok_or_else(|| damaged("no schema version".to_owned()))?;
+    if schema == 0 {
+        return Err(damaged("schema 0 never was".to_owned()));
+    }
     if schema > 1 {
         let at = text.rfind(CHECKSUM).ok_or_else(|| damaged("no checksum".to_owned()))?;
         let sum = format!("{:08x}", crc32fast::hash(text[..at].as_bytes()));

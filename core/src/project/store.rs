@@ -34,7 +34,7 @@ pub struct Store {
 /// Whether a folder holds a project.
 pub fn is_project(folder: &Path) -> bool {
     folder.join(manifest::MANIFEST).is_file()
-        || generation::list(&Disk, folder).is_ok_and(|generations| !generations.is_empty())
+        || generation::has_snapshot(&Disk, folder).is_ok_and(|has| has)
 }
 
 /// Which image a project belongs to, without opening it for writing.
@@ -94,7 +94,7 @@ impl Store {
         let lock = WriteLock::acquire(&*files, folder)?;
         let is_free = matches!(Manifest::read(&*files, folder)?, manifest::Found::None);
         // What a crash during an earlier creation left behind has no step in it and is replaced.
-        if !is_free || holds_steps(&*files, folder) {
+        if !is_free || holds_steps(&*files, folder)? {
             return Err(StoreError::Exists { path: folder.to_owned() });
         }
         generation::write(&*files, folder, 0, &image, snapshot)?;
@@ -124,7 +124,8 @@ impl Store {
 
     fn open_on(files: Box<dyn Files>, folder: &Path) -> Result<(Self, Saved), StoreError> {
         let manifest = Manifest::read(&*files, folder)?;
-        if matches!(manifest, manifest::Found::None) && generation::list(&*files, folder)?.is_empty() {
+        // A creation that was cut off before its first snapshot has left nothing of anyone's.
+        if matches!(manifest, manifest::Found::None) && !generation::has_snapshot(&*files, folder)? {
             return Err(StoreError::NotAProject { path: folder.to_owned() });
         }
         let lock = WriteLock::acquire(&*files, folder)?;
@@ -291,10 +292,12 @@ impl Store {
 }
 
 /// Whether a folder without manifest holds work all the same.
-fn holds_steps(files: &dyn Files, folder: &Path) -> bool {
-    let has_files = generation::list(files, folder).is_ok_and(|generations| !generations.is_empty());
-    let newest = generation::read_newest(files, folder);
-    has_files && newest.is_ok_and(|found| !found.records.is_empty() || found.generation > 1)
+fn holds_steps(files: &dyn Files, folder: &Path) -> Result<bool, StoreError> {
+    if !generation::has_snapshot(files, folder)? {
+        return Ok(false);
+    }
+    let newest = generation::read_newest(files, folder)?;
+    Ok(!newest.records.is_empty() || newest.generation > 1)
 }
 
 #[cfg(test)]

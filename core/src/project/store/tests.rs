@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::generation::{journal_path, snapshot_path};
 use super::frame::{file_header, push_frame};
+use super::generation::{journal_path, snapshot_path};
 use super::*;
 use crate::document::tests::{commands, document};
 use crate::document::{Document, EditCommand, State};

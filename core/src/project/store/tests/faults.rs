@@ -151,7 +151,8 @@ fn without_locks_a_living_owner_is_respected_and_a_dead_one_is_stale() {
     assert_eq!(saved.warnings, [StoreWarning::NoLock]);
     drop(store);
     // A program that was killed leaves its name.
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap()).arg("--list").spawn().unwrap();
+    let mut child =
+        std::process::Command::new(std::env::current_exe().unwrap()).arg("--list").spawn().unwrap();
     child.wait().unwrap();
     let lock = folder.path().join("lock");
     std::fs::write(&lock, child.id().to_string()).unwrap();

@@ -97,7 +97,10 @@ fn every_flipped_bit_of_every_file_opens() {
             damaged[at] ^= 1 << (at % 8);
             std::fs::write(case.join(&name), damaged).unwrap();
             let steps = steps_after_opening(&case, &document);
-            assert!(name == "journal-2.bin" || steps == document.history().len(), "{name} byte {at}: {steps}");
+            assert!(
+                name == "journal-2.bin" || steps == document.history().len(),
+                "{name} byte {at}: {steps}"
+            );
             std::fs::remove_dir_all(&case).unwrap();
         }
     }
