@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum::cli::drive::{digest, image};
 use hilum_core::document::{Document, EditCommand};
-use hilum_core::project::{Store, StoreError};
+use hilum_core::project::{Store, StoreError, StoreWarning};
 
 /// Programs that run at the same time, each on a project of its own.
 const PROGRAMS: usize = 8;
@@ -77,7 +77,10 @@ fn inspect(root: &Path, told: &[(u128, String)], killed_ms: u128, tally: &Tally)
         Ok(found) => found,
         // Killed while the project was being created.
         Err(StoreError::NotAProject { .. }) => {
-            assert!(told.iter().all(|(at, _)| killed_ms.saturating_sub(*at) < LOSS_MS), "no project after {told:?}");
+            assert!(
+                told.iter().all(|(at, _)| killed_ms.saturating_sub(*at) < LOSS_MS),
+                "no project after {told:?}"
+            );
             return;
         }
         Err(error) => panic!("the project does not open: {error}"),
@@ -86,7 +89,10 @@ fn inspect(root: &Path, told: &[(u128, String)], killed_ms: u128, tally: &Tally)
     let has_compacted = !folder.join("snapshot-1.bin").exists();
     tally.compacted.fetch_add(usize::from(has_compacted), Ordering::Relaxed);
     let (mut document, warnings) = saved.into_document(image().unwrap()).unwrap();
-    assert_eq!(warnings, [], "every record fits");
+    // A record cut off by the kill, and a project without its manifest: killed while it was created.
+    let is_expected =
+        |warning: &StoreWarning| matches!(warning, StoreWarning::JournalTail { .. } | StoreWarning::Manifest);
+    assert!(warnings.iter().all(is_expected), "{warnings:?}");
     let found = digest(&document);
     let at = told.iter().rposition(|(_, digest)| *digest == found);
     let at =

@@ -33,8 +33,7 @@ pub struct Store {
 
 /// Whether a folder holds a project.
 pub fn is_project(folder: &Path) -> bool {
-    folder.join(manifest::MANIFEST).is_file()
-        || generation::has_snapshot(&Disk, folder).is_ok_and(|has| has)
+    folder.join(manifest::MANIFEST).is_file() || generation::has_snapshot(&Disk, folder).is_ok_and(|has| has)
 }
 
 /// Which image a project belongs to, without opening it for writing.
