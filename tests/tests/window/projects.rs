@@ -16,7 +16,7 @@ fn a_click_in_the_history_goes_back_and_forward() {
         painted.push(window.labelled());
     }
     for (step, name) in [(1, "1   Brush"), (3, "3   Brush"), (0, "0   Opened"), (2, "2   Brush")] {
-        window.harness.get_by_label(name).click();
+        window.harness.get_by_label(name).click_accesskit();
         window.harness.run();
         assert_eq!(window.labelled(), painted[step], "step {step}");
         assert_eq!(window.session().document.history().cursor(), step);
@@ -82,7 +82,7 @@ fn a_project_is_saved_closed_and_opened_with_labels_rulers_history_and_view() {
     assert_eq!((session.views.center, session.views.width), (400.0, 1800.0));
     let steps: Vec<&str> = session.document.history().steps().collect();
     assert_eq!(steps, ["Brush", "Add distance"]);
-    window.harness.get_by_label("0   Opened").click();
+    window.harness.get_by_label("0   Opened").click_accesskit();
     window.harness.run();
     assert_eq!((window.labelled(), window.session().document.rulers().len()), (0, 0));
 }
