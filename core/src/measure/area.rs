@@ -46,7 +46,7 @@ impl Field {
     fn soften(&mut self, axis: usize) {
         let stride = [1, self.size[0], self.size[0] * self.size[1]][axis];
         let count = self.size[axis];
-        let starts = (0..self.values.len()).filter(|i| i / stride % count == 0);
+        let starts = (0..self.values.len()).filter(|i| (i / stride).is_multiple_of(count));
         for start in starts {
             let mut before = 0.0;
             for step in 0..count {

@@ -64,7 +64,7 @@ struct Outline {
 ///
 /// The intervals come from the outline moved in and out by half a voxel along the voxel axes: the figures of the mask
 /// without its border voxels (those with a face neighbour outside) and with the face neighbours around it, half-way to
-/// its own. Of an object that has nothing but border voxels the mean is taken for sure.
+/// its own; for the axes within the slices alone. Of an object that has nothing but border voxels the mean is taken for sure.
 ///
 /// # Errors
 /// [`MeasureError::VoxelCount`] if the mask leaves the grid or the image lies on another one.
@@ -91,8 +91,17 @@ pub fn measure_object(
     let here = tight.cut(region);
     let part = Part::new(grid, region, image)?;
     let own = part.measure(here.inside())?;
-    let [smaller, larger] = [false, true].map(|grows| moved(here.inside(), region.size(), grid, grows));
-    let (inner, outer) = (part.measure(&smaller)?, part.measure(&larger)?);
+    let all = [0, 1, 2];
+    let outline = |grows| part.measure(&moved(here.inside(), region.size(), grid, &all, grows));
+    let (inner, outer) = (outline(false)?, outline(true)?);
+    // An axis lies in one slice: its ends move within it.
+    let axes = |grows| recist(&moved(here.inside(), region.size(), grid, &all[..2], grows), &part.grid);
+    let (inner_axes, outer_axes) = (axes(false)?, axes(true)?);
+    let length = |pick: fn(&Recist) -> f64| {
+        let [own, inner, outer] =
+            [own.recist, inner_axes, outer_axes].map(|axes| axes.as_ref().map_or(0.0, pick));
+        Interval::half_way(own, Some(inner), Some(outer))
+    };
     let interval = |pick: &dyn Fn(&Outline) -> Option<f64>| {
         pick(&own).map(|value| Interval::half_way(value, pick(&inner), pick(&outer)))
     };
@@ -102,8 +111,8 @@ pub fn measure_object(
     Ok(Some(ObjectMeasure {
         voxel_count: own.voxel_count,
         volume_ml: sure(&|o| o.volume_ml),
-        long_axis_mm: sure(&|o| o.recist.map_or(0.0, |r| r.long_axis.length_mm)),
-        short_axis_mm: sure(&|o| o.recist.map_or(0.0, |r| r.short_axis.length_mm)),
+        long_axis_mm: length(|r| r.long_axis.length_mm),
+        short_axis_mm: length(|r| r.short_axis.length_mm),
         surface_mm2: sure(&|o| o.surface_mm2),
         mean: interval(&|o| o.statistics.map(|s| s.mean)),
         statistics: own.statistics,
@@ -147,11 +156,11 @@ impl Part {
     }
 }
 
-/// A mask without its border voxels, or with those around it. An axis along which the whole image has one voxel has no
+/// A mask without its voxels at the border along some axes, or with those around it. An axis along which the whole image has one voxel has no
 /// border; beyond the box counts as outside, which it is but at the edge of the image.
-fn moved(inside: &[bool], size: [usize; 3], grid: &Grid, grows: bool) -> Vec<bool> {
+fn moved(inside: &[bool], size: [usize; 3], grid: &Grid, axes: &[usize], grows: bool) -> Vec<bool> {
     let strides = [1, size[0], size[0] * size[1]];
-    let axes: Vec<usize> = (0..3).filter(|axis| grid.dims()[*axis] > 1).collect();
+    let axes: Vec<usize> = axes.iter().copied().filter(|axis| grid.dims()[*axis] > 1).collect();
     let differs = |index: usize| {
         axes.iter().any(|axis| {
             let at = index / strides[*axis] % size[*axis];
@@ -208,6 +217,16 @@ mod tests {
             assert!(found.short_axis_mm.value <= found.long_axis_mm.value);
             assert!(found.mean.is_none());
         }
+    }
+
+    #[test]
+    fn the_axes_of_a_single_slice_are_sure_to_a_voxel() {
+        let grid = Grid::from_spacing([40, 40, 9], [1.0, 1.0, 5.0]).unwrap();
+        let mask = BoxMask::from_fn(VoxelBox::new([5, 10, 4], [26, 19, 5]), |_| true);
+        let found = measure_object(&mask, &grid, None).unwrap().unwrap();
+        let long = found.long_axis_mm;
+        assert!((long.value - 20f64.hypot(8.0)).abs() < 1e-9);
+        assert!(long.value - long.low < 1.2 && long.high - long.value < 1.2, "{long:?}");
     }
 
     #[test]

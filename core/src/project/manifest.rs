@@ -84,7 +84,7 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Manifest, StoreError> {
     }
     if schema > 1 {
         let at = text.rfind(CHECKSUM).ok_or_else(|| damaged("no checksum".to_owned()))?;
-        let sum = format!("{:08x}", crc32fast::hash(text[..at].as_bytes()));
+        let sum = format!("{:08x}", crc32fast::hash(&bytes[..at]));
         if json["checksum"].as_str() != Some(&sum) {
             return Err(damaged("its checksum is wrong".to_owned()));
         }
