@@ -122,6 +122,15 @@ pub trait NetworkConfig: Serialize + DeserializeOwned {
     fn init(&self, device: &Device) -> Self::Network;
 }
 
+/// A forward pass in training.
+#[derive(Debug, Clone)]
+pub struct TrainingOutput {
+    /// Logits `[batch, classes, z, y, x]` that are compared with the truth; those of the answer first.
+    pub heads: Vec<Tensor<5>>,
+    /// What the network's paper adds to the losses of its heads, for their mean, `[1]`.
+    pub own_loss: Option<Tensor<1>>,
+}
+
 /// A network that maps a volume to logits at one or more resolutions.
 pub trait SegmentationNetwork: Module + KeyRules {
     /// Says what is wrong with an input of this shape `[batch, channels, z, y, x]`.
@@ -130,6 +139,11 @@ pub trait SegmentationNetwork: Module + KeyRules {
     /// Logits of all heads, finest (and final) first; notes attention maps and intermediate tensors in
     /// `trace`.
     fn forward_traced(&self, x: Tensor<5>, trace: &mut Trace) -> Vec<Tensor<5>>;
+
+    /// What the network is taught by; a network with losses of its own answers with more than its heads.
+    fn forward_training(&self, x: Tensor<5>) -> TrainingOutput {
+        TrainingOutput { heads: self.forward_heads(x), own_loss: None }
+    }
 
     /// Logits of all heads, finest (and final) first.
     fn forward_heads(&self, x: Tensor<5>) -> Vec<Tensor<5>> {

@@ -29,7 +29,7 @@ pub(super) fn run(_golden: &Description, vectors: &Vectors<'_>) -> Result<Ran, G
         message,
     })?;
     let mut trace = Trace::everything();
-    let outputs = network.forward_training(x, &mut trace);
+    let outputs = network.forward_all(x, &mut trace);
     let mut ran = ran(&network, outputs.logits().into_data(), trace);
     let [batch, _, z, y, width] = shape;
     let logits = [batch, config.num_classes, z, y, width];
@@ -48,7 +48,7 @@ pub(super) fn run(_golden: &Description, vectors: &Vectors<'_>) -> Result<Ran, G
         // The gradients of another device must be those of the same outputs: logits of hundreds amplify any rounding.
         let cpu = crate::device::cpu().device;
         let x = input(vectors.tensors, "in.x", &cpu)?;
-        let outputs = apply(config.init(&cpu), vectors.weights)?.forward_training(x, &mut Trace::off());
+        let outputs = apply(config.init(&cpu), vectors.weights)?.forward_all(x, &mut Trace::off());
         ran.tensors.extend(gradients(&outputs, &labels, vectors.device));
     }
     Ok(ran)

@@ -23,17 +23,20 @@ pub struct DafLosses {
 }
 
 impl DafLosses {
+    /// 0.25·guided + 0.1·reconstruction, which no truth is needed for, `[1]`.
+    pub fn unsupervised(outputs: &DafTraining) -> Tensor<1> {
+        guided(outputs) * GUIDED_WEIGHT + reconstruction(outputs) * RECONSTRUCTION_WEIGHT
+    }
+
     /// Of what a forward pass in training yields, against the true classes `[batch, 1, 1, y, x]`, each below the
     /// number of classes.
     pub fn new(outputs: &DafTraining, labels: &Tensor<5, Int>) -> Self {
-        let [first, second] = &outputs.steps;
-        let both = || first.iter().chain(second);
         Self {
-            cross_entropy: sum(both().map(|scale| cross_entropy(scale.logits.clone(), labels.clone()))),
-            guided: sum(first.iter().zip(second).map(|(a, b)| mean_square(a.code.clone() - b.code.clone()))),
-            reconstruction: sum(
-                both().map(|scale| mean_square(scale.input.clone() - scale.reconstruction.clone()))
-            ),
+            cross_entropy: sum(outputs
+                .scales()
+                .map(|scale| cross_entropy(scale.logits.clone(), labels.clone()))),
+            guided: guided(outputs),
+            reconstruction: reconstruction(outputs),
         }
     }
 
@@ -43,6 +46,15 @@ impl DafLosses {
             + self.guided.clone() * GUIDED_WEIGHT
             + self.reconstruction.clone() * RECONSTRUCTION_WEIGHT
     }
+}
+
+fn guided(outputs: &DafTraining) -> Tensor<1> {
+    let [first, second] = &outputs.steps;
+    sum(first.iter().zip(second).map(|(a, b)| mean_square(a.code.clone() - b.code.clone())))
+}
+
+fn reconstruction(outputs: &DafTraining) -> Tensor<1> {
+    sum(outputs.scales().map(|scale| mean_square(scale.input.clone() - scale.reconstruction.clone())))
 }
 
 fn sum(terms: impl Iterator<Item = Tensor<1>>) -> Tensor<1> {

@@ -21,7 +21,8 @@ use super::planar::by_slices;
 use super::resnet::{Sampling, Trunk, TrunkConfig};
 use super::trace::{MapMeaning, Trace};
 use super::{
-    NetworkConfig, SegmentationNetwork, check_attention, check_channels, check_multiple, check_range,
+    NetworkConfig, SegmentationNetwork, TrainingOutput, check_attention, check_channels, check_multiple,
+    check_range,
 };
 use keys::Place;
 use parts::{ATTENTION_LEVEL, ConvPRelu, resized};
@@ -193,6 +194,11 @@ impl DafTraining {
         Self { steps: [0, 1].map(|step| self.steps[step].iter().map(scale).collect()) }
     }
 
+    /// Every scale of step 1, then of step 2.
+    pub fn scales(&self) -> impl Iterator<Item = &DafScale> {
+        self.steps.iter().flatten()
+    }
+
     /// The answer of the network, `[batch, classes, 1, y, x]`: the mean of the logits of step 2.
     pub fn logits(&self) -> Tensor<5> {
         let all: Vec<_> = self.steps[1].iter().map(|scale| scale.logits.clone()).collect();
@@ -204,7 +210,7 @@ impl DafTraining {
 impl DafStack {
     /// Everything that the losses need, of images `[batch, channels, 1, y, x]` whose shape
     /// [`SegmentationNetwork::check_input`] accepts.
-    pub fn forward_training(&self, images: Tensor<5>, trace: &mut Trace) -> DafTraining {
+    pub fn forward_all(&self, images: Tensor<5>, trace: &mut Trace) -> DafTraining {
         let [_, _, _, height, width] = images.dims();
         let size = [height, width];
         let down = self.scales(images, trace);
@@ -250,6 +256,20 @@ impl SegmentationNetwork for DafStack {
     }
 
     fn forward_traced(&self, x: Tensor<5>, trace: &mut Trace) -> Vec<Tensor<5>> {
-        by_slices(x, trace, |images, trace| vec![self.forward_training(images, trace).logits()])
+        by_slices(x, trace, |images, trace| vec![self.forward_all(images, trace).logits()])
+    }
+
+    /// All eight predictions, those of step 2 first, and the guided and the reconstruction loss. The paper adds up
+    /// eight cross-entropies; heads are averaged here, so that its other losses are divided by eight as well.
+    fn forward_training(&self, x: Tensor<5>) -> TrainingOutput {
+        let mut own_loss = None;
+        let heads = by_slices(x, &mut Trace::off(), |images, trace| {
+            let outputs = self.forward_all(images, trace);
+            let heads: Vec<_> =
+                outputs.steps.iter().rev().flatten().map(|scale| scale.logits.clone()).collect();
+            own_loss = Some(DafLosses::unsupervised(&outputs) / heads.len() as f64);
+            heads
+        });
+        TrainingOutput { heads, own_loss }
     }
 }

@@ -83,7 +83,7 @@ fn the_losses_reach_every_parameter_that_is_used() {
     let device = Device::flex().autodiff();
     let config: DafStackConfig = serde_json::from_value(small_resnet34()).unwrap();
     let network = drawn(config.init(&device), 3, &device);
-    let outputs = network.forward_training(ramp([2, 1, 1, 32, 32], &device), &mut Trace::off());
+    let outputs = network.forward_all(ramp([2, 1, 1, 32, 32], &device), &mut Trace::off());
     let labels = Tensor::zeros([2, 1, 1, 32, 32], &device);
     let losses = DafLosses::new(&outputs, &labels);
     for loss in [&losses.cross_entropy, &losses.guided, &losses.reconstruction] {
@@ -102,7 +102,7 @@ fn the_gradients_of_the_losses_are_those_of_their_formulae() {
     let device = Device::flex();
     let config: DafStackConfig = serde_json::from_value(small_resnet34()).unwrap();
     let network = drawn(config.init(&device), 3, &device);
-    let outputs = network.forward_training(ramp([2, 1, 1, 16, 24], &device), &mut Trace::off());
+    let outputs = network.forward_all(ramp([2, 1, 1, 16, 24], &device), &mut Trace::off());
     let classes: Vec<i64> = (0..2 * 16 * 24).map(|i| i * 7 % 3).collect();
     let with_gradients = device.clone().autodiff();
     let labels = Tensor::from_data(TensorData::new(classes.clone(), [2, 1, 1, 16, 24]), &with_gradients);

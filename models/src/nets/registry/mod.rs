@@ -9,8 +9,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
-use super::NetError;
 use super::trace::{Prediction, Trace};
+use super::{NetError, TrainingOutput};
 use crate::checkpoint::{
     FloatFormat, KeyRules, StateDict, apply, collect, collect_for_reference, count_parameters,
     fold_spectral_norm, reverse_axes, weight_shapes,
@@ -131,6 +131,15 @@ impl AnyNetwork {
     /// An input that does not fit, see [`AnyNetwork::check_input`].
     pub fn forward_heads(&self, x: Tensor<5>) -> Result<Vec<Tensor<5>>, NetError> {
         self.forward_traced(x, &mut Trace::off())
+    }
+
+    /// What the network is taught by, see [`TrainingOutput`].
+    ///
+    /// # Errors
+    /// An input that does not fit, see [`AnyNetwork::check_input`].
+    pub fn forward_training(&self, x: Tensor<5>) -> Result<TrainingOutput, NetError> {
+        self.check_input(x.dims())?;
+        Ok(self.network.forward_training(x))
     }
 
     /// The final logits `[batch, classes, z, y, x]`.

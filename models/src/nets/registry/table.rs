@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::checkpoint::{FlattenedGrid, KeyRules};
 use crate::nets::trace::Trace;
 use crate::nets::{
-    NetError, NetworkConfig, SegmentationNetwork, attention_unet_3d, daf_stack, danet, deeplab, espnet3d,
-    hanet, lesion_net, monai_attention_unet, plain_conv_unet, residual_encoder_unet, sagan_wsi, unet_2d,
-    unetr,
+    NetError, NetworkConfig, SegmentationNetwork, TrainingOutput, attention_unet_3d, daf_stack, danet,
+    deeplab, espnet3d, hanet, lesion_net, monai_attention_unet, plain_conv_unet, residual_encoder_unet,
+    sagan_wsi, unet_2d, unetr,
 };
 
 /// Networks of one origin, as people look for them.
@@ -115,6 +115,10 @@ macro_rules! networks {
 
             pub(super) fn check_input(&self, shape: [usize; 5]) -> Result<(), String> {
                 match self { $(Self::$variant(net) => net.check_input(shape),)+ }
+            }
+
+            pub(super) fn forward_training(&self, x: Tensor<5>) -> TrainingOutput {
+                match self { $(Self::$variant(net) => net.forward_training(x),)+ }
             }
 
             pub(super) fn forward_traced(&self, x: Tensor<5>, trace: &mut Trace) -> Vec<Tensor<5>> {

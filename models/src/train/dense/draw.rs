@@ -5,6 +5,7 @@ use rand::{Rng, RngExt as _};
 
 use super::super::click::shapes::normal;
 use super::super::recipe::{DenseAugment, DenseRecipe, Framing};
+use super::bend::Bend;
 use super::data::{Case, DenseData};
 use crate::transform::frame::Frame;
 
@@ -51,9 +52,10 @@ impl Sample {
             (Framing::Around { .. }, None) => case.frame,
         };
         let frame = moved(&frame, &recipe.augment, rng);
-        let mut input = case.image.sample(&frame);
+        let bend = Bend::draw(&frame, case.around, &recipe.augment, rng);
+        let mut input = case.image.sample_bent(&frame, |at| bend.apply(at));
         recolor(&mut input, [nx, ny, nz], recipe.augment.intensity, rng);
-        Self { input, target: case.masks.sample(&frame), known: case.known.clone() }
+        Self { input, target: case.masks.sample_bent(&frame, |at| bend.apply(at)), known: case.known.clone() }
     }
 }
 
@@ -147,7 +149,13 @@ mod tests {
     #[test]
     fn a_moved_frame_keeps_its_middle_and_its_size() {
         let frame = Frame::square(Vector3::new(20.0, 30.0, 0.0), 16.0, [8, 8]);
-        let augment = DenseAugment { rotation_degrees: 90.0, scale: 1.5, flips: vec![0, 1], intensity: 0.0 };
+        let augment = DenseAugment {
+            rotation_degrees: 90.0,
+            scale: 1.5,
+            flips: vec![0, 1],
+            intensity: 0.0,
+            ..DenseAugment::default()
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for _ in 0..20 {
             let moved = moved(&frame, &augment, &mut rng);

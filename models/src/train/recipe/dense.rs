@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{RecipeError, positive};
 use crate::catalog::{DenseTask, Region};
+use crate::train::optimizer::OptimizerRule;
 use crate::transform::frame::ImageInput;
 
 /// Which values of a mask are a region.
@@ -100,11 +101,23 @@ pub struct DenseAugment {
     pub flips: Vec<usize>,
     /// Strength of changes of brightness, contrast, colour, noise and sharpness; 1 is usual, 0 is none.
     pub intensity: f64,
+    /// Largest local stretch by smooth random waves; 0 is none.
+    pub elastic: f64,
+    /// How far rings inside the region that samples lie `around` move in or out while its edge stays, below 1; 0 is
+    /// none.
+    pub concentric: f64,
 }
 
 impl Default for DenseAugment {
     fn default() -> Self {
-        Self { rotation_degrees: 15.0, scale: 1.2, flips: Vec::new(), intensity: 1.0 }
+        Self {
+            rotation_degrees: 15.0,
+            scale: 1.2,
+            flips: Vec::new(),
+            intensity: 1.0,
+            elastic: 0.0,
+            concentric: 0.0,
+        }
     }
 }
 
@@ -136,11 +149,14 @@ pub struct AdversaryRecipe {
     pub learning_rate: f64,
     /// Channels of its first block.
     pub width: usize,
+    /// How it learns.
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub optimizer: OptimizerRule,
 }
 
 impl Default for AdversaryRecipe {
     fn default() -> Self {
-        Self { weight: 0.05, learning_rate: 0.0001, width: 8 }
+        Self { weight: 0.05, learning_rate: 0.0001, width: 8, optimizer: OptimizerRule::default() }
     }
 }
 
@@ -234,6 +250,14 @@ impl DenseRecipe {
         }
         if self.augment.scale < 1.0 {
             return refuse(format!("augment.scale is {}; it must be 1 or more", self.augment.scale));
+        }
+        if let Some(adversary) = &self.adversary {
+            adversary.optimizer.check().map_err(RecipeError::Value)?;
+        }
+        for (name, value) in [("elastic", self.augment.elastic), ("concentric", self.augment.concentric)] {
+            if !(0.0..1.0).contains(&value) {
+                return refuse(format!("augment.{name} is {value}; it must be 0 or more and below 1"));
+            }
         }
         for size in self.patch {
             positive("patch", size as f64)?;

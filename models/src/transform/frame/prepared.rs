@@ -115,13 +115,24 @@ impl Prepared {
     /// The normalised channels on a frame, `[channel, z, y, x]`: linear between voxels, averaged over what a coarser
     /// sample covers; beyond the image its edge goes on.
     pub fn sample(&self, frame: &Frame) -> Vec<f32> {
+        self.sample_bent(frame, |at| at)
+    }
+
+    /// The same of an image that is deformed: each point of the frame shows what lies at `bend` of it, both in voxels of
+    /// the image.
+    pub fn sample_bent(&self, frame: &Frame, bend: impl Fn(Vector3<f64>) -> Vector3<f64> + Sync) -> Vec<f32> {
         match &self.planes {
-            Planes::Bytes(values) => self.sample_from(values, frame),
-            Planes::Floats(values) => self.sample_from(values, frame),
+            Planes::Bytes(values) => self.sample_from(values, frame, bend),
+            Planes::Floats(values) => self.sample_from(values, frame, bend),
         }
     }
 
-    fn sample_from<T: Copy + Sync + Into<f32>>(&self, values: &[T], frame: &Frame) -> Vec<f32> {
+    fn sample_from<T: Copy + Sync + Into<f32>>(
+        &self,
+        values: &[T],
+        frame: &Frame,
+        bend: impl Fn(Vector3<f64>) -> Vector3<f64> + Sync,
+    ) -> Vec<f32> {
         let [nx, ny, nz] = frame.dims;
         let footprint = Footprint::of(frame);
         let rows: Vec<Vec<f32>> = (0..ny * nz)
@@ -130,7 +141,7 @@ impl Prepared {
                 let (y, z) = (row % ny, row / ny);
                 let mut line = vec![0.0; nx * self.channels];
                 for x in 0..nx {
-                    let at = frame.start + frame.step * Vector3::new(x as f64, y as f64, z as f64);
+                    let at = bend(frame.start + frame.step * Vector3::new(x as f64, y as f64, z as f64));
                     let pixel = &mut line[x * self.channels..(x + 1) * self.channels];
                     footprint.offsets.iter().for_each(|offset| self.add(values, at + offset, pixel));
                     for (value, [factor, summand]) in pixel.iter_mut().zip(&self.affine) {
