@@ -2,6 +2,8 @@
 //!
 //! 200 kills by default; `HILUM_KILLS=1000` for the longer run whose report is docs/results/durability.md.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

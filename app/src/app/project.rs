@@ -195,8 +195,8 @@ impl HilumApp {
         let Some(session) = self.state.session.as_ref().filter(|session| session.project.is_some()) else {
             return;
         };
-        let view = Some(super::project_view::of(session));
-        if view == self.kept_view {
+        let view = super::project_view::of(session);
+        if self.kept_view.as_ref() == Some(&view) {
             return;
         }
         let wait = self.view_at_secs + RETRY_SECS - now;
@@ -205,8 +205,8 @@ impl HilumApp {
             return;
         }
         self.view_at_secs = now;
-        self.kept_view.clone_from(&view);
-        self.project.ask(ProjectRequest::View(view.unwrap_or_default())).ok();
+        self.kept_view = Some(view.clone());
+        self.project.ask(ProjectRequest::View(view)).ok();
     }
 
     /// The image was closed in good order: nothing of it needs to be kept.

@@ -30,7 +30,7 @@ fn a_click_in_the_history_goes_back_and_forward() {
 /// An image on disk, opened and painted on.
 fn painted_file(folder: &Path) -> (Window<'static>, PathBuf) {
     let path = folder.join("case.nii.gz");
-    save_volume(&path, &oblique_volume()).unwrap();
+    save_volume(&path, &oblique_volume()).expect("the folder can be written");
     let mut window = Window::open(folder, vec![path.clone()]);
     window.until("the file is open", is_complete);
     window.press(Modifiers::NONE, Key::B);
