@@ -53,7 +53,8 @@ fn life(root: &Path, seed: u64) -> (Vec<(u128, String)>, u128) {
         is_state.then_some((words.next()?.parse().ok()?, words.next()?.to_owned()))
     };
     let first = lines.by_ref().find_map(|line| told(&line)).expect("the program opens its project");
-    let reader = std::thread::spawn(move || lines.filter_map(|line| told(&line)).collect::<Vec<_>>());
+    let read = move || lines.filter_map(|line| told(&line)).collect::<Vec<_>>();
+    let reader = std::thread::Builder::new().name("reader".into()).spawn(read).unwrap();
     // Any moment: right after the start, within a hand-over, long after.
     std::thread::sleep(Duration::from_micros(seed.wrapping_mul(2_654_435_761) % 1_700_000));
     let killed_ms = now_ms();
