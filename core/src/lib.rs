@@ -23,5 +23,6 @@ pub mod project;
 pub mod prompt;
 mod random;
 pub mod report;
+pub mod ruler;
 pub mod testing;
 pub mod volume;

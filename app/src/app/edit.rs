@@ -33,6 +33,8 @@ impl HilumApp {
             C::ToolBrush => self.take_tool(Tool::Brush),
             C::ToolEraser => self.take_tool(Tool::Eraser),
             C::ToolEllipse => self.take_tool(Tool::Ellipse),
+            C::ToolDistance => self.take_tool(Tool::Distance),
+            C::ToolAngle => self.take_tool(Tool::Angle),
             _ if self.run_drawing(command) => {}
             C::ToggleSign => self.state.negative = !self.state.negative,
             C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
@@ -50,6 +52,9 @@ impl HilumApp {
         }
         if self.state.session.as_ref().is_some_and(|session| session.document.is_stroking()) {
             self.edit(EditCommand::EndStroke);
+        }
+        if let Some(session) = &mut self.state.session {
+            session.ruler_draft.clear();
         }
         self.state.tool = tool;
         self.state.negative = false;

@@ -7,9 +7,11 @@ mod album;
 mod edit;
 mod events;
 mod file;
+mod measure;
 mod operate;
 mod photo;
 mod project;
+mod project_view;
 mod screen;
 mod segment;
 mod view;
@@ -25,9 +27,9 @@ use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
-    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_edit, handle_io, network_engine,
-    network_labeller,
+    Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
+    LabellerFactory, ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_edit, handle_io,
+    network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, Settings};
@@ -81,7 +83,10 @@ pub struct HilumApp {
     project: Worker<ProjectRequest>,
     planner: Worker<EditRequest>,
     left_behind: Option<(u64, State)>,
-    kept_at_secs: f64,
+    hand_over: HandOver,
+    retried_at_secs: f64,
+    view_at_secs: f64,
+    kept_view: Option<serde_json::Value>,
     photo_store: Option<PathBuf>,
     photo_kept_at_secs: f64,
     inbox: Inbox,
@@ -139,7 +144,10 @@ impl HilumApp {
             project,
             planner,
             left_behind: None,
-            kept_at_secs: 0.0,
+            hand_over: HandOver::default(),
+            retried_at_secs: 0.0,
+            view_at_secs: 0.0,
+            kept_view: None,
             photo_store: services.photo_folder,
             photo_kept_at_secs: 0.0,
             inbox,
@@ -184,6 +192,17 @@ impl HilumApp {
             }
             Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
             Action::Photo(action) => self.photo(ctx, action),
+            Action::Measure(action) => self.measure(ctx, action),
+            Action::OpenProject(project) => {
+                self.state.dialog = Dialog::None;
+                self.guard(ctx, Guarded::OpenProject(project));
+            }
+            Action::SaveProject(folder) => self.save_project(folder),
+            Action::AskImage(problem) => {
+                self.state.dialog = Dialog::None;
+                let (project, is_folder) = (problem.folder, problem.is_folder);
+                self.ask(Ask::Relocate { project, is_folder });
+            }
             Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
@@ -244,6 +263,7 @@ impl HilumApp {
             C::LargerText => self.scale_text(1.1),
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
+            _ if self.run_project(command) || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}
             _ => self.run_edit(command),
         }
@@ -304,6 +324,7 @@ impl eframe::App for HilumApp {
         }
         self.plan_when_due();
         self.measure_when_quiet();
+        self.fill_table_when_quiet();
         self.outline_when_due();
         self.prefetch();
         self.read_photo();

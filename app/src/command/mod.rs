@@ -9,7 +9,7 @@ mod edit_action;
 mod edit_table;
 mod table;
 
-pub use action::{Action, Actions, PhotoAction, Preset, SegmentAction, ViewAction};
+pub use action::{Action, Actions, MeasureAction, PhotoAction, Preset, SegmentAction, ViewAction};
 pub use edit_action::EditAction;
 pub use table::Description;
 
@@ -24,6 +24,10 @@ pub enum UiCommand {
     OpenFolder,
     /// Make the synthetic case.
     OpenSample,
+    /// Ask for a folder with a project.
+    OpenProject,
+    /// Ask where to make a project.
+    SaveProject,
     /// Take the labels of a file over.
     ImportMask,
     /// Save the mask where it was saved before, or ask.
@@ -48,6 +52,22 @@ pub enum UiCommand {
     ToolEraser,
     /// Drag the ellipses of disc and cup.
     ToolEllipse,
+    /// Measure a distance.
+    ToolDistance,
+    /// Measure an angle.
+    ToolAngle,
+    /// Remove all distances and angles.
+    ClearRulers,
+    /// Show or hide the table of measurements.
+    ShowMeasurements,
+    /// The table of measurements to the clipboard.
+    CopyMeasurements,
+    /// Write the table of measurements.
+    SaveMeasurements,
+    /// Read a mask and compare with it.
+    CompareWithMask,
+    /// The planes through the long axis of the active label.
+    JumpToLongAxis,
     /// Switch between points that belong to the object and points that do not.
     ToggleSign,
     /// Switch between disc and ball.
@@ -198,12 +218,14 @@ pub enum UiCommand {
 
 impl UiCommand {
     /// Every command in the order of the palette.
-    pub const ALL: [Self; 88] = {
+    pub const ALL: [Self; 98] = {
         use UiCommand::*;
         [
             OpenFile,
             OpenFolder,
             OpenSample,
+            OpenProject,
+            SaveProject,
             ImportMask,
             Save,
             SaveAs,
@@ -216,6 +238,14 @@ impl UiCommand {
             ToolBrush,
             ToolEraser,
             ToolEllipse,
+            ToolDistance,
+            ToolAngle,
+            ClearRulers,
+            ShowMeasurements,
+            CopyMeasurements,
+            SaveMeasurements,
+            CompareWithMask,
+            JumpToLongAxis,
             ToggleSign,
             ToggleBall,
             BrushSmaller,

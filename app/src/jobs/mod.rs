@@ -7,8 +7,10 @@ mod dialogs;
 mod edit;
 mod infer;
 mod io;
+mod open_project;
 pub mod photo;
 mod project;
+mod table;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,9 +23,11 @@ pub use infer::{
     LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
-pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
+pub use project::{HandOver, ProjectEvent, ProjectRequest, ProjectWorker};
+pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 
 use std::path::PathBuf;
 

@@ -8,6 +8,7 @@ use crate::theme;
 
 const FILE: &[&[C]] = &[
     &[C::OpenFile, C::OpenFolder, C::OpenSample],
+    &[C::OpenProject, C::SaveProject],
     &[C::ImportMask, C::Save, C::SaveAs],
     &[C::CloseImage, C::Quit],
 ];
@@ -36,6 +37,11 @@ const MASK: &[&[C]] = &[
     &[C::NextDrawOver, C::ToggleDrawRange],
     &[C::PreviewAgain],
 ];
+const MEASURE: &[&[C]] = &[
+    &[C::ToolDistance, C::ToolAngle, C::ClearRulers],
+    &[C::ShowMeasurements, C::JumpToLongAxis, C::CompareWithMask],
+    &[C::CopyMeasurements, C::SaveMeasurements],
+];
 const EYE: &[&[C]] = &[
     &[C::OutlineDisc, C::OutlineVessels, C::MeasureAnyway],
     &[C::SwitchEye, C::MarkReviewed],
@@ -60,7 +66,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             groups(ui, context, TOOLS);
             label_image(ui, context);
         });
-        for (name, commands) in [("Mask", MASK), ("Eye", EYE), ("Help", HELP)] {
+        for (name, commands) in [("Mask", MASK), ("Measure", MEASURE), ("Eye", EYE), ("Help", HELP)] {
             ui.menu_button(name, |ui| groups(ui, context, commands));
         }
         title(ui, context);

@@ -5,12 +5,14 @@ mod dialogs;
 mod eye;
 mod history;
 mod labels;
+mod measurements;
 mod menu;
 mod models;
 mod operate;
 mod palette;
 mod result;
 mod settings;
+pub(crate) mod sheet;
 mod start;
 mod status;
 mod toasts;
@@ -50,6 +52,15 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
             .resizable(false)
             .exact_size(84.0)
             .show(ui, |ui| toolbar::show(ui, panels));
+        if context.state.show_measurements && context.state.editable().is_some() {
+            let table = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(12, 8));
+            Panel::bottom("measurements")
+                .frame(table)
+                .default_size(190.0)
+                .size_range(90.0..=480.0)
+                .resizable(true)
+                .show(ui, |ui| measurements::show(ui, panels));
+        }
         let side = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
         Panel::right("side")
             .frame(side)

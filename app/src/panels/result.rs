@@ -25,6 +25,8 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             ui,
             "Drag the middle or the ends of an axis. Where disc or cup is missing, drag a box around it.",
         ),
+        Tool::Distance => hint(ui, "Click or drag from one point to the other. Escape starts again."),
+        Tool::Angle => hint(ui, "Click one end, the vertex, the other end. Escape starts again."),
         Tool::Point => point(ui, context, session),
         Tool::Brush | Tool::Eraser | Tool::Threshold | Tool::Adaptive => {
             brush(ui, context, session);

@@ -14,7 +14,7 @@ use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
-use crate::jobs::{EngineChoice, ModelInfo};
+use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
 
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use editing::{
@@ -52,6 +52,10 @@ pub enum Tool {
     Lasso,
     /// An operation that is looked at before it is applied.
     Operation(OperationKind),
+    /// Measuring a distance.
+    Distance,
+    /// Measuring an angle.
+    Angle,
 }
 
 impl Tool {
@@ -70,6 +74,15 @@ impl Tool {
         match self {
             Self::Operation(kind) => Some(kind),
             _ => None,
+        }
+    }
+
+    /// Points that one measurement of the tool takes; 0 if it does not measure.
+    pub fn ruler_points(self) -> usize {
+        match self {
+            Self::Distance => 2,
+            Self::Angle => 3,
+            _ => 0,
         }
     }
 }
@@ -120,6 +133,8 @@ pub enum Dialog {
     Series(SeriesChoice),
     /// There is unsaved work and the person wants to do this.
     Unsaved(Guarded),
+    /// The image of a project is not where or what it was.
+    Relocate(ImageProblem),
     /// An earlier session left unsaved work on this image.
     Recover {
         /// Steps that were made.
@@ -141,6 +156,8 @@ pub enum Guarded {
         /// A series of it.
         series_uid: Option<String>,
     },
+    /// Opening a project.
+    OpenProject(OpenProject),
     /// Looking at several pictures.
     OpenPictures(Vec<PathBuf>),
     /// Looking at another picture of the album.
@@ -201,6 +218,8 @@ pub struct AppState {
     pub saving: bool,
     /// Name of the graphics adapter that draws the slices; `None` when the CPU does.
     pub graphics: Option<String>,
+    /// The table of measurements is shown.
+    pub show_measurements: bool,
     /// The window may close without asking.
     pub may_close: bool,
 }
@@ -242,12 +261,19 @@ impl AppState {
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
-            C::ImportMask => editable.is_some(),
+            C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
+            C::ToolDistance | C::ToolAngle | C::CompareWithMask => editable.is_some(),
+            C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),
+            C::ClearRulers => editable.is_some_and(|s| !s.document.rulers().is_empty()),
+            C::JumpToLongAxis => editable.is_some_and(|s| s.active_recist().is_some()),
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),
             C::Accept => has_preview || editable.is_some_and(Session::can_apply),
-            C::Reject => has_preview || has_points || editable.is_some_and(Session::can_drop),
+            C::Reject => {
+                let can_drop = |s: &Session| s.can_drop() || !s.ruler_draft.is_empty();
+                has_preview || has_points || editable.is_some_and(can_drop)
+            }
             C::Cancel => {
                 self.opening.is_some()
                     || session.is_some_and(|s| {
@@ -318,6 +344,9 @@ impl AppState {
             C::ToolLasso => self.tool == Tool::Lasso,
             C::ToggleDrawRange => self.options.is_within,
             _ if command.operation().is_some() => self.tool.operation() == command.operation(),
+            C::ToolDistance => self.tool == Tool::Distance,
+            C::ToolAngle => self.tool == Tool::Angle,
+            C::ShowMeasurements => self.show_measurements,
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,

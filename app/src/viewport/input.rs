@@ -2,7 +2,7 @@
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 
-use super::{SliceView, ViewContext, ellipse, outline};
+use super::{SliceView, ViewContext, ellipse, outline, rulers};
 use crate::command::{EditAction, SegmentAction, UiCommand, ViewAction};
 use crate::state::{Session, Tool, ViewId};
 
@@ -35,6 +35,9 @@ pub(super) fn handle(
     }
     if context.state.tool == Tool::Ellipse && session.can_edit() {
         ellipse::handle(ui, context, session, shown, response);
+    }
+    if context.state.tool.ruler_points() > 0 && session.can_edit() {
+        rulers::handle(ui, context, session, shown, response);
     }
     if context.state.tool.is_brush() && session.can_edit() {
         stroke(ui, context, session, view, shown, response);

@@ -4,6 +4,7 @@ mod ellipse;
 mod input;
 mod outline;
 mod overlay;
+mod rulers;
 mod slice_bar;
 mod view;
 mod widget;

@@ -5,7 +5,7 @@ use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::volume::Voxels;
 use nalgebra::Vector3;
 
-use super::{SliceView, ellipse, outline, slice_bar, slice_step_mm};
+use super::{SliceView, ellipse, outline, rulers, slice_bar, slice_step_mm};
 use crate::state::{AppState, Session, Tool, ViewId};
 use crate::theme::on_image;
 
@@ -32,6 +32,7 @@ pub(super) fn paint(
         crosshair(painter, session, view, shown);
     }
     points(painter, session, shown);
+    rulers::paint(&text, state, session, shown, response);
     if session.volume().meta().has_physical_spacing || !session.views.is_flat() {
         letters(&text, shown);
     }
@@ -50,15 +51,15 @@ pub(super) fn paint(
 }
 
 /// Text with a dark halo, legible on any image.
-struct Text<'a> {
-    painter: &'a Painter,
+pub(super) struct Text<'a> {
+    pub(super) painter: &'a Painter,
     /// Where text may stand.
     area: Rect,
-    size: f32,
+    pub(super) size: f32,
 }
 
 impl Text<'_> {
-    fn at(&self, pos: Pos2, align: Align2, text: &str, color: Color32) {
+    pub(super) fn at(&self, pos: Pos2, align: Align2, text: &str, color: Color32) {
         self.sized(pos, align, text, color, self.size);
     }
 
@@ -237,6 +238,7 @@ fn cursor(painter: &Painter, state: &AppState, shown: &SliceView, response: &Res
         Tool::Operation(kind) if !state.options.needs_click(kind) => ctx.set_cursor_icon(CursorIcon::Default),
         Tool::Operation(_) | Tool::Polygon | Tool::Lasso => ctx.set_cursor_icon(CursorIcon::Crosshair),
         Tool::Ellipse => {}
+        Tool::Distance | Tool::Angle => ctx.set_cursor_icon(CursorIcon::Crosshair),
         Tool::Point => {
             ctx.set_cursor_icon(CursorIcon::Crosshair);
             let swapped = ctx.input(|i| i.modifiers.alt || i.modifiers.command);
