@@ -22,5 +22,6 @@ pub mod project;
 pub mod prompt;
 mod random;
 pub mod report;
+pub mod surface;
 pub mod testing;
 pub mod volume;

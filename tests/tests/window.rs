@@ -24,6 +24,8 @@ use hilum_models::train::recipe::Stage;
 
 #[path = "window/eye.rs"]
 mod eye;
+#[path = "window/views.rs"]
+mod views;
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
@@ -135,6 +137,7 @@ fn services(folder: &Path) -> Services {
         project_folder: Some(folder.join("unsaved")),
         photo_folder: Some(folder.join("photographs")),
         models_folder: Some(folder.join("models")),
+        always_mesh: true,
     }
 }
 

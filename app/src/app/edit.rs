@@ -33,6 +33,7 @@ impl HilumApp {
             C::ToolBrush => self.take_tool(Tool::Brush),
             C::ToolEraser => self.take_tool(Tool::Eraser),
             C::ToolEllipse => self.take_tool(Tool::Ellipse),
+            C::UseTool => self.use_tool(),
             C::ToggleSign => self.state.negative = !self.state.negative,
             C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
             C::BrushSmaller => self.scale_brush(1.0 / BRUSH_STEP),
@@ -85,6 +86,7 @@ impl HilumApp {
                 }
                 self.edit(EditCommand::EndStroke);
             }
+            SegmentAction::HoldEraser(down) => self.hold_eraser(down),
             SegmentAction::BrushRadius(radius_mm) => {
                 self.state.settings.brush_radius_mm = radius_mm.clamp(BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1);
             }
@@ -146,6 +148,33 @@ impl HilumApp {
             (Tool::Brush, _) => Some(StrokeTool::Brush),
             (Tool::Eraser, _) => Some(StrokeTool::Eraser),
             (Tool::Navigate | Tool::Point | Tool::Ellipse, _) => None,
+        }
+    }
+
+    /// A button of the mouse that erases while it is held.
+    fn hold_eraser(&mut self, down: bool) {
+        if down {
+            self.state.held.get_or_insert(self.state.tool);
+            self.state.tool = Tool::Eraser;
+        } else if let Some(tool) = self.state.held.take() {
+            self.state.tool = tool;
+        }
+    }
+
+    /// Does at the crosshair what the mouse would do there.
+    pub(super) fn use_tool(&mut self) {
+        let Some(views) = self.state.editable().map(|session| &session.views) else { return };
+        let (view, at) = (views.active, views.crosshair);
+        match self.state.tool {
+            Tool::Point => self.click(at, !self.state.negative),
+            Tool::Brush | Tool::Eraser => {
+                self.start_stroke(view, at);
+                self.segment(SegmentAction::StrokeEnd);
+            }
+            _ => {
+                let text = "Choose a tool first: point, brush or eraser work at the crosshair";
+                self.state.messages.say(Severity::Info, text);
+            }
         }
     }
 

@@ -5,16 +5,40 @@
 //! applies them is [`crate::app`].
 
 mod action;
+mod looking;
 mod table;
 
-pub use action::{Action, Actions, PhotoAction, Preset, SegmentAction, ViewAction};
+pub use action::{Action, Actions, KeysAction, PhotoAction, Preset, SegmentAction, ViewAction};
 pub use table::Description;
 
 use egui::KeyboardShortcut;
 
-/// A command without data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum UiCommand {
+use crate::state::KeyMap;
+
+/// Writes the commands down once: the enum, the list of all of them, and the names under which settings know them.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A command without data.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum UiCommand {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl UiCommand {
+            /// Every command in the order of the palette.
+            pub const ALL: [Self; [$(UiCommand::$name),*].len()] = [$(Self::$name),*];
+
+            /// Name in files of settings; it stays when the text changes.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
     /// Ask for an image file.
     OpenFile,
     /// Ask for a folder of DICOM files.
@@ -89,6 +113,52 @@ pub enum UiCommand {
     LayoutCoronal,
     /// Only the sagittal plane.
     LayoutSagittal,
+    /// Only the 3-D view.
+    LayoutScene,
+    /// Two planes.
+    LayoutTwo,
+    /// One view large, the others small.
+    LayoutLarge,
+    /// All planes and the 3-D view.
+    LayoutFour,
+    /// The view under the mouse becomes the large one.
+    EnlargeView,
+    /// The view under the mouse alone, or all views.
+    MaximiseView,
+    /// Surfaces in the 3-D view.
+    SceneSurfaces,
+    /// Maximum intensity in the 3-D view.
+    SceneMip,
+    /// The image as fog in the 3-D view.
+    SceneVolume,
+    /// Let slices run by.
+    ToggleCine,
+    /// To and fro, or from the first again.
+    ToggleBounce,
+    /// Planes can be turned with the mouse.
+    TurnPlanes,
+    /// No plane is turned.
+    ResetPlanes,
+    /// Keys act on the next plane.
+    NextView,
+    /// The crosshair a voxel to the left.
+    CrosshairLeft,
+    /// The crosshair a voxel to the right.
+    CrosshairRight,
+    /// The crosshair a voxel up.
+    CrosshairUp,
+    /// The crosshair a voxel down.
+    CrosshairDown,
+    /// The crosshair ten voxels to the left.
+    CrosshairFarLeft,
+    /// The crosshair ten voxels to the right.
+    CrosshairFarRight,
+    /// The crosshair ten voxels up.
+    CrosshairFarUp,
+    /// The crosshair ten voxels down.
+    CrosshairFarDown,
+    /// What a click with the tool would do at the crosshair.
+    UseTool,
     /// One slice towards the start.
     PreviousSlice,
     /// One slice towards the end.
@@ -145,6 +215,16 @@ pub enum UiCommand {
     Settings,
     /// Dark or light.
     ToggleTheme,
+    /// Stronger colours.
+    ToggleContrast,
+    /// Speed and memory in the status bar.
+    ToggleReadout,
+    /// The mouse as in PACS viewers.
+    MouseRadiology,
+    /// The mouse as in ITK-SNAP.
+    MouseItkSnap,
+    /// The mouse as in 3D Slicer.
+    MouseSlicer,
     /// Larger text.
     LargerText,
     /// Smaller text.
@@ -154,81 +234,6 @@ pub enum UiCommand {
 }
 
 impl UiCommand {
-    /// Every command in the order of the palette.
-    pub const ALL: [Self; 68] = {
-        use UiCommand::*;
-        [
-            OpenFile,
-            OpenFolder,
-            OpenSample,
-            ImportMask,
-            Save,
-            SaveAs,
-            CloseImage,
-            Quit,
-            Undo,
-            Redo,
-            ToolNavigate,
-            ToolPoint,
-            ToolBrush,
-            ToolEraser,
-            ToolEllipse,
-            ToggleSign,
-            ToggleBall,
-            BrushSmaller,
-            BrushLarger,
-            Accept,
-            Reject,
-            Cancel,
-            Preset1,
-            Preset2,
-            Preset3,
-            Preset4,
-            Preset5,
-            Preset6,
-            AutoWindow,
-            ToggleMask,
-            ToggleInterpolation,
-            ToggleCrosshair,
-            ResetView,
-            LayoutAll,
-            LayoutAxial,
-            LayoutCoronal,
-            LayoutSagittal,
-            PreviousSlice,
-            NextSlice,
-            PreviousSlices,
-            NextSlices,
-            FirstSlice,
-            LastSlice,
-            CenterOnLabel,
-            PreviousLabel,
-            NextLabel,
-            AddLabel,
-            ClearLabel,
-            OutlineDisc,
-            OutlineVessels,
-            MeasureAnyway,
-            SwitchEye,
-            NextEnhancement,
-            ZoomToDisc,
-            MarkReviewed,
-            PreviousPicture,
-            NextPicture,
-            ExportTable,
-            SavePage,
-            ShowWarnings,
-            Palette,
-            Shortcuts,
-            Models,
-            Settings,
-            ToggleTheme,
-            LargerText,
-            SmallerText,
-            About,
-        ]
-    };
-
     /// Name as shown in menus and palette.
     pub fn text(self) -> &'static str {
         self.description().text
@@ -236,12 +241,7 @@ impl UiCommand {
 
     /// The keys of the command in the words of the system, if it has any.
     pub fn shortcut_text(self, ctx: &egui::Context) -> Option<String> {
-        self.shortcut().map(|keys| ctx.format_shortcut(&keys))
-    }
-
-    /// Its first key combination.
-    pub fn shortcut(self) -> Option<KeyboardShortcut> {
-        self.description().keys.first().copied()
+        KeyMap::of(ctx).keys(self).first().map(|keys| ctx.format_shortcut(keys))
     }
 
     /// What it does, with its keys.
@@ -261,9 +261,10 @@ impl UiCommand {
 pub fn pressed(ctx: &egui::Context, is_view: impl Fn(egui::Id) -> bool) -> Vec<UiCommand> {
     let typing = ctx.text_edit_focused();
     let on_widget = ctx.memory(|memory| memory.focused()).is_some_and(|id| !is_view(id));
+    let map = KeyMap::of(ctx);
     let mut keys: Vec<(KeyboardShortcut, UiCommand)> = UiCommand::ALL
         .into_iter()
-        .flat_map(|command| command.description().keys.iter().map(move |key| (*key, command)))
+        .flat_map(|command| map.keys(command).iter().map(move |key| (*key, command)))
         .filter(|(key, _)| !(typing && key.conflicts_with_text_editing()))
         .filter(|(key, _)| !(on_widget && operates_widgets(key)))
         .collect();
@@ -283,6 +284,7 @@ fn operates_widgets(key: &KeyboardShortcut) -> bool {
     use egui::Key as K;
     let keys = [
         K::Enter,
+        K::Space,
         K::ArrowUp,
         K::ArrowDown,
         K::ArrowLeft,

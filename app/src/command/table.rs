@@ -15,7 +15,7 @@ pub struct Description {
     pub keys: &'static [KeyboardShortcut],
 }
 
-const fn key(key: Key) -> KeyboardShortcut {
+pub(super) const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
@@ -23,15 +23,23 @@ const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
-const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+pub(super) const fn ctrl_shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
 }
 
-const fn shift(key: Key) -> KeyboardShortcut {
+pub(super) const fn shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::SHIFT, key)
 }
 
-const fn row(text: &'static str, tooltip: &'static str, keys: &'static [KeyboardShortcut]) -> Description {
+pub(super) const fn alt(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, key)
+}
+
+pub(super) const fn row(
+    text: &'static str,
+    tooltip: &'static str,
+    keys: &'static [KeyboardShortcut],
+) -> Description {
     Description { text, tooltip, keys }
 }
 
@@ -41,6 +49,7 @@ impl UiCommand {
         self.file_or_edit()
             .or_else(|| self.tool())
             .or_else(|| self.view())
+            .or_else(|| self.looking())
             .or_else(|| self.photo())
             .unwrap_or_else(|| self.other())
     }

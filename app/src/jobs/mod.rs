@@ -8,6 +8,7 @@ mod infer;
 mod io;
 pub mod photo;
 mod project;
+mod surface;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_i
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
+pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 
 use std::path::PathBuf;
 
@@ -39,6 +41,8 @@ pub enum Event {
     Infer(InferEvent),
     /// From the thread that keeps changes.
     Project(ProjectEvent),
+    /// From the thread of the surfaces.
+    Meshed(Meshed),
     /// A file dialog was answered; `None`: cancelled.
     Chosen(Ask, Option<PathBuf>),
     /// A thread met a fault of the program and goes on.

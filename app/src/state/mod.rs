@@ -1,14 +1,22 @@
 //! Everything the window shows. Widgets read it; only [`crate::app`] changes it.
 
 mod album;
+mod cine;
+mod keys;
+mod layout;
 mod messages;
+mod mouse;
 mod photo;
+mod readout;
+mod scene;
 mod session;
 mod settings;
+mod turn;
 mod views;
 
 use std::path::PathBuf;
 
+use egui::KeyboardShortcut;
 use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
@@ -16,10 +24,17 @@ use hilum_models::infer::{DeviceChoice, DeviceInfo};
 use crate::jobs::{EngineChoice, ModelInfo};
 
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
+pub use cine::{CINE_RANGE_HZ, Cine};
+pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
+pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
+pub use mouse::{Drag, MouseHand, MousePreset};
 pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
+pub use readout::Readout;
+pub use scene::{Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
+pub use turn::Turn;
 pub use views::{ViewId, Views, auto_window};
 
 use crate::command::UiCommand;
@@ -74,8 +89,8 @@ pub enum Dialog {
     Palette(String),
     /// About the program.
     About,
-    /// All keys.
-    Shortcuts,
+    /// All keys, to be seen and changed.
+    Shortcuts(KeysPage),
     /// Settings.
     Settings,
     /// The model browser.
@@ -91,6 +106,17 @@ pub enum Dialog {
         /// Steps that were made.
         steps: usize,
     },
+}
+
+/// The page of keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeysPage {
+    /// Commands are shown whose names hold this.
+    pub filter: String,
+    /// The next combination that is pressed becomes one of this command's.
+    pub listening: Option<UiCommand>,
+    /// That combination, if another command has it.
+    pub taken: Option<KeyboardShortcut>,
 }
 
 /// What the guard of unsaved work holds back.
@@ -149,6 +175,8 @@ pub struct AppState {
     pub messages: Messages,
     /// What the left button does.
     pub tool: Tool,
+    /// The tool in hand before a button of the mouse that erases was pressed.
+    pub held: Option<Tool>,
     /// New points do not belong to the object.
     pub negative: bool,
     /// Devices found; empty until they were looked for.
@@ -165,6 +193,8 @@ pub struct AppState {
     pub saving: bool,
     /// Name of the graphics adapter that draws the slices; `None` when the CPU does.
     pub graphics: Option<String>,
+    /// Speed and memory.
+    pub readout: Readout,
     /// The window may close without asking.
     pub may_close: bool,
 }
@@ -242,15 +272,39 @@ impl AppState {
             C::ClearLabel | C::CenterOnLabel => {
                 editable.is_some_and(|s| s.document.labels().count(s.document.table().active()) > 0)
             }
-            C::LayoutAll | C::LayoutAxial | C::LayoutCoronal | C::LayoutSagittal | C::ToggleCrosshair => {
-                session.is_some_and(|s| !s.views.is_flat())
-            }
             C::PreviousSlice
             | C::NextSlice
             | C::PreviousSlices
             | C::NextSlices
             | C::FirstSlice
-            | C::LastSlice => session.is_some_and(|s| !s.views.is_flat()),
+            | C::LastSlice
+            | C::LayoutAll
+            | C::LayoutAxial
+            | C::LayoutCoronal
+            | C::LayoutSagittal
+            | C::LayoutScene
+            | C::LayoutTwo
+            | C::LayoutLarge
+            | C::LayoutFour
+            | C::EnlargeView
+            | C::MaximiseView
+            | C::NextView
+            | C::SceneSurfaces
+            | C::SceneMip
+            | C::SceneVolume
+            | C::TurnPlanes
+            | C::CrosshairLeft
+            | C::CrosshairRight
+            | C::CrosshairUp
+            | C::CrosshairDown
+            | C::CrosshairFarLeft
+            | C::CrosshairFarRight
+            | C::CrosshairFarUp
+            | C::CrosshairFarDown
+            | C::ToggleCrosshair => session.is_some_and(|s| !s.views.is_flat()),
+            C::ToggleCine => session.is_some_and(|s| !s.views.is_flat() && !s.is_glimpse),
+            C::ResetPlanes => session.is_some_and(|s| s.views.is_turned()),
+            C::UseTool => editable.is_some_and(|s| !s.views.is_flat()),
             C::CloseImage | C::ResetView | C::AutoWindow | C::ToolNavigate | C::ToggleInterpolation => {
                 session.is_some()
             }
@@ -274,10 +328,26 @@ impl AppState {
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,
             C::ToggleBall => self.settings.ball,
-            C::LayoutAll => single(None),
+            C::LayoutScene => single(Some(ViewId::Scene)),
+            C::MaximiseView => self.session.as_ref().is_some_and(|s| s.views.single.is_some()),
+            C::ToggleCine => self.session.as_ref().is_some_and(|s| s.views.cine.is_some()),
+            C::TurnPlanes => self.session.as_ref().is_some_and(|s| s.views.turning),
+            C::ToggleBounce => self.settings.bounce,
+            C::SceneSurfaces => self.settings.scene == SceneMode::Surfaces,
+            C::SceneMip => self.settings.scene == SceneMode::Mip,
+            C::SceneVolume => self.settings.scene == SceneMode::Volume,
+            C::ToggleTheme => self.settings.dark,
+            C::ToggleContrast => self.settings.high_contrast,
+            C::ToggleReadout => self.settings.readout,
+            C::MouseRadiology => self.settings.mouse == MousePreset::Radiology,
+            C::MouseItkSnap => self.settings.mouse == MousePreset::ItkSnap,
+            C::MouseSlicer => self.settings.mouse == MousePreset::Slicer,
             C::LayoutAxial => single(Some(ViewId::PLANES[0])),
             C::LayoutCoronal => single(Some(ViewId::PLANES[1])),
             C::LayoutSagittal => single(Some(ViewId::PLANES[2])),
+            _ if single(None) => {
+                Layout::ALL.iter().any(|(layout, c)| *c == command && *layout == self.settings.layout)
+            }
             _ => false,
         }
     }

@@ -13,7 +13,7 @@ use hilum_core::prompt::Prompts;
 use hilum_core::volume::Volume;
 use hilum_models::infer::ClickResult;
 
-use super::{Photo, RunningLabels, Views};
+use super::{Photo, RunningLabels, Scene, Views};
 
 /// Proposals remembered, so that going back in the history needs no network.
 const KEPT_PROPOSALS: usize = 16;
@@ -76,6 +76,8 @@ pub struct Session {
     pub is_glimpse: bool,
     /// What is looked at.
     pub views: Views,
+    /// Surfaces of the labels.
+    pub scene: Scene,
     /// Where the mask was saved.
     pub mask_path: Option<PathBuf>,
     /// The question to the network that is under way.
@@ -111,6 +113,7 @@ impl Session {
             document,
             warnings,
             is_glimpse,
+            scene: Scene::new(full.size()),
             views,
             mask_path: None,
             running: None,
@@ -135,6 +138,7 @@ impl Session {
             photo.forget_marks();
             photo.drag = None;
         }
+        self.scene.touch(labels);
         self.document = document;
         self.labels_revision += 1;
         self.measurement = None;
@@ -185,6 +189,7 @@ impl Session {
 
     /// Notes what the renderer must draw again.
     pub fn note(&mut self, effects: &Effects) {
+        self.scene.note(effects);
         if effects.labels_changed {
             self.labels_revision += 1;
             self.dirty.labels = self.dirty.labels.union(&effects.dirty);

@@ -3,12 +3,15 @@
 mod ellipse;
 mod input;
 mod overlay;
+mod scene;
 mod slice_bar;
+mod turn;
 mod view;
 mod widget;
 
-pub use overlay::readout_lines;
+pub use overlay::{TURNED_NOTE, readout_lines};
 pub use view::{
     ScreenAxes, SliceView, VoxelFromPixel, extent_along, plane_of_flat, slice_axis, slice_step_mm,
 };
+use widget::view_id;
 pub use widget::{CpuSlices, ViewContext, is_view, label_colors, show};
