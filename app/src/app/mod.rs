@@ -89,6 +89,8 @@ pub struct HilumApp {
     /// Where the images were in the last frame.
     images: egui::Rect,
     frame_start: Instant,
+    /// The next frame was asked for at once.
+    next_is_due: bool,
     left_behind: Option<(u64, State)>,
     kept_at_secs: f64,
     photo_store: Option<PathBuf>,
@@ -151,6 +153,7 @@ impl HilumApp {
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
+            next_is_due: false,
             left_behind: None,
             kept_at_secs: 0.0,
             photo_store: services.photo_folder,
@@ -376,7 +379,7 @@ impl HilumApp {
             }
             let command = self.as_flip(command);
             self.apply(ctx, command.into());
-            ctx.request_repaint();
+            self.hurry(ctx);
         }
     }
 
@@ -388,7 +391,7 @@ impl HilumApp {
             self.apply(ctx, action);
         }
         if visible {
-            ctx.request_repaint();
+            self.hurry(ctx);
         }
     }
 }

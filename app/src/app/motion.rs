@@ -93,7 +93,7 @@ impl HilumApp {
             }
         }
         if session.scene.has_waiting() {
-            ctx.request_repaint();
+            self.hurry(ctx);
         }
     }
 
@@ -102,6 +102,12 @@ impl HilumApp {
         if let Some(session) = self.state.session.as_mut().filter(|session| session.id == meshed.session) {
             session.scene.take(meshed.blocks);
         }
+    }
+
+    /// Asks for the next frame at once.
+    pub(super) fn hurry(&mut self, ctx: &Context) {
+        self.next_is_due = true;
+        ctx.request_repaint();
     }
 
     /// Notes that a frame begins.
@@ -116,7 +122,7 @@ impl HilumApp {
             ctx.request_repaint_after(REST);
         }
         self.state.readout.scene_ms = self.screen.scene_ms();
-        let is_due = ctx.has_requested_repaint();
+        let is_due = std::mem::take(&mut self.next_is_due);
         self.state.readout.frame_ends(self.frame_start, is_due);
         if self.state.settings.readout {
             ctx.request_repaint_after(READOUT_PERIOD);

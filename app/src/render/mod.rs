@@ -9,6 +9,8 @@ mod ray;
 mod scene;
 mod scene_pipelines;
 #[cfg(test)]
+mod scene_tests;
+#[cfg(test)]
 mod tests;
 mod texture;
 

@@ -103,6 +103,14 @@ impl MousePreset {
         self != Self::ItkSnap
     }
 
+    /// What the mouse does while navigating, in a sentence.
+    pub fn hint(self) -> String {
+        let drag =
+            self.drag(PointerButton::Primary, Modifiers::NONE, MouseHand::Navigate).map_or("–", Drag::text);
+        let crosshair = if self.shift_moves_crosshair() { ", Shift to move the crosshair" } else { "" };
+        format!("Drag for {drag}, wheel for slices{crosshair}.")
+    }
+
     /// What everything does, line by line: what a person does, and what follows.
     pub fn lines(self) -> Vec<(&'static str, String)> {
         let of = |button, hand| self.drag(button, Modifiers::NONE, hand).map_or("–", Drag::text);
