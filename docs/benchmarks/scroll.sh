@@ -18,6 +18,7 @@ xvfb-run -a -s "-screen 0 1440x900x24" sh -c '
     window=$!
     sleep 30
     # The read-out; a large ball of the active label at the crosshair.
+    xdotool windowfocus $(xdotool search --name Hilum | tail -1)
     xdotool mousemove 400 450
     xdotool key shift+F12
     sleep 1

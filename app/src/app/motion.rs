@@ -8,7 +8,7 @@ use egui::{Context, Event};
 use super::HilumApp;
 use crate::command::UiCommand;
 use crate::jobs::{Meshed, SurfaceRequest};
-use crate::state::{Cine, SceneMode, ViewId};
+use crate::state::{Cine, KeyMap, SceneMode, Session, ViewId, pressed_shortcut};
 
 /// How often speed and memory are shown anew while nothing else happens.
 const READOUT_PERIOD: Duration = Duration::from_millis(500);
@@ -45,11 +45,11 @@ impl HilumApp {
             })
         });
         // The key that starts or stops the film decides on its own.
+        let keys = KeyMap::of(ctx);
         let own_key = ctx.input(|i| {
-            let keys = crate::state::KeyMap::of(ctx);
             i.events.iter().any(|event| match event {
                 Event::Key { key, pressed: true, modifiers, .. } => {
-                    let pressed = crate::state::pressed_shortcut(*modifiers, *key);
+                    let pressed = pressed_shortcut(*modifiers, *key);
                     keys.command(&pressed) == Some(UiCommand::ToggleCine)
                 }
                 _ => false,
@@ -118,7 +118,9 @@ impl HilumApp {
 
     /// Notes that a frame ends, and wakes the window for what is due without anybody asking.
     pub(super) fn end_frame(&mut self, ctx: &Context) {
-        if self.screen.scene_is_coarse() {
+        let layout = self.state.settings.layout;
+        let is_seen = |session: &Session| session.views.shown(layout).contains(&ViewId::Scene);
+        if self.state.session.as_ref().is_some_and(is_seen) && self.screen.scene_is_coarse() {
             ctx.request_repaint_after(REST);
         }
         self.state.readout.scene_ms = self.screen.scene_ms();

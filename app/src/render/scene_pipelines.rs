@@ -72,7 +72,7 @@ impl Pipelines {
                 &[uniform(0, ShaderStages::FRAGMENT), texture(1, kind, TextureViewDimension::D3)],
             );
             let module = shader(device, &include_str!("volume.wgsl").replace("VOLUME_SCALAR", scalar));
-            let pipeline = flat_pipeline(device, &layout, &module, "cast", PICTURE);
+            let pipeline = flat_pipeline(device, &layout, &module, "march", PICTURE);
             (kind, layout, pipeline)
         });
         Self {

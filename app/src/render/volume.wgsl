@@ -74,7 +74,7 @@ fn light_at(p: vec3<f32>) -> f32 {
 }
 
 @fragment
-fn cast(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
+fn march(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     let origin = view.origin.xyz + view.right.xyz * position.x + view.down.xyz * position.y;
     let direction = view.into.xyz;
     // Where the ray enters and leaves the image, in mm. A direction along a face is nudged off it.

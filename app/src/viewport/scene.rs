@@ -64,7 +64,7 @@ fn state_text(context: ViewContext<'_>, session: &Session) -> String {
         SceneMode::Surfaces => {
             let labels = session.document.labels();
             if labels.count(0) == labels.voxels().len() {
-                return "No label yet: click a lesion or paint, or show the image as a volume".into();
+                return "No label yet".into();
             }
             let scene = &session.scene;
             if scene.is_behind() && context.state.graphics.is_some() {
