@@ -268,14 +268,20 @@ pub fn pressed(ctx: &egui::Context, is_view: impl Fn(egui::Id) -> bool) -> Vec<U
         .filter(|(key, _)| !(typing && key.conflicts_with_text_editing()))
         .filter(|(key, _)| !(on_widget && operates_widgets(key)))
         .collect();
-    // egui ignores surplus modifiers, so the combination with most of them asks first.
+    // Surplus modifiers are ignored, so the combination with most of them asks first.
     keys.sort_by_key(|(key, _)| std::cmp::Reverse(modifier_count(key)));
     let mut found = Vec::new();
+    // In the order in which they were pressed, however many came before this frame.
     ctx.input_mut(|input| {
-        for (key, command) in keys {
-            let times = input.count_and_consume_key(key.modifiers, key.logical_key);
-            found.extend(std::iter::repeat_n(command, times));
-        }
+        input.events.retain(|event| {
+            let egui::Event::Key { key: pressed, modifiers, pressed: true, .. } = event else { return true };
+            let fits = |key: &KeyboardShortcut| {
+                key.logical_key == *pressed && modifiers.matches_logically(key.modifiers)
+            };
+            let command = keys.iter().find(|(key, _)| fits(key)).map(|(_, command)| *command);
+            found.extend(command);
+            command.is_none()
+        });
     });
     found
 }
@@ -305,7 +311,28 @@ fn modifier_count(key: &KeyboardShortcut) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egui::{Event, Key, Modifiers};
     use std::collections::BTreeSet;
+
+    #[test]
+    fn keys_run_commands_in_the_order_in_which_they_were_pressed() {
+        let ctx = egui::Context::default();
+        let press =
+            |key, modifiers| Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+        let events = vec![
+            press(Key::P, Modifiers::NONE),
+            press(Key::Enter, Modifiers::SHIFT),
+            press(Key::F12, Modifiers::NONE),
+            press(Key::Z, Modifiers::COMMAND.plus(Modifiers::SHIFT)),
+            press(Key::B, Modifiers::NONE),
+        ];
+        let mut found = Vec::new();
+        let _ = ctx.run_ui(egui::RawInput { events, ..Default::default() }, |ui| {
+            found.extend(pressed(ui.ctx(), |_| true));
+        });
+        use UiCommand as C;
+        assert_eq!(found, [C::ToolPoint, C::UseTool, C::Redo, C::ToolBrush]);
+    }
 
     #[test]
     fn every_command_is_listed_once_with_its_own_name_and_keys() {

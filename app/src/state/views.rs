@@ -349,7 +349,7 @@ fn fit(volume: &Volume, axes: &ScreenAxes, size: Vec2) -> f64 {
 fn fit_any_side(volume: &Volume, size: Vec2) -> f64 {
     let diagonal = volume.grid().extent_mm().into_iter().map(|mm| mm * mm).sum::<f64>().sqrt();
     // The corners of the image are hardly ever of interest.
-    (diagonal * 0.85 / f64::from(size.min_elem().max(1.0))).max(1e-9)
+    (diagonal * 0.75 / f64::from(size.min_elem().max(1.0))).max(1e-9)
 }
 
 /// Centre and width with which an image opens: what the file recommends, else soft tissue for CT, else the
