@@ -16,7 +16,7 @@ export hilum out home
 xvfb-run -a -s "-screen 0 1440x900x24" sh -c '
     "$hilum" "$home/ct.nii.gz" &
     window=$!
-    sleep 30
+    sleep 40
     # The read-out; a large ball of the active label at the crosshair.
     xdotool windowfocus $(xdotool search --name Hilum | tail -1)
     xdotool mousemove 400 450
