@@ -24,7 +24,7 @@ xvfb-run -a -s "-screen 0 1440x900x24" sh -c '
     sleep 1
     xdotool key d b
     for i in 1 2 3 4 5 6 7 8; do xdotool key bracketright; done
-    xdotool key shift+Return
+    xdotool key ctrl+Return
     sleep 8
     import -window root "$out/before.png"
     xdotool click --repeat 600 --delay 12 5

@@ -3,7 +3,7 @@
 use egui::Key;
 
 use super::UiCommand;
-use super::table::{Description, alt, ctrl_shift, key, row, shift};
+use super::table::{Description, alt, ctrl, ctrl_shift, key, row, shift};
 
 impl UiCommand {
     pub(super) fn looking(self) -> Option<Description> {
@@ -132,7 +132,7 @@ impl UiCommand {
             Self::UseTool => row(
                 "Use tool at crosshair",
                 "Click, paint or erase at the crosshair, as the mouse would there",
-                const { &[shift(Key::Enter)] },
+                const { &[ctrl(Key::Enter)] },
             ),
             _ => return None,
         })

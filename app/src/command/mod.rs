@@ -321,7 +321,7 @@ mod tests {
             |key, modifiers| Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
         let events = vec![
             press(Key::P, Modifiers::NONE),
-            press(Key::Enter, Modifiers::SHIFT),
+            press(Key::Enter, Modifiers::COMMAND),
             press(Key::F12, Modifiers::NONE),
             press(Key::Z, Modifiers::COMMAND.plus(Modifiers::SHIFT)),
             press(Key::B, Modifiers::NONE),

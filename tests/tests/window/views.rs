@@ -311,7 +311,7 @@ fn with_a_graphics_device_the_3d_view_shows_the_label_and_the_volume() {
     window.send(Action::Settings(Box::new(settings)));
     let center = window.session().views.crosshair;
     window.press(Modifiers::NONE, Key::B);
-    window.press(Modifiers::SHIFT, Key::Enter);
+    window.press(CTRL, Key::Enter);
     assert!(window.labelled() > 10);
     window.until("the surface is there", |s| {
         let scene = &s.session.as_ref().unwrap().scene;
@@ -539,7 +539,7 @@ fn a_case_is_completed_with_the_keyboard_alone() {
     assert!((window.session().views.crosshair - target).norm() < 0.1);
 
     window.press(Modifiers::NONE, Key::P);
-    window.press(Modifiers::SHIFT, Key::Enter);
+    window.press(CTRL, Key::Enter);
     window.until("a proposal is shown", |s| s.session.as_ref().unwrap().document.preview().is_some());
     window.press(Modifiers::NONE, Key::Enter);
     let accepted = window.labelled();
@@ -547,7 +547,7 @@ fn a_case_is_completed_with_the_keyboard_alone() {
     window.press(Modifiers::NONE, Key::B);
     window.press(CTRL_SHIFT, Key::ArrowRight);
     window.press(CTRL_SHIFT, Key::ArrowRight);
-    window.press(Modifiers::SHIFT, Key::Enter);
+    window.press(CTRL, Key::Enter);
     assert!(window.labelled() > accepted, "the brush paints at the crosshair");
     window.press(Modifiers::SHIFT, Key::V);
     assert_eq!(window.session().views.active, CORONAL);
