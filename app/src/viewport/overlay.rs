@@ -140,8 +140,7 @@ fn heading(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView) 
 }
 
 /// What to know about editing in a turned plane.
-pub const TURNED_NOTE: &str =
-    "In a turned plane point, brush and eraser work exactly; reset the planes for other tools";
+pub const TURNED_NOTE: &str = "In a turned plane point, brushes and outlines work exactly; operations on slices follow those of the image";
 
 /// How a plane is turned, in words; `None` where it is not.
 fn turned_text(session: &Session, view: ViewId) -> Option<String> {
