@@ -272,36 +272,7 @@ impl AppState {
             C::ClearLabel | C::CenterOnLabel => {
                 editable.is_some_and(|s| s.document.labels().count(s.document.table().active()) > 0)
             }
-            C::PreviousSlice
-            | C::NextSlice
-            | C::PreviousSlices
-            | C::NextSlices
-            | C::FirstSlice
-            | C::LastSlice
-            | C::LayoutAll
-            | C::LayoutAxial
-            | C::LayoutCoronal
-            | C::LayoutSagittal
-            | C::LayoutScene
-            | C::LayoutTwo
-            | C::LayoutLarge
-            | C::LayoutFour
-            | C::EnlargeView
-            | C::MaximiseView
-            | C::NextView
-            | C::SceneSurfaces
-            | C::SceneMip
-            | C::SceneVolume
-            | C::TurnPlanes
-            | C::CrosshairLeft
-            | C::CrosshairRight
-            | C::CrosshairUp
-            | C::CrosshairDown
-            | C::CrosshairFarLeft
-            | C::CrosshairFarRight
-            | C::CrosshairFarUp
-            | C::CrosshairFarDown
-            | C::ToggleCrosshair => session.is_some_and(|s| !s.views.is_flat()),
+            _ if is_about_planes(command) => session.is_some_and(|s| !s.views.is_flat()),
             C::ToggleCine => session.is_some_and(|s| !s.views.is_flat() && !s.is_glimpse),
             C::ResetPlanes => session.is_some_and(|s| s.views.is_turned()),
             C::UseTool => editable.is_some_and(|s| !s.views.is_flat()),
@@ -351,4 +322,42 @@ impl AppState {
             _ => false,
         }
     }
+}
+
+/// Whether a command is about planes of a volume, or its 3-D view, and needs nothing else.
+fn is_about_planes(command: UiCommand) -> bool {
+    use UiCommand as C;
+    matches!(
+        command,
+        C::PreviousSlice
+            | C::NextSlice
+            | C::PreviousSlices
+            | C::NextSlices
+            | C::FirstSlice
+            | C::LastSlice
+            | C::LayoutAll
+            | C::LayoutAxial
+            | C::LayoutCoronal
+            | C::LayoutSagittal
+            | C::LayoutScene
+            | C::LayoutTwo
+            | C::LayoutLarge
+            | C::LayoutFour
+            | C::EnlargeView
+            | C::MaximiseView
+            | C::NextView
+            | C::SceneSurfaces
+            | C::SceneMip
+            | C::SceneVolume
+            | C::TurnPlanes
+            | C::CrosshairLeft
+            | C::CrosshairRight
+            | C::CrosshairUp
+            | C::CrosshairDown
+            | C::CrosshairFarLeft
+            | C::CrosshairFarRight
+            | C::CrosshairFarUp
+            | C::CrosshairFarDown
+            | C::ToggleCrosshair
+    )
 }
