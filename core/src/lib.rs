@@ -24,5 +24,6 @@ pub mod prompt;
 mod random;
 pub mod report;
 pub mod ruler;
+pub mod surface;
 pub mod testing;
 pub mod volume;

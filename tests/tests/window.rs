@@ -30,6 +30,8 @@ mod measure;
 mod projects;
 #[path = "window/tools.rs"]
 mod tools;
+#[path = "window/views.rs"]
+mod views;
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
@@ -143,6 +145,7 @@ fn services(folder: &Path) -> Services {
         project_folder: Some(folder.join("unsaved")),
         photo_folder: Some(folder.join("photographs")),
         models_folder: Some(folder.join("models")),
+        always_mesh: true,
     }
 }
 

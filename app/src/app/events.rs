@@ -19,6 +19,7 @@ impl HilumApp {
             Event::Infer(event) => self.take_in_infer(event),
             Event::Edit(event) => self.take_in_plan(event),
             Event::Project(event) => self.take_in_project(event),
+            Event::Meshed(meshed) => self.take_meshed(meshed),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }
@@ -55,6 +56,12 @@ impl HilumApp {
             if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
                 self.state.session = None;
             }
+        }
+        if thread == "surface"
+            && let Some(session) = &mut self.state.session
+        {
+            // Its blocks are given up: the same labels would end the same way.
+            session.scene.lost([]);
         }
         if thread == "io" {
             self.state.saving = false;

@@ -23,12 +23,16 @@ pub(super) const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
-const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+pub(super) const fn ctrl_shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
 }
 
 pub(super) const fn shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::SHIFT, key)
+}
+
+pub(super) const fn alt(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, key)
 }
 
 pub(super) const fn row(
@@ -47,6 +51,7 @@ impl UiCommand {
             .or_else(|| self.drawing())
             .or_else(|| self.measure())
             .or_else(|| self.view())
+            .or_else(|| self.looking())
             .or_else(|| self.photo())
             .unwrap_or_else(|| self.other())
     }

@@ -2,8 +2,8 @@
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
-use super::{Context, DISCLAIMER, models, palette, sentence, settings};
-use crate::command::{Action, UiCommand};
+use super::{Context, DISCLAIMER, keys, models, palette, sentence, settings};
+use crate::command::Action;
 use crate::jobs::ImageProblem;
 use crate::state::{Dialog, Guarded, SeriesChoice};
 use crate::theme;
@@ -13,7 +13,7 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::None => {}
         Dialog::Palette(typed) => palette::show(ui, context, typed),
         Dialog::About => modal(ui, context, 420.0, about),
-        Dialog::Shortcuts => modal(ui, context, 520.0, shortcuts),
+        Dialog::Shortcuts(page) => modal(ui, context, 640.0, |ui| keys::show(ui, context, page)),
         Dialog::Settings => modal(ui, context, 480.0, |ui| settings::dialog(ui, context)),
         Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
@@ -58,25 +58,6 @@ fn about(ui: &mut Ui) {
     ui.label("Hilum is not a medical device.");
     ui.add_space(8.0);
     ui.label(RichText::new("Licence: MIT or Apache-2.0").color(tokens.weak));
-}
-
-fn shortcuts(ui: &mut Ui) {
-    let tokens = theme::of(ui);
-    ui.heading("Keyboard shortcuts");
-    ui.add_space(6.0);
-    ScrollArea::vertical().max_height(440.0).auto_shrink([false, true]).show(ui, |ui| {
-        Grid::new("shortcuts").num_columns(2).striped(true).spacing([24.0, 4.0]).show(ui, |ui| {
-            for command in UiCommand::ALL {
-                let keys: Vec<_> =
-                    command.description().keys.iter().map(|keys| ui.ctx().format_shortcut(keys)).collect();
-                if !keys.is_empty() {
-                    ui.label(command.text());
-                    ui.label(RichText::new(keys.join(", ")).color(tokens.weak));
-                    ui.end_row();
-                }
-            }
-        });
-    });
 }
 
 fn warnings(ui: &mut Ui, context: Context<'_>) {

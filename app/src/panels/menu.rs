@@ -15,17 +15,21 @@ const FILE: &[&[C]] = &[
 const EDIT: &[&[C]] =
     &[&[C::Undo, C::Redo], &[C::AddLabel, C::PreviousLabel, C::NextLabel, C::ClearLabel], &[C::Settings]];
 const VIEW: &[&[C]] = &[
-    &[C::LayoutAll, C::LayoutAxial, C::LayoutCoronal, C::LayoutSagittal],
+    &[C::LayoutTwo, C::LayoutAll, C::LayoutLarge, C::LayoutFour],
+    &[C::LayoutAxial, C::LayoutCoronal, C::LayoutSagittal, C::LayoutScene],
+    &[C::MaximiseView, C::EnlargeView, C::NextView],
+    &[C::SceneSurfaces, C::SceneMip, C::SceneVolume],
+    &[C::ToggleCine, C::ToggleBounce, C::TurnPlanes, C::ResetPlanes],
     &[C::Preset1, C::Preset2, C::Preset3, C::Preset4, C::Preset5, C::Preset6, C::AutoWindow],
     &[C::ToggleMask, C::ToggleCrosshair, C::ToggleInterpolation],
     &[C::ResetView, C::CenterOnLabel],
-    &[C::ToggleTheme, C::LargerText, C::SmallerText],
+    &[C::ToggleTheme, C::ToggleContrast, C::LargerText, C::SmallerText, C::ToggleReadout],
 ];
 const TOOLS: &[&[C]] = &[
     &[C::ToolNavigate, C::ToolPoint, C::ToolBrush, C::ToolEraser, C::ToolEllipse],
     &[C::ToolThreshold, C::ToolAdaptive, C::ToolPolygon, C::ToolLasso],
     &[C::RemoveCorner],
-    &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger],
+    &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger, C::UseTool],
     &[C::Accept, C::Reject, C::Cancel],
     &[C::Models],
 ];

@@ -4,12 +4,14 @@ mod album;
 mod dialogs;
 mod eye;
 mod history;
+mod keys;
 mod labels;
 mod measurements;
 mod menu;
 mod models;
 mod operate;
 mod palette;
+mod planes;
 mod result;
 mod settings;
 pub(crate) mod sheet;
@@ -38,8 +40,8 @@ pub struct Context<'a> {
     pub actions: &'a Actions,
 }
 
-/// The whole window.
-pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
+/// The whole window; returns where the images are.
+pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
     let panels = Context { state: context.state, actions: context.actions };
     let tokens = theme::of(ui);
     let bar = Frame::new().fill(tokens.bar).inner_margin(Margin::symmetric(8, 4));
@@ -73,13 +75,14 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
     } else {
         tokens.panel
     });
-    egui::CentralPanel::default().frame(center).show(ui, |ui| match &context.state.session {
+    let middle = egui::CentralPanel::default().frame(center).show(ui, |ui| match &context.state.session {
         Some(session) => views::show(ui, context, session),
         None => start::show(ui, panels),
     });
     toasts::show(ui, panels);
     views::drop_hint(ui);
     dialogs::show(ui, panels);
+    middle.response.rect
 }
 
 fn side_panel(ui: &mut Ui, context: Context<'_>) {
@@ -98,6 +101,7 @@ fn side_panel(ui: &mut Ui, context: Context<'_>) {
         section(ui, title, |ui| result::show(ui, context));
         section(ui, "Labels", |ui| labels::show(ui, context));
         section(ui, "Display", |ui| settings::display(ui, context));
+        planes::sections(ui, context);
         section(ui, "History", |ui| history::show(ui, context));
     });
 }

@@ -18,9 +18,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
         Tool::Navigate if session.views.is_flat() => {
             hint(ui, "Drag for window and level, right drag to zoom, middle drag to move the picture.")
         }
-        Tool::Navigate => {
-            hint(ui, "Drag for window and level, wheel for slices, Shift to move the crosshair.")
-        }
+        Tool::Navigate => hint(ui, &context.state.settings.mouse.hint()),
         Tool::Ellipse => hint(
             ui,
             "Drag the middle or the ends of an axis. Where disc or cup is missing, drag a box around it.",

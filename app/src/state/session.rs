@@ -13,7 +13,7 @@ use hilum_core::prompt::Prompts;
 use hilum_core::volume::Volume;
 use hilum_models::infer::ClickResult;
 
-use super::{Draft, Editing, Photo, RunningLabels, Views};
+use super::{Draft, Editing, Photo, RunningLabels, Scene, Views};
 use crate::jobs::{Compared, MeasureTable};
 
 /// Proposals remembered, so that going back in the history needs no network.
@@ -77,6 +77,8 @@ pub struct Session {
     pub is_glimpse: bool,
     /// What is looked at.
     pub views: Views,
+    /// Surfaces of the labels.
+    pub scene: Scene,
     /// Where the mask was saved.
     pub mask_path: Option<PathBuf>,
     /// The question to the network that is under way.
@@ -128,6 +130,7 @@ impl Session {
             document,
             warnings,
             is_glimpse,
+            scene: Scene::new(full.size()),
             views,
             mask_path: None,
             running: None,
@@ -160,6 +163,7 @@ impl Session {
             photo.forget_marks();
             photo.drag = None;
         }
+        self.scene.touch(labels);
         self.document = document;
         self.editing.stop();
         self.editing = Editing::default();
@@ -229,6 +233,7 @@ impl Session {
 
     /// Notes what the renderer must draw again.
     pub fn note(&mut self, effects: &Effects) {
+        self.scene.note(effects);
         if effects.labels_changed {
             self.labels_revision += 1;
             self.dirty.labels = self.dirty.labels.union(&effects.dirty);
