@@ -23,5 +23,7 @@ pub mod project;
 pub mod prompt;
 mod random;
 pub mod report;
+pub mod ruler;
+pub mod surface;
 pub mod testing;
 pub mod volume;

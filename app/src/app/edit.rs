@@ -8,7 +8,7 @@ use hilum_core::prompt::Click;
 use nalgebra::Point3;
 
 use super::HilumApp;
-use crate::command::{SegmentAction, UiCommand};
+use crate::command::{EditAction, MeasureAction, SegmentAction, UiCommand};
 use crate::jobs::photo::{CUP, RIM};
 use crate::state::{BRUSH_RANGE_MM, Severity, Tool, ViewId};
 
@@ -33,6 +33,9 @@ impl HilumApp {
             C::ToolBrush => self.take_tool(Tool::Brush),
             C::ToolEraser => self.take_tool(Tool::Eraser),
             C::ToolEllipse => self.take_tool(Tool::Ellipse),
+            C::UseTool => self.use_tool(),
+            C::ToolDistance => self.take_tool(Tool::Distance),
+            C::ToolAngle => self.take_tool(Tool::Angle),
             _ if self.run_drawing(command) => {}
             C::ToggleSign => self.state.negative = !self.state.negative,
             C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
@@ -50,6 +53,9 @@ impl HilumApp {
         }
         if self.state.session.as_ref().is_some_and(|session| session.document.is_stroking()) {
             self.edit(EditCommand::EndStroke);
+        }
+        if let Some(session) = &mut self.state.session {
+            session.ruler_draft.clear();
         }
         self.state.tool = tool;
         self.state.negative = false;
@@ -87,6 +93,7 @@ impl HilumApp {
                 }
                 self.edit(EditCommand::EndStroke);
             }
+            SegmentAction::HoldEraser(down) => self.hold_eraser(down),
             SegmentAction::BrushRadius(radius_mm) => {
                 self.state.settings.brush_radius_mm = radius_mm.clamp(BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1);
             }
@@ -154,6 +161,38 @@ impl HilumApp {
             (false, _) => StrokeTool::Brush,
             (true, _) => StrokeTool::Eraser,
         })
+    }
+
+    /// A button of the mouse that erases while it is held.
+    fn hold_eraser(&mut self, down: bool) {
+        if down {
+            self.state.held.get_or_insert(self.state.tool);
+            self.state.tool = Tool::Eraser;
+        } else if let Some(tool) = self.state.held.take() {
+            self.state.tool = tool;
+        }
+    }
+
+    /// Does at the crosshair what the mouse would do there.
+    pub(super) fn use_tool(&mut self) {
+        let Some(views) = self.state.editable().map(|session| &session.views) else { return };
+        let (view, at) = (views.active, views.crosshair);
+        match self.state.tool {
+            Tool::Point => self.click(at, !self.state.negative),
+            tool if tool.is_brush() => {
+                self.start_stroke(view, at);
+                self.segment(SegmentAction::StrokeEnd);
+            }
+            Tool::Polygon => self.actions.send(EditAction::Corner(view, at)),
+            Tool::Operation(kind) if self.state.options.needs_click(kind) => {
+                self.actions.send(EditAction::Seed(view, at));
+            }
+            tool if tool.ruler_points() > 0 => self.actions.send(MeasureAction::Place(at)),
+            _ => {
+                let text = "Choose a tool first: point, brushes, polygon and rulers work at the crosshair";
+                self.state.messages.say(Severity::Info, text);
+            }
+        }
     }
 
     fn move_stroke(&mut self, at: WorldPoint) {

@@ -8,8 +8,8 @@ use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::{Action, PhotoAction};
-use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent};
+use crate::command::{Action, MeasureAction, PhotoAction};
+use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
 impl HilumApp {
@@ -19,6 +19,7 @@ impl HilumApp {
             Event::Infer(event) => self.take_in_infer(event),
             Event::Edit(event) => self.take_in_plan(event),
             Event::Project(event) => self.take_in_project(event),
+            Event::Meshed(meshed) => self.take_meshed(meshed),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }
@@ -32,6 +33,13 @@ impl HilumApp {
         };
         self.actions.send(match ask {
             Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
+            Ask::OpenProject => Action::OpenProject(OpenProject { folder: path, image_at: None }),
+            Ask::Relocate { project, .. } => {
+                Action::OpenProject(OpenProject { folder: project, image_at: Some(path) })
+            }
+            Ask::SaveProject { .. } => Action::SaveProject(path),
+            Ask::CompareMask => MeasureAction::Reference(path).into(),
+            Ask::SaveMeasurements { .. } => MeasureAction::Save(path).into(),
             Ask::ImportMask => Action::ImportMask(path),
             Ask::SaveMask { .. } => Action::SaveTo(path),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
@@ -48,6 +56,12 @@ impl HilumApp {
             if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
                 self.state.session = None;
             }
+        }
+        if thread == "surface"
+            && let Some(session) = &mut self.state.session
+        {
+            // Its blocks are given up: the same labels would end the same way.
+            session.scene.lost([]);
         }
         if thread == "io" {
             self.state.saving = false;
@@ -82,6 +96,15 @@ impl HilumApp {
                 let found = Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo };
                 self.show_opened(path.as_deref(), found);
             }
+            IoEvent::ProjectOpened { request, project } if self.is_opening(request) => {
+                self.show_project(*project)
+            }
+            IoEvent::ImageProblem { request, problem } if self.is_opening(request) => {
+                self.state.opening = None;
+                self.state.dialog = Dialog::Relocate(problem);
+            }
+            IoEvent::Table { session, table } => self.take_table(session, *table),
+            IoEvent::Reference { session, path, labels } => self.take_reference(session, &path, labels),
             IoEvent::Pictures { request, pictures, notes } if self.is_opening(request) => {
                 self.take_pictures(pictures, &notes);
             }

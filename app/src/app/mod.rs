@@ -7,9 +7,13 @@ mod album;
 mod edit;
 mod events;
 mod file;
+mod keys;
+mod measure;
+mod motion;
 mod operate;
 mod photo;
 mod project;
+mod project_view;
 mod screen;
 mod segment;
 mod view;
@@ -17,7 +21,7 @@ mod view;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use egui::ViewportCommand;
@@ -25,12 +29,12 @@ use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
-    ProjectRequest, ProjectWorker, SystemDialogs, Worker, handle_edit, handle_io, network_engine,
-    network_labeller,
+    Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
+    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, handle_edit,
+    handle_io, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
-use crate::state::{AppState, Dialog, Guarded, Settings};
+use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
 use crate::theme;
 use crate::viewport::{CpuSlices, ViewContext};
 use screen::Screen;
@@ -52,6 +56,8 @@ pub struct Services {
     pub photo_folder: Option<PathBuf>,
     /// The user's own models.
     pub models_folder: Option<PathBuf>,
+    /// Surfaces are made although no graphics device draws them; for tests.
+    pub always_mesh: bool,
 }
 
 impl Default for Services {
@@ -66,6 +72,7 @@ impl Default for Services {
             project_folder: below("unsaved"),
             photo_folder: below("photographs"),
             models_folder,
+            always_mesh: false,
         }
     }
 }
@@ -80,8 +87,19 @@ pub struct HilumApp {
     infer: Worker<InferRequest>,
     project: Worker<ProjectRequest>,
     planner: Worker<EditRequest>,
+    surfaces: Worker<SurfaceRequest>,
+    /// Surfaces are made although nothing draws them; for tests without a graphics device.
+    always_mesh: bool,
+    /// Where the images were in the last frame.
+    images: egui::Rect,
+    frame_start: Instant,
+    /// The next frame was asked for at once.
+    next_is_due: bool,
     left_behind: Option<(u64, State)>,
-    kept_at_secs: f64,
+    hand_over: HandOver,
+    retried_at_secs: f64,
+    view_at_secs: f64,
+    kept_view: Option<serde_json::Value>,
     photo_store: Option<PathBuf>,
     photo_kept_at_secs: f64,
     inbox: Inbox,
@@ -90,7 +108,7 @@ pub struct HilumApp {
     last_number: u64,
     after_save: Option<Guarded>,
     title: String,
-    shown_look: Option<(bool, f32)>,
+    shown_look: Option<(theme::Look, f32)>,
 }
 
 impl HilumApp {
@@ -129,6 +147,11 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
+        let for_surfaces = inbox.clone();
+        let surfaces = Worker::spawn("surface", inbox.clone(), move || {
+            move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
+        })
+        .context("cannot start the thread of the surfaces")?;
         let mut app = Self {
             state: AppState { settings, ..AppState::default() },
             actions: Actions::default(),
@@ -138,8 +161,16 @@ impl HilumApp {
             infer,
             project,
             planner,
+            surfaces,
+            always_mesh: services.always_mesh,
+            images: egui::Rect::NOTHING,
+            frame_start: Instant::now(),
+            next_is_due: false,
             left_behind: None,
-            kept_at_secs: 0.0,
+            hand_over: HandOver::default(),
+            retried_at_secs: 0.0,
+            view_at_secs: 0.0,
+            kept_view: None,
             photo_store: services.photo_folder,
             photo_kept_at_secs: 0.0,
             inbox,
@@ -152,6 +183,7 @@ impl HilumApp {
         };
         app.state.graphics = app.screen.adapter_name();
         app.restyle(ctx);
+        KeyMap::with(&app.state.settings.keys).install(ctx);
         app.infer.ask(InferRequest::ListDevices).ok();
         app.infer.ask(InferRequest::ListModels).ok();
         app.open_dropped(paths);
@@ -184,6 +216,17 @@ impl HilumApp {
             }
             Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
             Action::Photo(action) => self.photo(ctx, action),
+            Action::Measure(action) => self.measure(ctx, action),
+            Action::OpenProject(project) => {
+                self.state.dialog = Dialog::None;
+                self.guard(ctx, Guarded::OpenProject(project));
+            }
+            Action::SaveProject(folder) => self.save_project(folder),
+            Action::AskImage(problem) => {
+                self.state.dialog = Dialog::None;
+                let (project, is_folder) = (problem.folder, problem.is_folder);
+                self.ask(Ask::Relocate { project, is_folder });
+            }
             Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
@@ -192,6 +235,7 @@ impl HilumApp {
             Action::Model(model) => self.choose_model(model),
             Action::Device(choice) => self.choose_device(choice),
             Action::Settings(settings) => self.state.settings = settings.sane(),
+            Action::Keys(action) => self.change_keys(ctx, action),
             Action::PaletteText(text) => self.state.dialog = Dialog::Palette(text),
             Action::CloseDialog => {
                 self.after_save = None;
@@ -232,7 +276,7 @@ impl HilumApp {
             }
             C::Palette => self.state.dialog = Dialog::Palette(String::new()),
             C::About => self.state.dialog = Dialog::About,
-            C::Shortcuts => self.state.dialog = Dialog::Shortcuts,
+            C::Shortcuts => self.state.dialog = Dialog::Shortcuts(KeysPage::default()),
             C::Settings => self.state.dialog = Dialog::Settings,
             C::Models => {
                 // A model may have been added on the command line meanwhile.
@@ -244,6 +288,8 @@ impl HilumApp {
             C::LargerText => self.scale_text(1.1),
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
+            C::ToggleCine => self.toggle_cine(ctx),
+            _ if self.run_project(command) || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}
             _ => self.run_edit(command),
         }
@@ -256,7 +302,9 @@ impl HilumApp {
     }
 
     fn restyle(&mut self, ctx: &egui::Context) {
-        let look = (self.state.settings.dark, self.state.settings.font_scale);
+        let settings = &self.state.settings;
+        let look =
+            (theme::Look { dark: settings.dark, high_contrast: settings.high_contrast }, settings.font_scale);
         if self.shown_look != Some(look) {
             self.shown_look = Some(look);
             theme::apply(ctx, look.0, look.1);
@@ -294,7 +342,8 @@ impl HilumApp {
 }
 
 impl eframe::App for HilumApp {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.begin_frame(frame.info().cpu_usage);
         while let Ok(event) = self.events.try_recv() {
             self.take_in(ctx, event);
         }
@@ -304,6 +353,7 @@ impl eframe::App for HilumApp {
         }
         self.plan_when_due();
         self.measure_when_quiet();
+        self.fill_table_when_quiet();
         self.outline_when_due();
         self.prefetch();
         self.read_photo();
@@ -315,18 +365,22 @@ impl eframe::App for HilumApp {
         let ctx = ui.ctx().clone();
         self.take_dropped_files(&ctx);
         self.apply_all(&ctx);
+        self.stop_cine_if_touched(&ctx);
         if matches!(self.state.dialog, Dialog::None) {
             self.run_pressed(&ctx);
         }
+        self.advance_cine(&ctx);
         self.read_photo();
+        self.mesh(&ctx);
         self.screen.sync(&mut self.state);
         let context = ViewContext { state: &self.state, actions: &self.actions, cpu: &self.cpu };
-        panels::show(ui, context);
+        self.images = panels::show(ui, context);
         self.apply_all(&ctx);
         self.screen.sync(&mut self.state);
         self.restyle(&ctx);
         self.retitle(&ctx);
         self.age_messages(&ctx);
+        self.end_frame(&ctx);
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
@@ -355,7 +409,7 @@ impl HilumApp {
             }
             let command = self.as_flip(command);
             self.apply(ctx, command.into());
-            ctx.request_repaint();
+            self.hurry(ctx);
         }
     }
 
@@ -367,7 +421,7 @@ impl HilumApp {
             self.apply(ctx, action);
         }
         if visible {
-            ctx.request_repaint();
+            self.hurry(ctx);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui_wgpu::RenderState;
 use hilum_core::geometry::VoxelBox;
 
-use crate::render::{Gpu, SliceRenderer};
+use crate::render::{Gpu, SceneRenderer, SliceRenderer};
 use crate::state::{AppState, Dirty, Session, Severity};
 use crate::viewport::label_colors;
 
@@ -17,6 +17,8 @@ pub(super) struct Screen {
     render_state: Option<RenderState>,
     /// The session whose textures are there, or that the device refused.
     seen: Option<u64>,
+    /// The session and the version of its surfaces that are there.
+    seen_scene: Option<(u64, u64)>,
 }
 
 impl Screen {
@@ -28,10 +30,13 @@ impl Screen {
                 tracing::error!("the graphics device reports: {error}");
             }));
             let gpu = Gpu { device: render_state.device.clone(), queue: render_state.queue.clone() };
-            let renderer = SliceRenderer::new(gpu, render_state.target_format);
-            render_state.renderer.write().callback_resources.insert(renderer);
+            let slices = SliceRenderer::new(gpu.clone(), render_state.target_format);
+            let scene = SceneRenderer::new(gpu, render_state.target_format);
+            let resources = &mut render_state.renderer.write().callback_resources;
+            resources.insert(slices);
+            resources.insert(scene);
         }
-        Self { render_state, seen: None }
+        Self { render_state, seen: None, seen_scene: None }
     }
 
     /// What people call the device.
@@ -39,18 +44,41 @@ impl Screen {
         self.render_state.as_ref().map(|state| state.adapter.get_info().name)
     }
 
+    fn of_scene<T>(&self, read: impl FnOnce(&SceneRenderer) -> T) -> Option<T> {
+        let renderer = self.render_state.as_ref()?.renderer.read();
+        renderer.callback_resources.get::<SceneRenderer>().map(read)
+    }
+
+    /// Whether the 3-D view can be drawn finer once it rests.
+    pub(super) fn scene_is_coarse(&self) -> bool {
+        self.of_scene(SceneRenderer::is_coarse).unwrap_or(false)
+    }
+
+    /// Milliseconds that the last picture of the 3-D view took.
+    pub(super) fn scene_ms(&self) -> Option<f32> {
+        self.of_scene(SceneRenderer::last_ms).flatten()
+    }
+
     /// Uploads what changed: the image when another was opened, else only the dirty box.
     pub(super) fn sync(&mut self, state: &mut AppState) {
         let Some(render_state) = &self.render_state else { return };
         let Some(session) = &mut state.session else {
-            if self.seen.take().is_some()
-                && let Some(renderer) =
-                    render_state.renderer.write().callback_resources.get_mut::<SliceRenderer>()
-            {
-                renderer.clear();
+            if self.seen.take().is_some() {
+                let resources = &mut render_state.renderer.write().callback_resources;
+                resources.get_mut::<SliceRenderer>().into_iter().for_each(SliceRenderer::clear);
+                resources.get_mut::<SceneRenderer>().into_iter().for_each(SceneRenderer::clear);
             }
+            self.seen_scene = None;
             return;
         };
+        let scene = (session.id, session.scene.version);
+        if self.seen_scene != Some(scene) {
+            self.seen_scene = Some(scene);
+            let resources = &mut render_state.renderer.write().callback_resources;
+            if let Some(renderer) = resources.get_mut::<SceneRenderer>() {
+                renderer.set_parts(session.id, session.scene.version, session.scene.parts());
+            }
+        }
         let dirty = std::mem::take(&mut session.dirty);
         let is_new = self.seen != Some(session.id);
         if !is_new && dirty.labels.is_empty() && !dirty.preview && !dirty.colors && !dirty.image {

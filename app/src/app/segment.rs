@@ -73,6 +73,7 @@ impl HilumApp {
     pub(super) fn show_answer(&mut self, request: u64, result: Result<Box<ClickResult>, Option<String>>) {
         let Some(session) = &mut self.state.session else { return };
         let Some(running) = session.running.take_if(|running| running.request == request) else { return };
+        self.state.readout.last_click_secs = Some(running.since.elapsed().as_secs_f64());
         match result {
             Ok(result) if running.prompts_revision == session.document.prompts_revision() => {
                 let prompts = session.document.prompts().clone();

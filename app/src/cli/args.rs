@@ -1,10 +1,16 @@
 //! Values that several commands take.
 
+use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::anyhow;
 use hilum_core::geometry::Grid;
+use hilum_core::io::OpenOptions;
+use hilum_core::io::raster::PixelRegion;
 use nalgebra::Point3;
+
+use super::info::chosen_series;
+use super::output::Progress;
 
 /// Three numbers as `x,y,z`; they may be negative.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +30,46 @@ impl FromStr for Triple {
             [x, y, z] if numbers.iter().all(|n| n.is_finite()) => Ok(Self([x, y, z])),
             _ => Err(refuse()),
         }
+    }
+}
+
+/// Which image of a path that holds several, or which part of it.
+#[derive(Debug, Default, clap::Args)]
+pub struct Choice {
+    /// Series Instance UID of a DICOM folder, or its beginning; without it the series with most slices is taken.
+    #[arg(long, value_name = "UID")]
+    series: Option<String>,
+    /// Time point of a 4-D file, from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    time_point: usize,
+    /// Page of a TIFF or resolution of a slide, from 0 (`hilum info` lists them).
+    #[arg(long, value_name = "N")]
+    page: Option<usize>,
+    /// Part of a picture, in pixels of the page.
+    #[arg(long, value_name = "X,Y,W,H")]
+    crop: Option<PixelRegion>,
+}
+
+impl Choice {
+    /// What a person typed, for the reader; a UID's beginning is completed.
+    pub fn options(&self, path: &Path, progress: &Progress) -> anyhow::Result<OpenOptions> {
+        Ok(OpenOptions {
+            time_point: self.time_point,
+            series_uid: chosen_series(path, self.series.as_deref(), progress)?,
+            page: self.page,
+            region: self.crop,
+            ..OpenOptions::default()
+        })
+    }
+
+    /// Whether a series was named.
+    pub fn names_series(&self) -> bool {
+        self.series.is_some()
+    }
+
+    /// The page and the part of a picture.
+    pub fn part(&self) -> (Option<usize>, Option<PixelRegion>) {
+        (self.page, self.crop)
     }
 }
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use hilum_core::io::{self, OpenOptions, nifti};
+use hilum_core::io::{self, nifti};
 use serde::Serialize;
 
-use super::info::chosen_series;
+use super::args::Choice;
 use super::output::{Console, Progress, Report, by};
 
 /// Arguments of `convert`.
@@ -17,12 +17,8 @@ pub struct Convert {
     input: PathBuf,
     /// A file that ends in .nii or .nii.gz.
     output: PathBuf,
-    /// Series Instance UID, or its beginning; without it the series with most slices is taken.
-    #[arg(long, value_name = "UID")]
-    series: Option<String>,
-    /// Time point of a 4-D file, from 0.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    time_point: usize,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 /// Refuses a NIfTI target that cannot be written, before any work is done for it.
@@ -52,8 +48,7 @@ impl Convert {
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         check_nifti_target(&self.output)?;
         let progress = Progress::start("reading");
-        let series_uid = chosen_series(&self.input, self.series.as_deref(), &progress)?;
-        let options = OpenOptions { time_point: self.time_point, series_uid, ..OpenOptions::default() };
+        let options = self.choice.options(&self.input, &progress)?;
         let opened = io::open(&self.input, &options, &progress)?;
         drop(progress);
         console.warn_all(&opened.warnings);

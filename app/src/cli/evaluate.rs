@@ -2,6 +2,7 @@
 
 mod folders;
 mod fundus;
+mod pictures;
 mod probability;
 mod regions;
 mod report;
@@ -18,6 +19,7 @@ use super::masks::{Mask, check_same_grid};
 use super::output::{Console, Progress, warnings_json};
 use folders::{field_of, pair_by_stem};
 use fundus::FundusScores;
+use pictures::Pictures;
 use probability::Prediction;
 use regions::RegionScores;
 use report::{CaseReport, FolderReport};
@@ -63,6 +65,8 @@ pub struct Evaluate {
     /// Distance of voxels in mm, instead of what the files say about their geometry.
     #[arg(long, value_name = "X,Y,Z", value_parser = args::spacing_mm)]
     spacing: Option<[f64; 3]>,
+    #[command(flatten)]
+    pictures: Pictures,
     /// Seed of the bootstrap.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -100,6 +104,9 @@ impl Evaluate {
             cases.push(case.with_context(|| format!("case {name}"))?);
         }
         drop(progress);
+        for path in self.pictures.draw(&cases)? {
+            console.warn(&format!("drawn: {}", path.display()));
+        }
         for (side, names) in [("prediction", &pairs.only_truth), ("truth", &pairs.only_pred)] {
             if !names.is_empty() {
                 console.warn(&format!("no {side} for {}; left out", names.join(", ")));

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use hilum_core::io::raster::{self, Page};
 use hilum_core::io::{self, FileKind, OpenOptions, SeriesSummary};
 use hilum_core::volume::Volume;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::args::Choice;
 use super::output::{Console, Progress, Report, by, short, table, warnings_json};
 
 /// Arguments of `info`.
@@ -15,12 +17,8 @@ use super::output::{Console, Progress, Report, by, short, table, warnings_json};
 pub struct Info {
     /// An image file, or a folder with DICOM files.
     path: PathBuf,
-    /// Series Instance UID, or its beginning, of the series to describe.
-    #[arg(long, value_name = "UID")]
-    series: Option<String>,
-    /// Time point of a 4-D file, from 0.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    time_point: usize,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 impl Info {
@@ -29,17 +27,20 @@ impl Info {
         let progress = Progress::start("reading");
         let kind = io::probe(&self.path)?;
         let series = io::list_series(&self.path, &OpenOptions::default(), &progress)?;
-        let series_uid = full_uid(self.series.as_deref(), &series);
-        let is_choice_open = kind == FileKind::Folder && series.len() > 1 && self.series.is_none();
+        let pages = match kind {
+            FileKind::Raster => raster::pages(&self.path, &OpenOptions::default().limits)?,
+            _ => Vec::new(),
+        };
+        let is_choice_open = kind == FileKind::Folder && series.len() > 1 && !self.choice.names_series();
         let image = if is_choice_open {
             None
         } else {
-            let options = OpenOptions { time_point: self.time_point, series_uid, ..OpenOptions::default() };
+            let options = self.choice.options(&self.path, &progress)?;
             let opened = io::open(&self.path, &options, &progress)?;
             Some(ImageFacts::of(&opened.volume, warnings_json(&opened.warnings)))
         };
         drop(progress);
-        console.report(&InfoReport { path: self.path.clone(), kind, series, image })
+        console.report(&InfoReport { path: self.path.clone(), kind, series, pages, image })
     }
 }
 
@@ -70,6 +71,9 @@ struct InfoReport {
     #[serde(flatten)]
     image: Option<ImageFacts>,
     series: Vec<SeriesSummary>,
+    /// Of a TIFF with more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pages: Vec<Page>,
 }
 
 #[derive(Serialize)]
@@ -168,6 +172,17 @@ impl Report for InfoReport {
             if self.image.is_none() {
                 parts.push("choose one with --series UID (its beginning is enough)".into());
             }
+        }
+        if !self.pages.is_empty() {
+            let row = |page: &Page| {
+                let role = format!("{:?}", page.role).to_lowercase();
+                let um = page.pixel_um.map_or_else(|| "–".into(), |um| format!("{um:.4}"));
+                let [width, height] = page.size;
+                vec![page.index.to_string(), role, format!("{width} × {height}"), short(page.downsample), um]
+            };
+            let rows: Vec<_> = self.pages.iter().map(row).collect();
+            parts.push(table(&["page", "what", "pixels", "coarser by", "µm a pixel"], &rows));
+            parts.push("choose one with --page N, a part of it with --crop x,y,width,height".into());
         }
         parts.join("\n")
     }

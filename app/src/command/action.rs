@@ -3,14 +3,16 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use egui::Vec2;
+use egui::{KeyboardShortcut, Vec2};
 use hilum_core::fundus::{Enhancement, Laterality};
-use hilum_core::geometry::WorldPoint;
+use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::label::LookChange;
 use hilum_models::infer::DeviceChoice;
+use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
-use crate::state::{DiscPart, Handle, Settings, ViewId};
+use crate::jobs::{Compared, ImageProblem, OpenProject};
+use crate::state::{DiscPart, Handle, Settings, Turn, ViewId};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +57,35 @@ pub enum ViewAction {
     Hover(Option<(ViewId, WorldPoint)>),
     /// Show one view alone, or all again.
     Maximise(ViewId),
+    /// Turn a plane about the crosshair: the axis in the world and the angle in radians.
+    TurnPlane(ViewId, Vector3<f64>, f64),
+    /// Turn a plane exactly so.
+    SetTurn(ViewId, Turn),
+    /// Turn what the 3-D view shows, by points.
+    Orbit(Vec2),
+    /// See the 3-D view from a side of the body.
+    LookFrom(PatientDirection),
+    /// Opacity of the surface of a label in the 3-D view.
+    SurfaceOpacity(u16, f32),
+}
+
+/// Changes of the keys of commands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeysAction {
+    /// Show commands whose names hold this.
+    Filter(String),
+    /// The next combination that is pressed becomes one of this command's; `None`: it does not.
+    Listen(Option<UiCommand>),
+    /// This combination was pressed.
+    Pressed(KeyboardShortcut),
+    /// Give the command the combination, although another one has it.
+    Take(UiCommand, KeyboardShortcut),
+    /// Take a combination from a command.
+    Remove(UiCommand, KeyboardShortcut),
+    /// The keys of the program for one command.
+    Reset(UiCommand),
+    /// The keys of the program for all commands.
+    ResetAll,
 }
 
 /// Work on the object being segmented and on labels.
@@ -73,6 +104,8 @@ pub enum SegmentAction {
     StrokeMove(WorldPoint),
     /// It goes up.
     StrokeEnd,
+    /// The other button of the mouse erases while it is held.
+    HoldEraser(bool),
     /// Brush radius in mm.
     BrushRadius(f32),
     /// Go to a point in the history: number of steps that stay applied.
@@ -85,6 +118,27 @@ pub enum SegmentAction {
     Recolor(u16, [u8; 3]),
     /// Remove a label and its voxels.
     Remove(u16),
+}
+
+/// Measuring.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MeasureAction {
+    /// The next point of the distance or angle being drawn.
+    Place(WorldPoint),
+    /// Drop what is being drawn.
+    CancelDraft,
+    /// Remove a distance or an angle.
+    Remove(u32),
+    /// Show the place of a distance or an angle.
+    GoTo(u32),
+    /// Show the long axis of a label.
+    GoToAxis(u16),
+    /// Compare these; `None`: nothing.
+    Compare(Option<Compared>),
+    /// Read this mask for comparison.
+    Reference(PathBuf),
+    /// Write the table there.
+    Save(PathBuf),
 }
 
 /// Work on a flat picture. Places are pixels of the picture.
@@ -126,6 +180,14 @@ pub enum Action {
     OpenPictures(Vec<PathBuf>),
     /// Work on a flat picture.
     Photo(PhotoAction),
+    /// Measure.
+    Measure(MeasureAction),
+    /// Open a project.
+    OpenProject(OpenProject),
+    /// Make a project of this folder.
+    SaveProject(PathBuf),
+    /// Ask where the image of a project lies now.
+    AskImage(ImageProblem),
     /// Take the labels of this file over.
     ImportMask(PathBuf),
     /// Save the mask there.
@@ -142,6 +204,8 @@ pub enum Action {
     Model(Option<String>),
     /// Change the settings.
     Settings(Box<Settings>),
+    /// Change keys.
+    Keys(KeysAction),
     /// Text of the palette.
     PaletteText(String),
     /// Close whatever dialog is in front.
@@ -177,6 +241,18 @@ impl From<SegmentAction> for Action {
 impl From<EditAction> for Action {
     fn from(action: EditAction) -> Self {
         Self::Edit(action)
+    }
+}
+
+impl From<MeasureAction> for Action {
+    fn from(action: MeasureAction) -> Self {
+        Self::Measure(action)
+    }
+}
+
+impl From<KeysAction> for Action {
+    fn from(action: KeysAction) -> Self {
+        Self::Keys(action)
     }
 }
 

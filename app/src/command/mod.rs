@@ -7,23 +7,53 @@
 mod action;
 mod edit_action;
 mod edit_table;
+mod looking;
 mod table;
 
-pub use action::{Action, Actions, PhotoAction, Preset, SegmentAction, ViewAction};
+pub use action::{
+    Action, Actions, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction, ViewAction,
+};
 pub use edit_action::EditAction;
 pub use table::Description;
 
 use egui::KeyboardShortcut;
 
-/// A command without data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum UiCommand {
+use crate::state::KeyMap;
+
+/// Writes the commands down once: the enum, the list of all of them, and the names under which settings know them.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A command without data.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum UiCommand {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl UiCommand {
+            /// Every command in the order of the palette.
+            pub const ALL: [Self; [$(UiCommand::$name),*].len()] = [$(Self::$name),*];
+
+            /// Name in files of settings; it stays when the text changes.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
     /// Ask for an image file.
     OpenFile,
     /// Ask for a folder of DICOM files.
     OpenFolder,
     /// Make the synthetic case.
     OpenSample,
+    /// Ask for a folder with a project.
+    OpenProject,
+    /// Ask where to make a project.
+    SaveProject,
     /// Take the labels of a file over.
     ImportMask,
     /// Save the mask where it was saved before, or ask.
@@ -48,6 +78,22 @@ pub enum UiCommand {
     ToolEraser,
     /// Drag the ellipses of disc and cup.
     ToolEllipse,
+    /// Measure a distance.
+    ToolDistance,
+    /// Measure an angle.
+    ToolAngle,
+    /// Remove all distances and angles.
+    ClearRulers,
+    /// Show or hide the table of measurements.
+    ShowMeasurements,
+    /// The table of measurements to the clipboard.
+    CopyMeasurements,
+    /// Write the table of measurements.
+    SaveMeasurements,
+    /// Read a mask and compare with it.
+    CompareWithMask,
+    /// The planes through the long axis of the active label.
+    JumpToLongAxis,
     /// Switch between points that belong to the object and points that do not.
     ToggleSign,
     /// Switch between disc and ball.
@@ -92,6 +138,52 @@ pub enum UiCommand {
     LayoutCoronal,
     /// Only the sagittal plane.
     LayoutSagittal,
+    /// Only the 3-D view.
+    LayoutScene,
+    /// Two planes.
+    LayoutTwo,
+    /// One view large, the others small.
+    LayoutLarge,
+    /// All planes and the 3-D view.
+    LayoutFour,
+    /// The view under the mouse becomes the large one.
+    EnlargeView,
+    /// The view under the mouse alone, or all views.
+    MaximiseView,
+    /// Surfaces in the 3-D view.
+    SceneSurfaces,
+    /// Maximum intensity in the 3-D view.
+    SceneMip,
+    /// The image as fog in the 3-D view.
+    SceneVolume,
+    /// Let slices run by.
+    ToggleCine,
+    /// To and fro, or from the first again.
+    ToggleBounce,
+    /// Planes can be turned with the mouse.
+    TurnPlanes,
+    /// No plane is turned.
+    ResetPlanes,
+    /// Keys act on the next plane.
+    NextView,
+    /// The crosshair a voxel to the left.
+    CrosshairLeft,
+    /// The crosshair a voxel to the right.
+    CrosshairRight,
+    /// The crosshair a voxel up.
+    CrosshairUp,
+    /// The crosshair a voxel down.
+    CrosshairDown,
+    /// The crosshair ten voxels to the left.
+    CrosshairFarLeft,
+    /// The crosshair ten voxels to the right.
+    CrosshairFarRight,
+    /// The crosshair ten voxels up.
+    CrosshairFarUp,
+    /// The crosshair ten voxels down.
+    CrosshairFarDown,
+    /// What a click with the tool would do at the crosshair.
+    UseTool,
     /// One slice towards the start.
     PreviousSlice,
     /// One slice towards the end.
@@ -188,6 +280,16 @@ pub enum UiCommand {
     Settings,
     /// Dark or light.
     ToggleTheme,
+    /// Stronger colours.
+    ToggleContrast,
+    /// Speed and memory in the status bar.
+    ToggleReadout,
+    /// The mouse as in PACS viewers.
+    MouseRadiology,
+    /// The mouse as in ITK-SNAP.
+    MouseItkSnap,
+    /// The mouse as in 3D Slicer.
+    MouseSlicer,
     /// Larger text.
     LargerText,
     /// Smaller text.
@@ -197,101 +299,6 @@ pub enum UiCommand {
 }
 
 impl UiCommand {
-    /// Every command in the order of the palette.
-    pub const ALL: [Self; 88] = {
-        use UiCommand::*;
-        [
-            OpenFile,
-            OpenFolder,
-            OpenSample,
-            ImportMask,
-            Save,
-            SaveAs,
-            CloseImage,
-            Quit,
-            Undo,
-            Redo,
-            ToolNavigate,
-            ToolPoint,
-            ToolBrush,
-            ToolEraser,
-            ToolEllipse,
-            ToggleSign,
-            ToggleBall,
-            BrushSmaller,
-            BrushLarger,
-            Accept,
-            Reject,
-            Cancel,
-            Preset1,
-            Preset2,
-            Preset3,
-            Preset4,
-            Preset5,
-            Preset6,
-            AutoWindow,
-            ToggleMask,
-            ToggleInterpolation,
-            ToggleCrosshair,
-            ResetView,
-            LayoutAll,
-            LayoutAxial,
-            LayoutCoronal,
-            LayoutSagittal,
-            PreviousSlice,
-            NextSlice,
-            PreviousSlices,
-            NextSlices,
-            FirstSlice,
-            LastSlice,
-            CenterOnLabel,
-            PreviousLabel,
-            NextLabel,
-            AddLabel,
-            ClearLabel,
-            ToolThreshold,
-            ToolAdaptive,
-            ToolPolygon,
-            ToolLasso,
-            RemoveCorner,
-            OpGrow,
-            OpFill,
-            OpHoles,
-            OpBetween,
-            OpIslands,
-            OpMedian,
-            OpSmoothAll,
-            OpMargin,
-            OpHollow,
-            OpLogic,
-            PreviewAgain,
-            CopyToNext,
-            CopyToPrevious,
-            NextDrawOver,
-            ToggleDrawRange,
-            OutlineDisc,
-            OutlineVessels,
-            MeasureAnyway,
-            SwitchEye,
-            NextEnhancement,
-            ZoomToDisc,
-            MarkReviewed,
-            PreviousPicture,
-            NextPicture,
-            ExportTable,
-            SavePage,
-            ShowWarnings,
-            Palette,
-            Shortcuts,
-            Models,
-            Settings,
-            ToggleTheme,
-            LargerText,
-            SmallerText,
-            About,
-        ]
-    };
-
     /// Name as shown in menus and palette.
     pub fn text(self) -> &'static str {
         self.description().text
@@ -299,12 +306,7 @@ impl UiCommand {
 
     /// The keys of the command in the words of the system, if it has any.
     pub fn shortcut_text(self, ctx: &egui::Context) -> Option<String> {
-        self.shortcut().map(|keys| ctx.format_shortcut(&keys))
-    }
-
-    /// Its first key combination.
-    pub fn shortcut(self) -> Option<KeyboardShortcut> {
-        self.description().keys.first().copied()
+        KeyMap::of(ctx).keys(self).first().map(|keys| ctx.format_shortcut(keys))
     }
 
     /// What it does, with its keys.
@@ -324,20 +326,27 @@ impl UiCommand {
 pub fn pressed(ctx: &egui::Context, is_view: impl Fn(egui::Id) -> bool) -> Vec<UiCommand> {
     let typing = ctx.text_edit_focused();
     let on_widget = ctx.memory(|memory| memory.focused()).is_some_and(|id| !is_view(id));
+    let map = KeyMap::of(ctx);
     let mut keys: Vec<(KeyboardShortcut, UiCommand)> = UiCommand::ALL
         .into_iter()
-        .flat_map(|command| command.description().keys.iter().map(move |key| (*key, command)))
+        .flat_map(|command| map.keys(command).iter().map(move |key| (*key, command)))
         .filter(|(key, _)| !(typing && key.conflicts_with_text_editing()))
         .filter(|(key, _)| !(on_widget && operates_widgets(key)))
         .collect();
-    // egui ignores surplus modifiers, so the combination with most of them asks first.
+    // Surplus modifiers are ignored, so the combination with most of them asks first.
     keys.sort_by_key(|(key, _)| std::cmp::Reverse(modifier_count(key)));
     let mut found = Vec::new();
+    // In the order in which they were pressed, however many came before this frame.
     ctx.input_mut(|input| {
-        for (key, command) in keys {
-            let times = input.count_and_consume_key(key.modifiers, key.logical_key);
-            found.extend(std::iter::repeat_n(command, times));
-        }
+        input.events.retain(|event| {
+            let egui::Event::Key { key: pressed, modifiers, pressed: true, .. } = event else { return true };
+            let fits = |key: &KeyboardShortcut| {
+                key.logical_key == *pressed && modifiers.matches_logically(key.modifiers)
+            };
+            let command = keys.iter().find(|(key, _)| fits(key)).map(|(_, command)| *command);
+            found.extend(command);
+            command.is_none()
+        });
     });
     found
 }
@@ -346,6 +355,7 @@ fn operates_widgets(key: &KeyboardShortcut) -> bool {
     use egui::Key as K;
     let keys = [
         K::Enter,
+        K::Space,
         K::ArrowUp,
         K::ArrowDown,
         K::ArrowLeft,
@@ -366,7 +376,29 @@ fn modifier_count(key: &KeyboardShortcut) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egui::{Event, Key, Modifiers};
     use std::collections::BTreeSet;
+
+    #[test]
+    fn keys_run_commands_in_the_order_in_which_they_were_pressed() {
+        let ctx = egui::Context::default();
+        let press =
+            |key, modifiers| Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+        let events = vec![
+            press(Key::P, Modifiers::NONE),
+            press(Key::Enter, Modifiers::COMMAND),
+            press(Key::F12, Modifiers::NONE),
+            press(Key::Z, Modifiers::COMMAND.plus(Modifiers::SHIFT)),
+            press(Key::B, Modifiers::NONE),
+        ];
+        let mut found = Vec::new();
+        let mut output = ctx.run_ui(egui::RawInput { events, ..Default::default() }, |ui| {
+            found.extend(pressed(ui.ctx(), |_| true));
+        });
+        output.textures_delta.clear();
+        use UiCommand as C;
+        assert_eq!(found, [C::ToolPoint, C::UseTool, C::Redo, C::ToolBrush]);
+    }
 
     #[test]
     fn every_command_is_listed_once_with_its_own_name_and_keys() {

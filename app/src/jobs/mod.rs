@@ -7,8 +7,11 @@ mod dialogs;
 mod edit;
 mod infer;
 mod io;
+mod open_project;
 pub mod photo;
 mod project;
+mod surface;
+mod table;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,9 +24,12 @@ pub use infer::{
     LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
-pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
+pub use project::{HandOver, ProjectEvent, ProjectRequest, ProjectWorker};
+pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
+pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 
 use std::path::PathBuf;
 
@@ -43,6 +49,8 @@ pub enum Event {
     Edit(EditEvent),
     /// From the thread that keeps changes.
     Project(ProjectEvent),
+    /// From the thread of the surfaces.
+    Meshed(Meshed),
     /// A file dialog was answered; `None`: cancelled.
     Chosen(Ask, Option<PathBuf>),
     /// A thread met a fault of the program and goes on.

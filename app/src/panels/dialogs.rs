@@ -2,8 +2,9 @@
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
-use super::{Context, DISCLAIMER, models, palette, sentence, settings};
-use crate::command::{Action, UiCommand};
+use super::{Context, DISCLAIMER, keys, models, palette, sentence, settings};
+use crate::command::Action;
+use crate::jobs::ImageProblem;
 use crate::state::{Dialog, Guarded, SeriesChoice};
 use crate::theme;
 
@@ -12,12 +13,13 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::None => {}
         Dialog::Palette(typed) => palette::show(ui, context, typed),
         Dialog::About => modal(ui, context, 420.0, about),
-        Dialog::Shortcuts => modal(ui, context, 520.0, shortcuts),
+        Dialog::Shortcuts(page) => modal(ui, context, 640.0, |ui| keys::show(ui, context, page)),
         Dialog::Settings => modal(ui, context, 480.0, |ui| settings::dialog(ui, context)),
         Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
         Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
+        Dialog::Relocate(problem) => relocate(ui, context, problem),
         Dialog::Recover { steps } => recover(ui, context, *steps),
     }
 }
@@ -56,25 +58,6 @@ fn about(ui: &mut Ui) {
     ui.label("Hilum is not a medical device.");
     ui.add_space(8.0);
     ui.label(RichText::new("Licence: MIT or Apache-2.0").color(tokens.weak));
-}
-
-fn shortcuts(ui: &mut Ui) {
-    let tokens = theme::of(ui);
-    ui.heading("Keyboard shortcuts");
-    ui.add_space(6.0);
-    ScrollArea::vertical().max_height(440.0).auto_shrink([false, true]).show(ui, |ui| {
-        Grid::new("shortcuts").num_columns(2).striped(true).spacing([24.0, 4.0]).show(ui, |ui| {
-            for command in UiCommand::ALL {
-                let keys: Vec<_> =
-                    command.description().keys.iter().map(|keys| ui.ctx().format_shortcut(keys)).collect();
-                if !keys.is_empty() {
-                    ui.label(command.text());
-                    ui.label(RichText::new(keys.join(", ")).color(tokens.weak));
-                    ui.end_row();
-                }
-            }
-        });
-    });
 }
 
 fn warnings(ui: &mut Ui, context: Context<'_>) {
@@ -128,7 +111,10 @@ fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
         ui.label(match guarded {
             Guarded::Quit => "There are changes that were not saved. Closing the window discards them.",
             Guarded::CloseImage => "There are changes that were not saved. Closing the image discards them.",
-            Guarded::Open { .. } | Guarded::OpenPictures(_) | Guarded::Picture(_) => {
+            Guarded::Open { .. }
+            | Guarded::OpenPictures(_)
+            | Guarded::OpenProject(_)
+            | Guarded::Picture(_) => {
                 "There are changes that were not saved. Opening another image discards them."
             }
         });
@@ -139,6 +125,31 @@ fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
             }
             if ui.button("Discard").clicked() {
                 context.actions.send(Action::Discard);
+            }
+            if ui.button("Cancel").clicked() {
+                context.actions.send(Action::CloseDialog);
+            }
+        });
+    });
+    if response.should_close() {
+        context.actions.send(Action::CloseDialog);
+    }
+}
+
+/// The image of a project moved or changed.
+fn relocate(ui: &Ui, context: Context<'_>, problem: &ImageProblem) {
+    let tokens = theme::of(ui);
+    let response = frame(ui, 520.0, |ui| {
+        ui.heading("Where is the image of this project?");
+        ui.label(RichText::new(sentence(&problem.why)).color(tokens.warning));
+        if let Some(path) = &problem.image {
+            ui.label(format!("The project was made for: {}", path.display()));
+        }
+        ui.label("The work in the project is unharmed. It opens with the image it was made for, wherever that lies.");
+        ui.add_space(10.0);
+        ui.horizontal(|ui| {
+            if ui.button("Choose the image…").clicked() {
+                context.actions.send(Action::AskImage(problem.clone()));
             }
             if ui.button("Cancel").clicked() {
                 context.actions.send(Action::CloseDialog);

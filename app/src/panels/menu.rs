@@ -8,23 +8,28 @@ use crate::theme;
 
 const FILE: &[&[C]] = &[
     &[C::OpenFile, C::OpenFolder, C::OpenSample],
+    &[C::OpenProject, C::SaveProject],
     &[C::ImportMask, C::Save, C::SaveAs],
     &[C::CloseImage, C::Quit],
 ];
 const EDIT: &[&[C]] =
     &[&[C::Undo, C::Redo], &[C::AddLabel, C::PreviousLabel, C::NextLabel, C::ClearLabel], &[C::Settings]];
 const VIEW: &[&[C]] = &[
-    &[C::LayoutAll, C::LayoutAxial, C::LayoutCoronal, C::LayoutSagittal],
+    &[C::LayoutTwo, C::LayoutAll, C::LayoutLarge, C::LayoutFour],
+    &[C::LayoutAxial, C::LayoutCoronal, C::LayoutSagittal, C::LayoutScene],
+    &[C::MaximiseView, C::EnlargeView, C::NextView],
+    &[C::SceneSurfaces, C::SceneMip, C::SceneVolume],
+    &[C::ToggleCine, C::ToggleBounce, C::TurnPlanes, C::ResetPlanes],
     &[C::Preset1, C::Preset2, C::Preset3, C::Preset4, C::Preset5, C::Preset6, C::AutoWindow],
     &[C::ToggleMask, C::ToggleCrosshair, C::ToggleInterpolation],
     &[C::ResetView, C::CenterOnLabel],
-    &[C::ToggleTheme, C::LargerText, C::SmallerText],
+    &[C::ToggleTheme, C::ToggleContrast, C::LargerText, C::SmallerText, C::ToggleReadout],
 ];
 const TOOLS: &[&[C]] = &[
     &[C::ToolNavigate, C::ToolPoint, C::ToolBrush, C::ToolEraser, C::ToolEllipse],
     &[C::ToolThreshold, C::ToolAdaptive, C::ToolPolygon, C::ToolLasso],
     &[C::RemoveCorner],
-    &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger],
+    &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger, C::UseTool],
     &[C::Accept, C::Reject, C::Cancel],
     &[C::Models],
 ];
@@ -35,6 +40,11 @@ const MASK: &[&[C]] = &[
     &[C::CopyToNext, C::CopyToPrevious],
     &[C::NextDrawOver, C::ToggleDrawRange],
     &[C::PreviewAgain],
+];
+const MEASURE: &[&[C]] = &[
+    &[C::ToolDistance, C::ToolAngle, C::ClearRulers],
+    &[C::ShowMeasurements, C::JumpToLongAxis, C::CompareWithMask],
+    &[C::CopyMeasurements, C::SaveMeasurements],
 ];
 const EYE: &[&[C]] = &[
     &[C::OutlineDisc, C::OutlineVessels, C::MeasureAnyway],
@@ -60,7 +70,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             groups(ui, context, TOOLS);
             label_image(ui, context);
         });
-        for (name, commands) in [("Mask", MASK), ("Eye", EYE), ("Help", HELP)] {
+        for (name, commands) in [("Mask", MASK), ("Measure", MEASURE), ("Eye", EYE), ("Help", HELP)] {
             ui.menu_button(name, |ui| groups(ui, context, commands));
         }
         title(ui, context);

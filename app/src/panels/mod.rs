@@ -4,13 +4,17 @@ mod album;
 mod dialogs;
 mod eye;
 mod history;
+mod keys;
 mod labels;
+mod measurements;
 mod menu;
 mod models;
 mod operate;
 mod palette;
+mod planes;
 mod result;
 mod settings;
+pub(crate) mod sheet;
 mod start;
 mod status;
 mod toasts;
@@ -36,8 +40,8 @@ pub struct Context<'a> {
     pub actions: &'a Actions,
 }
 
-/// The whole window.
-pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
+/// The whole window; returns where the images are.
+pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
     let panels = Context { state: context.state, actions: context.actions };
     let tokens = theme::of(ui);
     let bar = Frame::new().fill(tokens.bar).inner_margin(Margin::symmetric(8, 4));
@@ -50,6 +54,15 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
             .resizable(false)
             .exact_size(84.0)
             .show(ui, |ui| toolbar::show(ui, panels));
+        if context.state.show_measurements && context.state.editable().is_some() {
+            let table = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(12, 8));
+            Panel::bottom("measurements")
+                .frame(table)
+                .default_size(190.0)
+                .size_range(90.0..=480.0)
+                .resizable(true)
+                .show(ui, |ui| measurements::show(ui, panels));
+        }
         let side = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
         Panel::right("side")
             .frame(side)
@@ -62,13 +75,14 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) {
     } else {
         tokens.panel
     });
-    egui::CentralPanel::default().frame(center).show(ui, |ui| match &context.state.session {
+    let middle = egui::CentralPanel::default().frame(center).show(ui, |ui| match &context.state.session {
         Some(session) => views::show(ui, context, session),
         None => start::show(ui, panels),
     });
     toasts::show(ui, panels);
     views::drop_hint(ui);
     dialogs::show(ui, panels);
+    middle.response.rect
 }
 
 fn side_panel(ui: &mut Ui, context: Context<'_>) {
@@ -87,6 +101,7 @@ fn side_panel(ui: &mut Ui, context: Context<'_>) {
         section(ui, title, |ui| result::show(ui, context));
         section(ui, "Labels", |ui| labels::show(ui, context));
         section(ui, "Display", |ui| settings::display(ui, context));
+        planes::sections(ui, context);
         section(ui, "History", |ui| history::show(ui, context));
     });
 }

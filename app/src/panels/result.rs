@@ -18,13 +18,13 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
         Tool::Navigate if session.views.is_flat() => {
             hint(ui, "Drag for window and level, right drag to zoom, middle drag to move the picture.")
         }
-        Tool::Navigate => {
-            hint(ui, "Drag for window and level, wheel for slices, Shift to move the crosshair.")
-        }
+        Tool::Navigate => hint(ui, &context.state.settings.mouse.hint()),
         Tool::Ellipse => hint(
             ui,
             "Drag the middle or the ends of an axis. Where disc or cup is missing, drag a box around it.",
         ),
+        Tool::Distance => hint(ui, "Click or drag from one point to the other. Escape starts again."),
+        Tool::Angle => hint(ui, "Click one end, the vertex, the other end. Escape starts again."),
         Tool::Point => point(ui, context, session),
         Tool::Brush | Tool::Eraser | Tool::Threshold | Tool::Adaptive => {
             brush(ui, context, session);

@@ -4,7 +4,7 @@ use egui::{Grid, RichText, Slider, Ui};
 
 use super::{Context, status};
 use crate::command::{Action, Preset, UiCommand as C, ViewAction};
-use crate::state::Settings;
+use crate::state::{MousePreset, Settings};
 use crate::theme;
 
 /// The part of the side panel about the look of the image.
@@ -73,6 +73,23 @@ fn opacity(ui: &mut Ui, context: Context<'_>) {
     }
 }
 
+/// Three customs of using the mouse, and what the chosen one does.
+fn mouse(ui: &mut Ui, settings: &mut Settings) {
+    let tokens = theme::of(ui);
+    ui.horizontal(|ui| {
+        for preset in MousePreset::ALL {
+            ui.radio_value(&mut settings.mouse, preset, preset.name());
+        }
+    });
+    Grid::new("mouse").num_columns(2).spacing([14.0, 2.0]).show(ui, |ui| {
+        for (what, does) in settings.mouse.lines() {
+            ui.label(RichText::new(what).small().color(tokens.weak));
+            ui.label(RichText::new(does).small());
+            ui.end_row();
+        }
+    });
+}
+
 /// The dialog of preferences.
 pub(super) fn dialog(ui: &mut Ui, context: Context<'_>) {
     let tokens = theme::of(ui);
@@ -84,6 +101,7 @@ pub(super) fn dialog(ui: &mut Ui, context: Context<'_>) {
         ui.horizontal(|ui| {
             ui.radio_value(&mut settings.dark, true, "Dark");
             ui.radio_value(&mut settings.dark, false, "Light");
+            ui.checkbox(&mut settings.high_contrast, "High contrast");
         });
         ui.end_row();
         let caption = ui.label(RichText::new("Text size").color(tokens.weak));
@@ -91,7 +109,15 @@ pub(super) fn dialog(ui: &mut Ui, context: Context<'_>) {
         ui.add(slider).labelled_by(caption.id);
         ui.end_row();
         ui.label(RichText::new("Mouse").color(tokens.weak));
-        ui.label("Radiology: left tool or window, middle pan, right zoom, wheel slices");
+        ui.vertical(|ui| mouse(ui, &mut settings));
+        ui.end_row();
+        ui.label(RichText::new("Keys").color(tokens.weak));
+        if ui.button("Change keys…").on_hover_text(C::Shortcuts.tooltip(ui.ctx())).clicked() {
+            context.actions.send(C::Shortcuts);
+        }
+        ui.end_row();
+        ui.label(RichText::new("Status bar").color(tokens.weak));
+        ui.checkbox(&mut settings.readout, "Speed and memory");
         ui.end_row();
         ui.label(RichText::new("Networks run on").color(tokens.weak));
         ui.vertical(|ui| status::device_choices(ui, context));

@@ -17,6 +17,15 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             ui.separator();
             let drawn_by = context.state.graphics.as_deref().unwrap_or("CPU");
             ui.label(RichText::new(format!("Display: {drawn_by}")).small().color(tokens.weak));
+            if context.state.settings.readout {
+                ui.separator();
+                ui.label(RichText::new(context.state.readout.text()).small().color(tokens.text));
+            }
+            if let Some(why) = context.state.session.as_ref().and_then(|session| session.not_kept.as_ref()) {
+                ui.separator();
+                let text = RichText::new("Changes wait to be written").small().color(tokens.warning);
+                ui.label(text).on_hover_text(why);
+            }
             if context.state.saving {
                 ui.separator();
                 ui.label(RichText::new("Saving…").small().color(tokens.accent));

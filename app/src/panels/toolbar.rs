@@ -7,7 +7,7 @@ use crate::command::UiCommand as C;
 use crate::state::OperationKind;
 use crate::theme::{EditIcon, Icon, icon_button};
 
-const TOOLS: [(C, Icon); 9] = [
+const TOOLS: [(C, Icon); 11] = [
     (C::ToolNavigate, Icon::Pointer),
     (C::ToolPoint, Icon::Point),
     (C::ToolBrush, Icon::Brush),
@@ -17,6 +17,8 @@ const TOOLS: [(C, Icon); 9] = [
     (C::ToolPolygon, Icon::Edit(EditIcon::Polygon)),
     (C::ToolLasso, Icon::Edit(EditIcon::Lasso)),
     (C::ToolEllipse, Icon::Ellipse),
+    (C::ToolDistance, Icon::Distance),
+    (C::ToolAngle, Icon::Angle),
 ];
 const OPERATIONS: [(C, Icon); 10] = [
     (C::OpGrow, operation(OperationKind::Grow)),

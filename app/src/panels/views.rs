@@ -1,22 +1,25 @@
 //! How the views share the middle of the window.
 
-use egui::{Align2, Area, Color32, FontId, Id, Order, ProgressBar, Rect, RichText, Ui, Vec2, pos2};
+use egui::{Align2, Area, Color32, FontId, Id, Order, ProgressBar, Rangef, Rect, RichText, Ui, Vec2, pos2};
 
 use super::Context;
 use crate::command::UiCommand;
-use crate::state::{Opening, Session, ViewId};
+use crate::state::{Layout, Opening, Session, ViewId};
 use crate::theme;
 use crate::viewport::{self, ViewContext};
 
 /// Points between views.
 const GAP: f32 = 2.0;
-/// Share of the width that the axial view takes.
+/// Share of the width that the large view takes beside two.
 const AXIAL_SHARE: f32 = 0.6;
+/// The same beside three small views.
+const SMALL_SHARE: f32 = 0.68;
 
 pub(super) fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session) {
     let area = ui.max_rect();
     ui.painter().rect_filled(area, 0.0, theme::of(ui).line);
-    for (view, rect) in layout(area, session) {
+    let shown = session.views.shown(context.state.settings.layout);
+    for (view, rect) in arrange(area, &shown, context.state.settings.layout) {
         viewport::show(ui, context, session, view, snapped(ui, rect));
     }
     ui.advance_cursor_after_rect(area);
@@ -26,24 +29,40 @@ pub(super) fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session) {
     }
 }
 
-/// The axial plane large at the left, the others beside it; a wide axial view suits reading.
-fn layout(area: Rect, session: &Session) -> Vec<(ViewId, Rect)> {
-    if session.views.is_flat() {
-        return vec![(ViewId::Flat, area)];
+/// The large view at the left, the others below each other beside it; four views in two rows.
+fn arrange(area: Rect, views: &[ViewId], layout: Layout) -> Vec<(ViewId, Rect)> {
+    let part = |x: Rangef, y: Rangef| Rect::from_x_y_ranges(x, y);
+    let (whole_x, whole_y) = (area.x_range(), area.y_range());
+    match (views, layout) {
+        ([only], _) => vec![(*only, area)],
+        ([a, b, c, d], Layout::Four) => {
+            let ([left, right], [top, bottom]) = (halves(whole_x, 0.5), halves(whole_y, 0.5));
+            vec![
+                (*a, part(left, top)),
+                (*b, part(right, top)),
+                (*c, part(left, bottom)),
+                (*d, part(right, bottom)),
+            ]
+        }
+        (views, _) => {
+            let share = [0.5, 0.5, AXIAL_SHARE, SMALL_SHARE][views.len().min(4) - 1];
+            let [left, right] = halves(whole_x, share);
+            let others = views.len() - 1;
+            let height = (whole_y.span() - GAP * (others - 1) as f32) / others as f32;
+            let row = |i: usize| {
+                let top = whole_y.min + i as f32 * (height + GAP);
+                Rangef::new(top, top + height)
+            };
+            let small = views[1..].iter().enumerate().map(|(i, view)| (*view, part(right, row(i))));
+            std::iter::once((views[0], part(left, whole_y))).chain(small).collect()
+        }
     }
-    if let Some(single) = session.views.single {
-        return vec![(single, area)];
-    }
-    let split = area.left() + area.width() * AXIAL_SHARE;
-    let middle = area.center().y;
-    let right = |top, bottom| Rect::from_min_max(pos2(split + GAP / 2.0, top), pos2(area.right(), bottom));
-    let axial = Rect::from_min_max(area.min, pos2(split - GAP / 2.0, area.bottom()));
-    let [a, c, s] = ViewId::PLANES;
-    vec![
-        (a, axial),
-        (c, right(area.top(), middle - GAP / 2.0)),
-        (s, right(middle + GAP / 2.0, area.bottom())),
-    ]
+}
+
+/// Two parts with a gap between them.
+fn halves(range: Rangef, share: f32) -> [Rangef; 2] {
+    let split = range.min + range.span() * share;
+    [Rangef::new(range.min, split - GAP / 2.0), Rangef::new(split + GAP / 2.0, range.max)]
 }
 
 /// Views begin and end at physical pixels, so that neighbours neither overlap nor leave a seam.
@@ -97,4 +116,26 @@ pub(super) fn drop_hint(ui: &Ui) {
         FontId::proportional(24.0),
         Color32::WHITE,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_fill_the_area_without_overlapping() {
+        let area = Rect::from_min_max(pos2(10.0, 20.0), pos2(1010.0, 720.0));
+        for layout in [Layout::Two, Layout::Three, Layout::Large, Layout::Four] {
+            let parts = arrange(area, &layout.views(ViewId::PLANES[1]), layout);
+            let covered: f32 = parts.iter().map(|(_, rect)| rect.area()).sum();
+            assert!(covered > 0.99 * area.area(), "{layout:?} covers {covered}");
+            for (i, (_, rect)) in parts.iter().enumerate() {
+                assert!(area.contains_rect(*rect));
+                for (_, other) in &parts[i + 1..] {
+                    assert!(!rect.intersects(*other), "{layout:?}");
+                }
+            }
+        }
+        assert_eq!(arrange(area, &[ViewId::Scene], Layout::Four), [(ViewId::Scene, area)]);
+    }
 }

@@ -83,6 +83,12 @@ impl SliceRenderer {
         Ok(())
     }
 
+    /// The image's texture and how a shader reads it, for the 3-D view.
+    pub fn volume(&self) -> Option<(wgpu::TextureView, TextureSampleType)> {
+        let image = self.image.as_ref()?;
+        Some((image.volume.create_view(&wgpu::TextureViewDescriptor::default()), image.sample_type))
+    }
+
     /// Forgets the image.
     pub fn clear(&mut self) {
         self.image = None;

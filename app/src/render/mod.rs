@@ -4,6 +4,12 @@
 mod cpu;
 mod gpu;
 mod look;
+mod quality;
+mod ray;
+mod scene;
+mod scene_pipelines;
+#[cfg(test)]
+mod scene_tests;
 #[cfg(test)]
 mod tests;
 mod texture;
@@ -11,4 +17,6 @@ mod texture;
 pub use cpu::{CpuScene, draw as draw_on_cpu};
 pub use gpu::{SliceCallback, SliceRenderer};
 pub use look::{LabelColors, PREVIEW_COLOR, SliceLook, SliceUniforms};
+pub use ray::RayScene;
+pub use scene::{SceneCallback, SceneFrame, SceneRenderer};
 pub use texture::{Gpu, TextureError};

@@ -70,7 +70,7 @@ fn a_cpu_slice_of_an_oblique_volume_is_its_values_at_the_world_positions_of_the_
 }
 
 /// A device of any kind, or `None` with a loud line.
-fn any_gpu() -> Option<Gpu> {
+pub(super) fn any_gpu() -> Option<Gpu> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()));
     let Ok(adapter) = adapter else {
@@ -84,7 +84,6 @@ fn any_gpu() -> Option<Gpu> {
 
 /// Draws a view with the device and reads the pixels back.
 fn gpu_image(gpu: &Gpu, renderer: &mut SliceRenderer, uniforms: SliceUniforms) -> Vec<[u8; 4]> {
-    let stride = (SIZE[0] * 4).next_multiple_of(256);
     let size = wgpu::Extent3d { width: SIZE[0] as u32, height: SIZE[1] as u32, depth_or_array_layers: 1 };
     let target = gpu.device.create_texture(&wgpu::TextureDescriptor {
         label: None,
@@ -95,12 +94,6 @@ fn gpu_image(gpu: &Gpu, renderer: &mut SliceRenderer, uniforms: SliceUniforms) -
         format: TextureFormat::Rgba8Unorm,
         usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
         view_formats: &[],
-    });
-    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: (stride * SIZE[1]) as u64,
-        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
     });
     renderer.set_view(0, uniforms);
     let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -116,19 +109,33 @@ fn gpu_image(gpu: &Gpu, renderer: &mut SliceRenderer, uniforms: SliceUniforms) -
     });
     renderer.draw(0, &mut pass);
     drop(pass);
+    gpu.queue.submit([encoder.finish()]);
+    read_back(gpu, &target, SIZE)
+}
+
+/// The pixels of a texture of four bytes a pixel.
+pub(super) fn read_back(gpu: &Gpu, texture: &wgpu::Texture, [width, height]: [usize; 2]) -> Vec<[u8; 4]> {
+    let stride = (width * 4).next_multiple_of(256);
+    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: (stride * height) as u64,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
     let layout =
         wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(stride as u32), rows_per_image: None };
+    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     encoder.copy_texture_to_buffer(
-        target.as_image_copy(),
+        texture.as_image_copy(),
         wgpu::TexelCopyBufferInfo { buffer: &buffer, layout },
-        size,
+        wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 },
     );
     gpu.queue.submit([encoder.finish()]);
     buffer.slice(..).map_async(wgpu::MapMode::Read, |result| result.unwrap());
     gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
     let bytes = buffer.slice(..).get_mapped_range().unwrap();
-    let row = |y: usize| bytes[y * stride..y * stride + SIZE[0] * 4].as_chunks::<4>().0.to_vec();
-    (0..SIZE[1]).flat_map(row).collect()
+    let row = |y: usize| bytes[y * stride..y * stride + width * 4].as_chunks::<4>().0.to_vec();
+    (0..height).flat_map(row).collect()
 }
 
 /// Share of pixels whose colours differ by more than `tolerance`.

@@ -1,29 +1,44 @@
 //! Everything the window shows. Widgets read it; only [`crate::app`] changes it.
 
 mod album;
+mod cine;
 mod editing;
+mod keys;
+mod layout;
 mod messages;
+mod mouse;
 mod photo;
+mod readout;
+mod scene;
 mod session;
 mod settings;
+mod turn;
 mod views;
 
 use std::path::PathBuf;
 
+use egui::KeyboardShortcut;
 use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
-use crate::jobs::{EngineChoice, ModelInfo};
+use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
 
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
+pub use cine::{CINE_RANGE_HZ, Cine};
 pub use editing::{
     Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, slice_of,
 };
+pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
+pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
+pub use mouse::{Drag, MouseHand, MousePreset};
 pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
+pub use readout::Readout;
+pub use scene::{Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
+pub use turn::Turn;
 pub use views::{ViewId, Views, auto_window};
 
 use crate::command::UiCommand;
@@ -52,6 +67,10 @@ pub enum Tool {
     Lasso,
     /// An operation that is looked at before it is applied.
     Operation(OperationKind),
+    /// Measuring a distance.
+    Distance,
+    /// Measuring an angle.
+    Angle,
 }
 
 impl Tool {
@@ -70,6 +89,15 @@ impl Tool {
         match self {
             Self::Operation(kind) => Some(kind),
             _ => None,
+        }
+    }
+
+    /// Points that one measurement of the tool takes; 0 if it does not measure.
+    pub fn ruler_points(self) -> usize {
+        match self {
+            Self::Distance => 2,
+            Self::Angle => 3,
+            _ => 0,
         }
     }
 }
@@ -108,8 +136,8 @@ pub enum Dialog {
     Palette(String),
     /// About the program.
     About,
-    /// All keys.
-    Shortcuts,
+    /// All keys, to be seen and changed.
+    Shortcuts(KeysPage),
     /// Settings.
     Settings,
     /// The model browser.
@@ -120,11 +148,24 @@ pub enum Dialog {
     Series(SeriesChoice),
     /// There is unsaved work and the person wants to do this.
     Unsaved(Guarded),
+    /// The image of a project is not where or what it was.
+    Relocate(ImageProblem),
     /// An earlier session left unsaved work on this image.
     Recover {
         /// Steps that were made.
         steps: usize,
     },
+}
+
+/// The page of keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeysPage {
+    /// Commands are shown whose names hold this.
+    pub filter: String,
+    /// The next combination that is pressed becomes one of this command's.
+    pub listening: Option<UiCommand>,
+    /// That combination, if another command has it.
+    pub taken: Option<KeyboardShortcut>,
 }
 
 /// What the guard of unsaved work holds back.
@@ -141,6 +182,8 @@ pub enum Guarded {
         /// A series of it.
         series_uid: Option<String>,
     },
+    /// Opening a project.
+    OpenProject(OpenProject),
     /// Looking at several pictures.
     OpenPictures(Vec<PathBuf>),
     /// Looking at another picture of the album.
@@ -183,6 +226,8 @@ pub struct AppState {
     pub messages: Messages,
     /// What the left button does.
     pub tool: Tool,
+    /// The tool in hand before a button of the mouse that erases was pressed.
+    pub held: Option<Tool>,
     /// New points do not belong to the object; outlines cut.
     pub negative: bool,
     /// Options of the tools that change labels.
@@ -201,6 +246,10 @@ pub struct AppState {
     pub saving: bool,
     /// Name of the graphics adapter that draws the slices; `None` when the CPU does.
     pub graphics: Option<String>,
+    /// The table of measurements is shown.
+    pub show_measurements: bool,
+    /// Speed and memory.
+    pub readout: Readout,
     /// The window may close without asking.
     pub may_close: bool,
 }
@@ -242,12 +291,19 @@ impl AppState {
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
-            C::ImportMask => editable.is_some(),
+            C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
+            C::ToolDistance | C::ToolAngle | C::CompareWithMask => editable.is_some(),
+            C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),
+            C::ClearRulers => editable.is_some_and(|s| !s.document.rulers().is_empty()),
+            C::JumpToLongAxis => editable.is_some_and(|s| s.active_recist().is_some()),
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),
             C::Accept => has_preview || editable.is_some_and(Session::can_apply),
-            C::Reject => has_preview || has_points || editable.is_some_and(Session::can_drop),
+            C::Reject => {
+                let can_drop = |s: &Session| s.can_drop() || !s.ruler_draft.is_empty();
+                has_preview || has_points || editable.is_some_and(can_drop)
+            }
             C::Cancel => {
                 self.opening.is_some()
                     || session.is_some_and(|s| {
@@ -284,15 +340,10 @@ impl AppState {
             C::ClearLabel | C::CenterOnLabel => {
                 editable.is_some_and(|s| s.document.labels().count(s.document.table().active()) > 0)
             }
-            C::LayoutAll | C::LayoutAxial | C::LayoutCoronal | C::LayoutSagittal | C::ToggleCrosshair => {
-                session.is_some_and(|s| !s.views.is_flat())
-            }
-            C::PreviousSlice
-            | C::NextSlice
-            | C::PreviousSlices
-            | C::NextSlices
-            | C::FirstSlice
-            | C::LastSlice => session.is_some_and(|s| !s.views.is_flat()),
+            _ if is_about_planes(command) => session.is_some_and(|s| !s.views.is_flat()),
+            C::ToggleCine => session.is_some_and(|s| !s.views.is_flat() && !s.is_glimpse),
+            C::ResetPlanes => session.is_some_and(|s| s.views.is_turned()),
+            C::UseTool => editable.is_some_and(|s| !s.views.is_flat()),
             C::CloseImage | C::ResetView | C::AutoWindow | C::ToolNavigate | C::ToggleInterpolation => {
                 session.is_some()
             }
@@ -318,15 +369,72 @@ impl AppState {
             C::ToolLasso => self.tool == Tool::Lasso,
             C::ToggleDrawRange => self.options.is_within,
             _ if command.operation().is_some() => self.tool.operation() == command.operation(),
+            C::ToolDistance => self.tool == Tool::Distance,
+            C::ToolAngle => self.tool == Tool::Angle,
+            C::ShowMeasurements => self.show_measurements,
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,
             C::ToggleBall => self.settings.ball,
-            C::LayoutAll => single(None),
+            C::LayoutScene => single(Some(ViewId::Scene)),
+            C::MaximiseView => self.session.as_ref().is_some_and(|s| s.views.single.is_some()),
+            C::ToggleCine => self.session.as_ref().is_some_and(|s| s.views.cine.is_some()),
+            C::TurnPlanes => self.session.as_ref().is_some_and(|s| s.views.turning),
+            C::ToggleBounce => self.settings.bounce,
+            C::SceneSurfaces => self.settings.scene == SceneMode::Surfaces,
+            C::SceneMip => self.settings.scene == SceneMode::Mip,
+            C::SceneVolume => self.settings.scene == SceneMode::Volume,
+            C::ToggleTheme => self.settings.dark,
+            C::ToggleContrast => self.settings.high_contrast,
+            C::ToggleReadout => self.settings.readout,
+            C::MouseRadiology => self.settings.mouse == MousePreset::Radiology,
+            C::MouseItkSnap => self.settings.mouse == MousePreset::ItkSnap,
+            C::MouseSlicer => self.settings.mouse == MousePreset::Slicer,
             C::LayoutAxial => single(Some(ViewId::PLANES[0])),
             C::LayoutCoronal => single(Some(ViewId::PLANES[1])),
             C::LayoutSagittal => single(Some(ViewId::PLANES[2])),
+            _ if single(None) => {
+                Layout::ALL.iter().any(|(layout, c)| *c == command && *layout == self.settings.layout)
+            }
             _ => false,
         }
     }
+}
+
+/// Whether a command is about planes of a volume, or its 3-D view, and needs nothing else.
+fn is_about_planes(command: UiCommand) -> bool {
+    use UiCommand as C;
+    matches!(
+        command,
+        C::PreviousSlice
+            | C::NextSlice
+            | C::PreviousSlices
+            | C::NextSlices
+            | C::FirstSlice
+            | C::LastSlice
+            | C::LayoutAll
+            | C::LayoutAxial
+            | C::LayoutCoronal
+            | C::LayoutSagittal
+            | C::LayoutScene
+            | C::LayoutTwo
+            | C::LayoutLarge
+            | C::LayoutFour
+            | C::EnlargeView
+            | C::MaximiseView
+            | C::NextView
+            | C::SceneSurfaces
+            | C::SceneMip
+            | C::SceneVolume
+            | C::TurnPlanes
+            | C::CrosshairLeft
+            | C::CrosshairRight
+            | C::CrosshairUp
+            | C::CrosshairDown
+            | C::CrosshairFarLeft
+            | C::CrosshairFarRight
+            | C::CrosshairFarUp
+            | C::CrosshairFarDown
+            | C::ToggleCrosshair
+    )
 }

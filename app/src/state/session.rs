@@ -7,13 +7,14 @@ use hilum_core::document::{Document, Effects};
 use hilum_core::geometry::{VoxelBox, WorldPoint};
 use hilum_core::io::Warning;
 use hilum_core::job::CancelToken;
-use hilum_core::label::BoxMask;
+use hilum_core::label::{BoxMask, LabelMap};
 use hilum_core::measure::Recist;
 use hilum_core::prompt::Prompts;
 use hilum_core::volume::Volume;
 use hilum_models::infer::ClickResult;
 
-use super::{Draft, Editing, Photo, RunningLabels, Views};
+use super::{Draft, Editing, Photo, RunningLabels, Scene, Views};
+use crate::jobs::{Compared, MeasureTable};
 
 /// Proposals remembered, so that going back in the history needs no network.
 const KEPT_PROPOSALS: usize = 16;
@@ -76,12 +77,28 @@ pub struct Session {
     pub is_glimpse: bool,
     /// What is looked at.
     pub views: Views,
+    /// Surfaces of the labels.
+    pub scene: Scene,
     /// Where the mask was saved.
     pub mask_path: Option<PathBuf>,
     /// The question to the network that is under way.
     pub running: Option<RunningSegmentation>,
     /// The network's last answer.
     pub result: Option<ClickResult>,
+    /// Folder of the project that a person saved, where there is one.
+    pub project: Option<PathBuf>,
+    /// Why changes cannot be written at present, for people.
+    pub not_kept: Option<String>,
+    /// Points of the distance or angle that is being drawn.
+    pub ruler_draft: Vec<WorldPoint>,
+    /// Figures of all labels.
+    pub table: Option<MeasureTable>,
+    /// The figures that were asked for: state of the labels, and what is compared.
+    pub table_asked: Option<(u64, Option<Compared>)>,
+    /// A mask that was read for comparison, and its name.
+    pub reference: Option<(String, Arc<LabelMap>)>,
+    /// What is compared.
+    pub compared: Option<Compared>,
     /// The last measurement.
     pub measurement: Option<Measurement>,
     /// Number of changes of labels.
@@ -113,10 +130,18 @@ impl Session {
             document,
             warnings,
             is_glimpse,
+            scene: Scene::new(full.size()),
             views,
             mask_path: None,
             running: None,
             result: None,
+            project: None,
+            not_kept: None,
+            ruler_draft: Vec::new(),
+            table: None,
+            table_asked: None,
+            reference: None,
+            compared: None,
             measurement: None,
             measuring: None,
             labels_revision: 0,
@@ -138,10 +163,14 @@ impl Session {
             photo.forget_marks();
             photo.drag = None;
         }
+        self.scene.touch(labels);
         self.document = document;
         self.editing.stop();
         self.editing = Editing::default();
         self.labels_revision += 1;
+        self.ruler_draft.clear();
+        self.table = None;
+        self.table_asked = None;
         self.measurement = None;
         self.measuring = None;
     }
@@ -197,18 +226,34 @@ impl Session {
 
     /// Whether something would be lost if the image were closed.
     pub fn has_unsaved_work(&self) -> bool {
-        let is_kept = self.photo.as_ref().is_some_and(|photo| photo.is_kept);
+        let in_project = self.project.is_some() && self.not_kept.is_none();
+        let is_kept = in_project || self.photo.as_ref().is_some_and(|photo| photo.is_kept);
         !self.is_glimpse && !is_kept && self.document.is_modified_since_save()
     }
 
     /// Notes what the renderer must draw again.
     pub fn note(&mut self, effects: &Effects) {
+        self.scene.note(effects);
         if effects.labels_changed {
             self.labels_revision += 1;
             self.dirty.labels = self.dirty.labels.union(&effects.dirty);
         }
         self.dirty.preview |= effects.preview_changed;
         self.dirty.colors |= effects.table_changed;
+    }
+
+    /// Whether there is anything for the table of measurements.
+    pub fn has_measurements(&self) -> bool {
+        !self.document.rulers().is_empty()
+            || self.document.labels().used_labels().iter().any(|label| *label > 0)
+    }
+
+    /// The axes of the active label, as it is now.
+    pub fn active_recist(&self) -> Option<&Recist> {
+        let active = self.document.table().active();
+        let measured = self.measurement.as_ref()?;
+        let is_current = measured.label == active && measured.labels_revision == self.labels_revision;
+        measured.recist.as_ref().filter(|_| is_current && !self.views.is_flat())
     }
 
     /// Remembers an answer of the network for its clicks.

@@ -1,9 +1,12 @@
 //! What is remembered from one session to the next.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hilum_models::infer::DeviceChoice;
 use serde::{Deserialize, Serialize};
+
+use super::{CINE_RANGE_HZ, Layout, MousePreset, SceneMode};
 
 /// Files kept in the list of recent ones.
 const MAX_RECENT: usize = 12;
@@ -17,6 +20,8 @@ pub const BRUSH_RANGE_MM: (f32, f32) = (0.2, 100.0);
 pub struct Settings {
     /// Dark theme.
     pub dark: bool,
+    /// Stronger colours for text, lines and controls.
+    pub high_contrast: bool,
     /// Size of text relative to the design.
     pub font_scale: f32,
     /// Files and folders opened last, newest first.
@@ -33,6 +38,20 @@ pub struct Settings {
     pub brush_radius_mm: f32,
     /// Brush and eraser work in three dimensions.
     pub ball: bool,
+    /// How views share the window.
+    pub layout: Layout,
+    /// What the 3-D view draws.
+    pub scene: SceneMode,
+    /// Slices a second while they run by.
+    pub cine_hz: f32,
+    /// They run to and fro.
+    pub bounce: bool,
+    /// What the mouse does.
+    pub mouse: MousePreset,
+    /// Keys of commands that have other ones than the program's, by [`crate::command::UiCommand::id`].
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// Speed and memory stand in the status bar.
+    pub readout: bool,
     /// Device of the networks, as on the command line.
     pub device: String,
     /// Model that answers clicks; the program's own choice without one.
@@ -43,6 +62,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dark: true,
+            high_contrast: false,
             font_scale: 1.0,
             recent: Vec::new(),
             linear: true,
@@ -51,6 +71,13 @@ impl Default for Settings {
             crosshair: true,
             brush_radius_mm: 5.0,
             ball: false,
+            layout: Layout::default(),
+            scene: SceneMode::default(),
+            cine_hz: 12.0,
+            bounce: false,
+            mouse: MousePreset::default(),
+            keys: BTreeMap::new(),
+            readout: false,
             device: "auto".into(),
             model: None,
         }
@@ -67,6 +94,7 @@ impl Settings {
         self.fill_opacity = within(self.fill_opacity, 0.0, 1.0, 1.0);
         self.outline_opacity = within(self.outline_opacity, 0.0, 1.0, 1.0);
         self.brush_radius_mm = within(self.brush_radius_mm, BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1, 5.0);
+        self.cine_hz = within(self.cine_hz, CINE_RANGE_HZ.0, CINE_RANGE_HZ.1, 12.0);
         self.recent.truncate(MAX_RECENT);
         self
     }

@@ -1,10 +1,11 @@
 //! What is looked at: crosshair, framing, window.
 
 use egui::{Rect, Vec2};
-use hilum_core::geometry::{AnatomicalPlane, WorldPoint};
+use hilum_core::geometry::{AnatomicalPlane, PatientDirection, WorldPoint};
 use hilum_core::volume::{Modality, Volume};
-use nalgebra::Vector3;
+use nalgebra::{Rotation3, Unit, Vector3};
 
+use super::{Cine, Layout, Turn};
 use crate::viewport::{ScreenAxes, SliceView, extent_along, slice_axis, slice_step_mm};
 
 /// One of the views of an image.
@@ -14,6 +15,8 @@ pub enum ViewId {
     Plane(AnatomicalPlane),
     /// The only slice of a photograph or of another flat image.
     Flat,
+    /// Surfaces of the labels, or the image as a volume, in three dimensions.
+    Scene,
 }
 
 impl ViewId {
@@ -30,6 +33,7 @@ impl ViewId {
             Self::Plane(AnatomicalPlane::Axial) | Self::Flat => 0,
             Self::Plane(AnatomicalPlane::Coronal) => 1,
             Self::Plane(AnatomicalPlane::Sagittal) => 2,
+            Self::Scene => 3,
         }
     }
 
@@ -38,6 +42,7 @@ impl ViewId {
         match self {
             Self::Plane(plane) => plane.name(),
             Self::Flat => "Image",
+            Self::Scene => "3-D",
         }
     }
 }
@@ -74,15 +79,25 @@ pub struct Views {
     pub crosshair: WorldPoint,
     /// The one view that is shown alone, if any.
     pub single: Option<ViewId>,
+    /// The large view of layouts that have one.
+    pub main: ViewId,
     /// View and position under the mouse.
     pub hover: Option<(ViewId, WorldPoint)>,
-    /// The view that keys act on.
+    /// The plane, or the flat image, that keys act on.
     pub active: ViewId,
+    /// The view that was last under the mouse, which may be the 3-D view.
+    pub under_hand: ViewId,
     /// Centre of the window.
     pub center: f32,
     /// Width of the window.
     pub width: f32,
-    framing: [Framing; 3],
+    /// The film that is running.
+    pub cine: Option<Cine>,
+    /// Planes can be turned with the mouse.
+    pub turning: bool,
+    framing: [Framing; 4],
+    turns: [Turn; 3],
+    scene_axes: ScreenAxes,
     flat_axes: Option<ScreenAxes>,
 }
 
@@ -98,12 +113,45 @@ impl Views {
         Self {
             crosshair: middle,
             single: None,
+            main: ViewId::PLANES[0],
             hover: None,
             active: if flat_axes.is_some() { ViewId::Flat } else { ViewId::PLANES[0] },
+            under_hand: if flat_axes.is_some() { ViewId::Flat } else { ViewId::PLANES[0] },
             center,
             width,
-            framing: [framing; 3],
+            cine: None,
+            turning: false,
+            framing: [framing; 4],
+            turns: [Turn::default(); 3],
+            scene_axes: ScreenAxes::of_plane(AnatomicalPlane::Coronal),
             flat_axes,
+        }
+    }
+
+    /// The views that are shown in a layout.
+    pub fn shown(&self, layout: Layout) -> Vec<ViewId> {
+        match self.single {
+            _ if self.is_flat() => vec![ViewId::Flat],
+            Some(single) => vec![single],
+            None => layout.views(self.main),
+        }
+    }
+
+    /// Keys act on a view from now on, on slices as before if it is the 3-D view.
+    pub fn take_in_hand(&mut self, view: ViewId) {
+        self.under_hand = view;
+        if view != ViewId::Scene {
+            self.active = view;
+        }
+    }
+
+    /// Keys act on the next plane; if one view is shown alone, that plane is shown.
+    pub fn next_plane(&mut self) {
+        let at = ViewId::PLANES.into_iter().position(|view| view == self.active);
+        let next = ViewId::PLANES[at.map_or(0, |at| (at + 1) % ViewId::PLANES.len())];
+        self.take_in_hand(next);
+        if self.single.is_some() {
+            self.single = Some(next);
         }
     }
 
@@ -116,7 +164,8 @@ impl Views {
     pub fn axes(&self, view: ViewId) -> ScreenAxes {
         match (view, self.flat_axes) {
             (_, Some(axes)) => axes,
-            (ViewId::Plane(plane), None) => ScreenAxes::of_plane(plane),
+            (ViewId::Plane(plane), None) => self.turns[view.index()].apply(ScreenAxes::of_plane(plane)),
+            (ViewId::Scene, None) => self.scene_axes,
             (ViewId::Flat, None) => ScreenAxes::of_plane(AnatomicalPlane::Axial),
         }
     }
@@ -131,11 +180,17 @@ impl Views {
             center: framing.center + axes.into * depth,
             axes,
             mm_per_point: match framing.zoom {
+                Zoom::Fit if view == ViewId::Scene => fit_any_side(volume, rect.size()),
                 Zoom::Fit => fit(volume, &axes, rect.size()),
                 Zoom::Square(side_mm) => side_mm / f64::from(rect.size().min_elem().max(1.0)),
                 Zoom::MmPerPoint(mm) => mm,
             },
         }
+    }
+
+    /// The place in the middle of the 3-D view.
+    pub fn scene_center(&self) -> WorldPoint {
+        self.framing[ViewId::Scene.index()].center
     }
 
     /// Moves the image of a view with the mouse, by points.
@@ -164,9 +219,68 @@ impl Views {
         self.framing[view.index()] = Framing { center, zoom: Zoom::Square(side_mm.max(1e-6)) };
     }
 
-    /// Fits the image to all views again.
+    /// Fits the image to all views again; planes stay turned.
     pub fn reset(&mut self, volume: &Volume) {
-        self.framing = [Framing { center: volume.grid().center_world(), zoom: Zoom::Fit }; 3];
+        self.framing = [Framing { center: volume.grid().center_world(), zoom: Zoom::Fit }; 4];
+        self.scene_axes = ScreenAxes::of_plane(AnatomicalPlane::Coronal);
+    }
+
+    /// How a plane is turned out of its anatomical position.
+    pub fn turn(&self, view: ViewId) -> Turn {
+        self.turns.get(view.index()).copied().filter(|_| !self.is_flat()).unwrap_or_default()
+    }
+
+    /// Turns a plane about the crosshair.
+    pub fn set_turn(&mut self, view: ViewId, turn: Turn) {
+        if let ViewId::Plane(_) = view {
+            self.turns[view.index()] = turn;
+        }
+    }
+
+    /// Turns a plane further, by radians about an axis of the world through the crosshair.
+    pub fn turn_plane(&mut self, view: ViewId, axis_world: Vector3<f64>, angle_rad: f64) {
+        if let ViewId::Plane(plane) = view {
+            let axes = ScreenAxes::of_plane(plane);
+            self.turns[view.index()] = self.turns[view.index()].turned(&axes, axis_world, angle_rad);
+        }
+    }
+
+    /// All planes back in their anatomical positions.
+    pub fn reset_turns(&mut self) {
+        self.turns = [Turn::default(); 3];
+    }
+
+    /// Whether any plane is turned.
+    pub fn is_turned(&self) -> bool {
+        self.turns.iter().any(|turn| !turn.is_none())
+    }
+
+    /// Turns what the 3-D view shows with the mouse: its front follows a movement in points.
+    pub fn orbit(&mut self, delta: Vec2) {
+        const RADIANS_PER_POINT: f64 = 0.008;
+        let ScreenAxes { right, down, .. } = self.scene_axes;
+        let angle = |points: f32| f64::from(points) * RADIANS_PER_POINT;
+        let about = |axis, angle| Rotation3::from_axis_angle(&Unit::new_normalize(axis), angle);
+        let turn = about(down, angle(delta.x)) * about(right, angle(-delta.y));
+        let right = (turn * right).normalize();
+        let into = (turn * self.scene_axes.into).normalize();
+        // Rounding must not shear the view after thousands of movements.
+        let down = into.cross(&right).normalize();
+        self.scene_axes = ScreenAxes { right, down, into: right.cross(&down) };
+    }
+
+    /// Sees the 3-D view from a side of the body.
+    pub fn look_from(&mut self, side: PatientDirection) {
+        self.scene_axes = ScreenAxes::from_side(side);
+    }
+
+    /// Moves the crosshair in the plane of a view by voxels to the right and down, to the middle of a voxel where the
+    /// plane runs along the voxels.
+    pub fn step_crosshair(&mut self, volume: &Volume, view: ViewId, right: f64, down: f64) {
+        let axes = self.axes(view);
+        let grid = volume.grid();
+        let step = |direction: Vector3<f64>, count: f64| direction * count * slice_step_mm(grid, direction);
+        self.set_crosshair(volume, self.crosshair + step(axes.right, right) + step(axes.down, down));
     }
 
     /// Moves the crosshair to the voxel at a world position; positions outside are pulled to the border.
@@ -185,7 +299,7 @@ impl Views {
         let into = self.axes(view).into;
         match view {
             ViewId::Plane(AnatomicalPlane::Axial | AnatomicalPlane::Sagittal) => -into,
-            ViewId::Plane(AnatomicalPlane::Coronal) | ViewId::Flat => into,
+            ViewId::Plane(AnatomicalPlane::Coronal) | ViewId::Flat | ViewId::Scene => into,
         }
     }
 
@@ -229,6 +343,13 @@ fn fit(volume: &Volume, axes: &ScreenAxes, size: Vec2) -> f64 {
     let across = span(axes.right) / f64::from(size.x.max(1.0));
     let along = span(axes.down) / f64::from(size.y.max(1.0));
     across.max(along).max(1e-9) * FIT_MARGIN
+}
+
+/// Millimetres per point at which the whole image fits from whatever side it is seen.
+fn fit_any_side(volume: &Volume, size: Vec2) -> f64 {
+    let diagonal = volume.grid().extent_mm().into_iter().map(|mm| mm * mm).sum::<f64>().sqrt();
+    // The corners of the image are hardly ever of interest.
+    (diagonal * 0.75 / f64::from(size.min_elem().max(1.0))).max(1e-9)
 }
 
 /// Centre and width with which an image opens: what the file recommends, else soft tissue for CT, else the

@@ -19,6 +19,10 @@ pub enum Icon {
     Eraser,
     /// A round outline in another one, with handles.
     Ellipse,
+    /// A line with marks at its ends.
+    Distance,
+    /// Two lines from a corner.
+    Angle,
     /// An arrow turning left.
     Undo,
     /// An arrow turning right.
@@ -77,6 +81,7 @@ pub fn paint_icon(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             pen.circle(12., 12., 3.5);
             [4., 20.].into_iter().for_each(|y| pen.circle(12., y, 1.4));
         }
+        Icon::Distance | Icon::Angle => pen.ruler(icon),
         Icon::Brush => {
             pen.lines(&[&[(20.5, 3.5), (11.5, 12.5)], &[(18., 2.5), (9.5, 11.), (13., 14.5), (21.5, 6.)]]);
             pen.lines(&[&[
@@ -164,6 +169,15 @@ impl Pen<'_> {
 
     pub(super) fn circle(&self, x: f32, y: f32, radius: f32) {
         self.painter.circle_stroke((self.at)(x, y), radius * self.scale, self.stroke);
+    }
+
+    fn ruler(&self, icon: Icon) {
+        if icon == Icon::Angle {
+            self.lines(&[&[(20.5, 20.), (3.5, 20.), (15.5, 4.)]]);
+            self.lines(&[&[(9., 12.8), (11.4, 15.6), (12.2, 20.)]]);
+            return;
+        }
+        self.lines(&[&[(4.5, 19.5), (19.5, 4.5)], &[(1.5, 16.5), (7.5, 22.5)], &[(16.5, 1.5), (22.5, 7.5)]]);
     }
 
     fn eye(&self) {

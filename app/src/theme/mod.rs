@@ -61,6 +61,42 @@ const LIGHT: Tokens = Tokens {
     good: Color32::from_rgb(20, 122, 62),
 };
 
+/// The same for people who need stronger contrast: WCAG AAA, and lines that stand out.
+const DARK_STRONG: Tokens = Tokens {
+    panel: Color32::from_rgb(0, 0, 0),
+    bar: Color32::from_rgb(12, 12, 12),
+    line: Color32::from_rgb(190, 190, 190),
+    text: Color32::from_rgb(255, 255, 255),
+    weak: Color32::from_rgb(216, 220, 226),
+    accent: Color32::from_rgb(90, 225, 245),
+    on_accent: Color32::from_rgb(0, 0, 0),
+    warning: Color32::from_rgb(255, 214, 92),
+    error: Color32::from_rgb(255, 160, 150),
+    good: Color32::from_rgb(132, 240, 168),
+};
+
+const LIGHT_STRONG: Tokens = Tokens {
+    panel: Color32::from_rgb(255, 255, 255),
+    bar: Color32::from_rgb(242, 242, 242),
+    line: Color32::from_rgb(70, 70, 70),
+    text: Color32::from_rgb(0, 0, 0),
+    weak: Color32::from_rgb(48, 52, 58),
+    accent: Color32::from_rgb(0, 72, 96),
+    on_accent: Color32::from_rgb(255, 255, 255),
+    warning: Color32::from_rgb(92, 52, 0),
+    error: Color32::from_rgb(136, 8, 4),
+    good: Color32::from_rgb(0, 82, 34),
+};
+
+/// Which colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Light text on dark.
+    pub dark: bool,
+    /// Stronger colours.
+    pub high_contrast: bool,
+}
+
 /// Colours drawn over images, which stay black in both themes.
 pub mod on_image {
     use egui::Color32;
@@ -84,25 +120,35 @@ pub mod on_image {
         [Color32::from_rgb(226, 92, 84), Color32::from_rgb(96, 196, 120), Color32::from_rgb(226, 196, 84)];
 }
 
-/// The colours of a theme.
-pub fn tokens(dark: bool) -> Tokens {
-    if dark { DARK } else { LIGHT }
+/// The colours of a look.
+pub fn tokens(look: Look) -> Tokens {
+    match (look.dark, look.high_contrast) {
+        (true, false) => DARK,
+        (false, false) => LIGHT,
+        (true, true) => DARK_STRONG,
+        (false, true) => LIGHT_STRONG,
+    }
 }
 
-/// The colours of the theme in which `ui` is drawn.
+/// The colours in which `ui` is drawn.
 pub fn of(ui: &egui::Ui) -> Tokens {
-    tokens(ui.visuals().dark_mode)
+    let visuals = ui.visuals();
+    let strong = tokens(Look { dark: visuals.dark_mode, high_contrast: true });
+    // egui keeps the style, not where it came from.
+    let high_contrast = visuals.panel_fill == strong.panel;
+    tokens(Look { dark: visuals.dark_mode, high_contrast })
 }
 
 /// Sets style and theme of the whole program.
-pub fn apply(ctx: &egui::Context, dark: bool, font_scale: f32) {
-    for (theme, tokens) in [(Theme::Dark, DARK), (Theme::Light, LIGHT)] {
-        ctx.style_mut_of(theme, |style| restyle(style, &tokens, font_scale));
+pub fn apply(ctx: &egui::Context, look: Look, font_scale: f32) {
+    for (theme, dark) in [(Theme::Dark, true), (Theme::Light, false)] {
+        let tokens = tokens(Look { dark, ..look });
+        ctx.style_mut_of(theme, |style| restyle(style, &tokens, look.high_contrast, font_scale));
     }
-    ctx.set_theme(if dark { Theme::Dark } else { Theme::Light });
+    ctx.set_theme(if look.dark { Theme::Dark } else { Theme::Light });
 }
 
-fn restyle(style: &mut Style, t: &Tokens, font_scale: f32) {
+fn restyle(style: &mut Style, t: &Tokens, high_contrast: bool, font_scale: f32) {
     let size = |points: f32| FontId::new(points * font_scale, FontFamily::Proportional);
     style.text_styles = [
         (TextStyle::Heading, size(17.0)),
@@ -138,6 +184,12 @@ fn restyle(style: &mut Style, t: &Tokens, font_scale: f32) {
     visuals.selection.stroke = Stroke::new(1.0, t.text);
     visuals.slider_trailing_fill = true;
     restyle_widgets(visuals, t);
+    if high_contrast {
+        // Every control has an outline, not only the one under the mouse.
+        visuals.widgets.inactive.bg_stroke = Stroke::new(1.0, t.line);
+        visuals.widgets.hovered.bg_stroke = Stroke::new(2.0, t.text);
+        visuals.selection.stroke = Stroke::new(2.0, t.text);
+    }
 }
 
 fn restyle_widgets(visuals: &mut egui::Visuals, t: &Tokens) {
@@ -181,13 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn text_of_both_themes_has_the_contrast_that_wcag_aa_asks_for() {
-        for t in [DARK, LIGHT] {
+    fn text_of_all_themes_has_the_contrast_that_wcag_asks_for() {
+        let themes = [(DARK, 4.5), (LIGHT, 4.5), (DARK_STRONG, 7.0), (LIGHT_STRONG, 7.0)];
+        for (t, least) in themes {
             for text in [t.text, t.weak, t.warning, t.error, t.good] {
-                assert!(contrast(text, t.panel) >= 4.5, "{text:?} on {:?}", t.panel);
-                assert!(contrast(text, t.bar) >= 4.5, "{text:?} on {:?}", t.bar);
+                assert!(contrast(text, t.panel) >= least, "{text:?} on {:?}", t.panel);
+                assert!(contrast(text, t.bar) >= least, "{text:?} on {:?}", t.bar);
             }
-            assert!(contrast(t.on_accent, t.accent) >= 4.5);
+            assert!(contrast(t.on_accent, t.accent) >= least);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The mouse in a view, preset "Radiology": left the tool, middle pan, right zoom, wheel slices.
+//! The mouse in a view. What drags do is said by [`MousePreset`].
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 
-use super::{SliceView, ViewContext, ellipse, outline};
+use super::{SliceView, ViewContext, ellipse, outline, rulers, turn};
 use crate::command::{EditAction, SegmentAction, UiCommand, ViewAction};
-use crate::state::{Session, Tool, ViewId};
+use crate::state::{Drag, MouseHand, Session, Tool, ViewId};
 
 /// Points of a touch pad's movement that count as one slice.
 const POINTS_PER_SLICE: f32 = 30.0;
@@ -23,7 +23,10 @@ pub(super) fn handle(
     response: &Response,
 ) {
     hover(ui, context, session, view, shown, response);
-    drag(context, session, view, shown.rect.size(), response);
+    if turn::handle(ui, context, session, view, shown, response) {
+        return;
+    }
+    drag(ui, context, session, view, shown, response);
     wheel(ui, context, view, shown, response);
     if response.double_clicked() && context.state.tool == Tool::Navigate && !session.views.is_flat() {
         context.actions.send(ViewAction::Maximise(view));
@@ -35,6 +38,9 @@ pub(super) fn handle(
     }
     if context.state.tool == Tool::Ellipse && session.can_edit() {
         ellipse::handle(ui, context, session, shown, response);
+    }
+    if context.state.tool.ruler_points() > 0 && session.can_edit() {
+        rulers::handle(ui, context, session, shown, response);
     }
     if context.state.tool.is_brush() && session.can_edit() {
         stroke(ui, context, session, view, shown, response);
@@ -57,7 +63,8 @@ fn hover(
         (Some(now), old) if old != Some(now) => {
             context.actions.send(ViewAction::Hover(Some(now)));
             let pressed = ui.input(|i| i.pointer.any_down());
-            if ui.input(|i| i.modifiers.shift) && !pressed {
+            let follows = context.state.settings.mouse.shift_moves_crosshair();
+            if follows && ui.input(|i| i.modifiers.shift) && !pressed {
                 context.actions.send(ViewAction::Crosshair(now.1));
             }
         }
@@ -65,24 +72,46 @@ fn hover(
     }
 }
 
-fn drag(context: ViewContext<'_>, session: &Session, view: ViewId, size: Vec2, response: &Response) {
-    let delta = response.drag_delta();
+/// What dragging with a button would do with the tool in hand.
+fn meaning(context: ViewContext<'_>, button: PointerButton, modifiers: Modifiers) -> Option<Drag> {
+    context.state.settings.mouse.drag(button, modifiers, MouseHand::from(context.state.tool))
+}
+
+fn drag(
+    ui: &Ui,
+    context: ViewContext<'_>,
+    session: &Session,
+    view: ViewId,
+    shown: &SliceView,
+    response: &Response,
+) {
+    let (delta, size) = (response.drag_delta(), shown.rect.size());
+    let modifiers = ui.input(|i| i.modifiers);
+    let buttons = [PointerButton::Primary, PointerButton::Middle, PointerButton::Secondary];
+    let Some(button) = buttons.into_iter().find(|button| response.dragged_by(*button)) else { return };
+    let meaning = meaning(context, button, modifiers);
+    let actions = context.actions;
+    if meaning == Some(Drag::Crosshair)
+        && let Some(pos) = response.interact_pointer_pos()
+    {
+        actions.send(ViewAction::Crosshair(shown.world_from_screen(pos)));
+    }
     if delta == Vec2::ZERO {
         return;
     }
-    let actions = context.actions;
-    if response.dragged_by(PointerButton::Middle) {
-        actions.send(ViewAction::Pan(view, delta, size));
-    } else if response.dragged_by(PointerButton::Secondary) {
-        actions.send(ViewAction::Zoom(view, (-delta.y / POINTS_PER_OCTAVE).exp2(), Vec2::ZERO, size));
-    } else if response.dragged_by(PointerButton::Primary)
-        && matches!(context.state.tool, Tool::Navigate | Tool::Operation(_))
-    {
-        let views = &session.views;
-        // Relative steps suit a brain window of 80 HU and a photograph of 65535 values alike.
-        let width = views.width * (delta.x / POINTS_PER_WINDOW).exp2();
-        let center = views.center + delta.y * views.width / POINTS_PER_WINDOW;
-        actions.send(ViewAction::Window(center, width));
+    match meaning {
+        Some(Drag::Pan) => actions.send(ViewAction::Pan(view, delta, size)),
+        Some(Drag::Zoom) => {
+            actions.send(ViewAction::Zoom(view, (-delta.y / POINTS_PER_OCTAVE).exp2(), Vec2::ZERO, size));
+        }
+        Some(Drag::Window) => {
+            let views = &session.views;
+            // Relative steps suit a brain window of 80 HU and a photograph of 65535 values alike.
+            let width = views.width * (delta.x / POINTS_PER_WINDOW).exp2();
+            let center = views.center + delta.y * views.width / POINTS_PER_WINDOW;
+            actions.send(ViewAction::Window(center, width));
+        }
+        Some(Drag::Tool | Drag::Erase | Drag::Crosshair) | None => {}
     }
 }
 
@@ -117,30 +146,37 @@ fn stroke(
     let mut painting = session.document.is_stroking() && session.views.active == view;
     // A click that began and ended since the last frame is a dab as well.
     let down_here = response.is_pointer_button_down_on() || response.clicked();
+    let stroke_of = |button, modifiers| match meaning(context, button, modifiers) {
+        Some(Drag::Tool) => Some(false),
+        Some(Drag::Erase) => Some(true),
+        _ => None,
+    };
     for event in ui.input(|i| i.events.clone()) {
         match event {
-            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. }
-                if down_here && !painting =>
+            Event::PointerButton { pos, button, pressed: true, modifiers }
+                if down_here && !painting && stroke_of(button, modifiers).is_some() =>
             {
                 painting = true;
+                if stroke_of(button, modifiers) == Some(true) {
+                    actions.send(SegmentAction::HoldEraser(true));
+                }
                 actions.send(SegmentAction::StrokeStart(view, shown.world_from_screen(pos)));
             }
             Event::PointerMoved(pos) if painting => {
                 actions.send(SegmentAction::StrokeMove(shown.world_from_screen(pos)));
             }
-            Event::PointerButton { button: PointerButton::Primary, pressed: false, .. }
-            | Event::PointerGone
-                if painting =>
-            {
+            Event::PointerButton { pressed: false, .. } | Event::PointerGone if painting => {
                 painting = false;
                 actions.send(SegmentAction::StrokeEnd);
+                actions.send(SegmentAction::HoldEraser(false));
             }
             _ => {}
         }
     }
     // The release may have happened outside the window.
-    if painting && !ui.input(|i| i.pointer.primary_down()) {
+    if painting && !ui.input(|i| i.pointer.any_down()) {
         actions.send(SegmentAction::StrokeEnd);
+        actions.send(SegmentAction::HoldEraser(false));
     }
 }
 
@@ -164,7 +200,7 @@ fn wheel(ui: &Ui, context: ViewContext<'_>, view: ViewId, shown: &SliceView, res
 }
 
 /// Whole turns of the wheel; what a touch pad leaves over is kept for its next movement.
-fn notches(ui: &Ui, response: &Response, unit: MouseWheelUnit, delta: Vec2) -> f32 {
+pub(super) fn notches(ui: &Ui, response: &Response, unit: MouseWheelUnit, delta: Vec2) -> f32 {
     // With shift held some systems turn the wheel sideways.
     let along = if delta.y.abs() >= delta.x.abs() { delta.y } else { delta.x };
     match unit {

@@ -5,7 +5,7 @@ use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::volume::Voxels;
 use nalgebra::Vector3;
 
-use super::{SliceView, ellipse, outline, slice_bar, slice_step_mm};
+use super::{SliceView, ellipse, outline, rulers, slice_bar, slice_step_mm, turn};
 use crate::state::{AppState, Session, Tool, ViewId};
 use crate::theme::on_image;
 
@@ -32,6 +32,7 @@ pub(super) fn paint(
         crosshair(painter, session, view, shown);
     }
     points(painter, session, shown);
+    rulers::paint(&text, state, session, shown, response);
     if session.volume().meta().has_physical_spacing || !session.views.is_flat() {
         letters(&text, shown);
     }
@@ -50,19 +51,19 @@ pub(super) fn paint(
 }
 
 /// Text with a dark halo, legible on any image.
-struct Text<'a> {
-    painter: &'a Painter,
+pub(super) struct Text<'a> {
+    pub(super) painter: &'a Painter,
     /// Where text may stand.
-    area: Rect,
-    size: f32,
+    pub(super) area: Rect,
+    pub(super) size: f32,
 }
 
 impl Text<'_> {
-    fn at(&self, pos: Pos2, align: Align2, text: &str, color: Color32) {
+    pub(super) fn at(&self, pos: Pos2, align: Align2, text: &str, color: Color32) {
         self.sized(pos, align, text, color, self.size);
     }
 
-    fn sized(&self, pos: Pos2, align: Align2, text: &str, color: Color32, size: f32) {
+    pub(super) fn sized(&self, pos: Pos2, align: Align2, text: &str, color: Color32, size: f32) {
         let font = FontId::proportional(size);
         for shift in [vec2(1.0, 1.0), vec2(-1.0, 0.0), vec2(0.0, -1.0)] {
             self.painter.text(pos + shift, align, text, font.clone(), on_image::SHADOW);
@@ -71,7 +72,7 @@ impl Text<'_> {
     }
 }
 
-fn letters(text: &Text<'_>, shown: &SliceView) {
+pub(super) fn letters(text: &Text<'_>, shown: &SliceView) {
     let rect = text.area;
     let at = [
         (rect.left_center(), Align2::LEFT_CENTER, -shown.axes.right),
@@ -132,9 +133,22 @@ fn heading(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView) 
         let position = session.views.crosshair.coords.dot(&positive_normal(shown));
         let label = format!("{slice} / {count}   {position:.1} mm");
         text.at(top + line, Align2::LEFT_TOP, &label, on_image::WEAK);
+        if let Some(label) = turned_text(session, view) {
+            text.at(top + line * 2.0, Align2::LEFT_TOP, &label, on_image::LETTER);
+        }
     }
     let window = format!("W {}  L {}", number(session.views.width), number(session.views.center));
     text.at(text.area.right_top(), Align2::RIGHT_TOP, &window, on_image::WEAK);
+}
+
+/// What to know about editing in a turned plane.
+pub const TURNED_NOTE: &str = "In a turned plane point, brushes and outlines work exactly; operations on slices follow those of the image";
+
+/// How a plane is turned, in words; `None` where it is not.
+fn turned_text(session: &Session, view: ViewId) -> Option<String> {
+    let turn = session.views.turn(view);
+    let degrees = turn.degrees().map(|angle| format!("{angle:.0}°")).join(" ");
+    (!turn.is_none()).then(|| format!("turned {degrees}"))
 }
 
 /// The world axis along which positions of the view are told: they grow to the left, to the back, to the head.
@@ -190,22 +204,16 @@ pub fn readout_lines(session: &Session, world: WorldPoint) -> Option<Vec<String>
 /// Lines where the other planes cut this one, with a gap around the crossing.
 fn crosshair(painter: &Painter, session: &Session, view: ViewId, shown: &SliceView) {
     let center = shown.screen_from_world(session.views.crosshair);
-    let rect = shown.rect;
     for other in ViewId::PLANES {
         if other == view {
             continue;
         }
         let color = on_image::PLANES[other.index()].gamma_multiply(0.55);
-        let stroke = Stroke::new(1.0, color);
-        let normal = session.views.axes(other).into;
-        if normal.dot(&shown.axes.right).abs() > 0.5 {
-            painter.vline(center.x, rect.top()..=(center.y - CROSS_GAP), stroke);
-            painter.vline(center.x, (center.y + CROSS_GAP)..=rect.bottom(), stroke);
-        } else {
-            painter.hline(rect.left()..=(center.x - CROSS_GAP), center.y, stroke);
-            painter.hline((center.x + CROSS_GAP)..=rect.right(), center.y, stroke);
+        if let Some(direction) = turn::cut(session, other, shown) {
+            turn::line(painter, shown.rect, center, direction, CROSS_GAP, Stroke::new(1.0, color));
         }
     }
+    turn::paint(painter, session, view, shown);
 }
 
 /// Clicks on this slice are solid, those up to three slices away fade.
@@ -237,6 +245,7 @@ fn cursor(painter: &Painter, state: &AppState, shown: &SliceView, response: &Res
         Tool::Operation(kind) if !state.options.needs_click(kind) => ctx.set_cursor_icon(CursorIcon::Default),
         Tool::Operation(_) | Tool::Polygon | Tool::Lasso => ctx.set_cursor_icon(CursorIcon::Crosshair),
         Tool::Ellipse => {}
+        Tool::Distance | Tool::Angle => ctx.set_cursor_icon(CursorIcon::Crosshair),
         Tool::Point => {
             ctx.set_cursor_icon(CursorIcon::Crosshair);
             let swapped = ctx.input(|i| i.modifiers.alt || i.modifiers.command);

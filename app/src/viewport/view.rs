@@ -2,7 +2,7 @@
 //! and the overlay all use.
 
 use egui::{Pos2, Rect, Vec2};
-use hilum_core::geometry::{Affine, AnatomicalPlane, Grid, Orientation, WorldPoint};
+use hilum_core::geometry::{Affine, AnatomicalPlane, Grid, Orientation, PatientDirection, WorldPoint};
 use hilum_core::volume::{Modality, Volume};
 use nalgebra::{Point3, Vector3};
 
@@ -22,6 +22,20 @@ impl ScreenAxes {
     pub fn of_plane(plane: AnatomicalPlane) -> Self {
         let (right, down, into) = plane.screen_axes();
         Self { right, down, into }
+    }
+
+    /// How a body is seen from one of its sides, head up; from above or below with its front up.
+    pub fn from_side(side: PatientDirection) -> Self {
+        let (x, y, z) = (Vector3::x(), Vector3::y(), Vector3::z());
+        let (right, down) = match side {
+            PatientDirection::Anterior => (x, -z),
+            PatientDirection::Posterior => (-x, -z),
+            PatientDirection::Left => (y, -z),
+            PatientDirection::Right => (-y, -z),
+            PatientDirection::Superior => (-x, y),
+            PatientDirection::Inferior => (x, y),
+        };
+        Self { right, down, into: right.cross(&down) }
     }
 
     /// The axes in which an image of one slice is seen: photographs as they were taken, other flat images

@@ -10,9 +10,11 @@ use egui::{
 use hilum_core::fundus::Enhancement;
 use hilum_core::geometry::VoxelBox;
 
-use super::{SliceView, VoxelFromPixel, input, overlay, slice_bar};
+use super::{SliceView, VoxelFromPixel, input, overlay, scene, slice_bar};
 use crate::command::Actions;
-use crate::render::{CpuScene, LabelColors, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu};
+use crate::render::{
+    CpuScene, LabelColors, SceneFrame, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu,
+};
 use crate::state::{AppState, Photo, Session, ViewId};
 use crate::theme::on_image;
 
@@ -27,17 +29,20 @@ pub struct ViewContext<'a> {
     pub cpu: &'a RefCell<CpuSlices>,
 }
 
-fn view_id(view: ViewId) -> Id {
+pub(super) fn view_id(view: ViewId) -> Id {
     Id::unique(("view", view.index()))
 }
 
 /// Whether a widget is a view.
 pub fn is_view(id: Id) -> bool {
-    ViewId::PLANES.into_iter().any(|view| view_id(view) == id)
+    ViewId::PLANES.into_iter().chain([ViewId::Scene]).any(|view| view_id(view) == id)
 }
 
 /// Draws a view of the open image into a rectangle and handles the mouse in it.
 pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: ViewId, rect: Rect) -> Response {
+    if view == ViewId::Scene {
+        return scene::show(ui, context, session, rect);
+    }
     let response = ui.interact(rect, view_id(view), Sense::click_and_drag());
     // Arrow keys scroll here; without this they would move the keyboard to a neighbour.
     let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, escape: true, tab: false };
@@ -120,6 +125,8 @@ struct CpuKey {
 #[derive(Default)]
 pub struct CpuSlices {
     slices: [Option<(CpuKey, TextureHandle)>; 3],
+    /// The 3-D view, for a state of the labels.
+    pub(super) scene: Option<((SceneFrame, u64), TextureHandle)>,
 }
 
 impl CpuSlices {

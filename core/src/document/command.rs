@@ -8,6 +8,7 @@ use crate::label::{BoxMask, LabelMap, LookChange, TableError};
 use crate::paint::{BrushFilter, BrushShape, IntensityRange, MAX_SPREAD, MAX_VERTICES};
 use crate::patch::{DrawOver, LabelPatch, PatchError};
 use crate::prompt::Click;
+use crate::ruler::RulerShape;
 
 use super::StateError;
 
@@ -142,6 +143,12 @@ pub enum EditCommand {
     Look(LookChange),
     /// Which voxels edits may change; neither saved nor a step.
     SetDrawOver(DrawOver),
+    /// Keeps a distance or an angle. Step "Add distance" or "Add angle".
+    AddRuler(RulerShape),
+    /// Removes a distance or an angle by its number. Step "Remove distance" or "Remove angle".
+    RemoveRuler(u32),
+    /// Removes all distances and angles. Step "Remove all rulers".
+    ClearRulers,
     /// Takes the last step back.
     Undo,
     /// Makes the step again that was taken back.
@@ -163,6 +170,8 @@ pub struct Effects {
     pub prompts_changed: bool,
     /// The proposal changed.
     pub preview_changed: bool,
+    /// Distances or angles changed.
+    pub rulers_changed: bool,
     /// Steps of the history, or the position in it, changed.
     pub history_changed: bool,
 }
@@ -176,6 +185,7 @@ impl Effects {
             table_changed: self.table_changed || other.table_changed,
             prompts_changed: self.prompts_changed || other.prompts_changed,
             preview_changed: self.preview_changed || other.preview_changed,
+            rulers_changed: self.rulers_changed || other.rulers_changed,
             history_changed: self.history_changed || other.history_changed,
         }
     }
@@ -270,6 +280,15 @@ pub enum EditError {
         /// Voxels of the image.
         expected: [usize; 3],
     },
+    /// No such distance or angle.
+    #[error("there is no distance or angle with the number {id}")]
+    NoRuler {
+        /// The number asked for.
+        id: u32,
+    },
+    /// A distance or angle between points that lie on each other, or nowhere.
+    #[error("a distance needs two different points and an angle three")]
+    Ruler,
     /// Nothing to undo.
     #[error("there is nothing to undo")]
     NothingToUndo,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 pub use command::{EditCommand, EditError, Effects, StrokeTool};
 pub use record::JournalRecord;
+pub(crate) use state::SnapshotV1;
 pub use state::{Snapshot, State, StateError};
 
 use crate::edit::Change;
@@ -22,6 +23,7 @@ use crate::label::{BoxMask, LabelMap, LabelTable};
 use crate::paint::{BrushFilter, IntensityRange};
 use crate::patch::{DrawOver, OverwriteRule};
 use crate::prompt::Prompts;
+use crate::ruler::Rulers;
 use crate::volume::Volume;
 use plan::Stroke;
 
@@ -138,6 +140,11 @@ impl Document {
         self.state.prompts()
     }
 
+    /// Distances and angles.
+    pub fn rulers(&self) -> &Rulers {
+        self.state.rulers()
+    }
+
     /// The proposal for the object being segmented.
     pub fn preview(&self) -> Option<&Arc<BoxMask>> {
         self.preview.as_ref()
@@ -166,6 +173,11 @@ impl Document {
     /// Whether a stroke has begun and not ended.
     pub fn is_stroking(&self) -> bool {
         self.stroke.is_some()
+    }
+
+    /// Whether a stroke has changed labels and is not a step yet.
+    pub fn has_open_stroke(&self) -> bool {
+        self.state.has_open_stroke()
     }
 
     /// Grows with every change of anything.
@@ -235,6 +247,14 @@ impl Document {
     /// The changes since the last call, to be appended to the project by the thread that writes.
     pub fn take_unsaved(&mut self) -> Vec<JournalRecord> {
         self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Gives changes back that could not be handed on; they come first the next time.
+    pub fn put_back_unsaved(&mut self, mut records: Vec<JournalRecord>) {
+        if let Some(journal) = &mut self.journal {
+            records.append(journal);
+            *journal = records;
+        }
     }
 
     /// Whether [`Document::take_unsaved`] would return something.

@@ -6,6 +6,7 @@ use crate::label::{BACKGROUND, BoxMask, LabelMap, RowSpan, TableChange};
 use crate::paint::{BrushFilter, BrushShape, IntensityRange, MAX_BRUSH_RADIUS_MM, like_seed, sweep};
 use crate::patch::{DrawOver, LabelPatch, OverwriteRule};
 use crate::prompt::{Click, Prompts};
+use crate::ruler::{RulerShape, Rulers};
 use crate::volume::Volume;
 
 use super::{Document, EditCommand, EditError, Effects, JournalRecord, StrokeTool};
@@ -87,6 +88,9 @@ impl Document {
                 let change = self.table().recoloring(id, color)?;
                 self.change_table("Recolor label", change)
             }
+            EditCommand::AddRuler(shape) => self.add_ruler(shape),
+            EditCommand::RemoveRuler(id) => self.remove_ruler(id),
+            EditCommand::ClearRulers => self.set_rulers("Remove all rulers", Rulers::default()),
             EditCommand::Undo => {
                 let target = self.history().cursor().checked_sub(1).ok_or(EditError::NothingToUndo)?;
                 self.go_to(target)
@@ -124,6 +128,26 @@ impl Document {
     fn set_prompts(&mut self, name: &str, after: Prompts) -> Option<Result<Effects, EditError>> {
         let before = self.prompts().clone();
         (before != after).then(|| self.commit(Commit::of(name, Delta::Prompts { before, after })))
+    }
+
+    fn add_ruler(&mut self, shape: RulerShape) -> Result<Effects, EditError> {
+        if !shape.is_sound() {
+            return Err(EditError::Ruler);
+        }
+        self.set_rulers(&format!("Add {}", shape.kind()), self.rulers().with(shape))
+    }
+
+    fn remove_ruler(&mut self, id: u32) -> Result<Effects, EditError> {
+        let (removed, after) = self.rulers().without(id).ok_or(EditError::NoRuler { id })?;
+        self.set_rulers(&format!("Remove {}", removed.shape.kind()), after)
+    }
+
+    fn set_rulers(&mut self, name: &str, after: Rulers) -> Result<Effects, EditError> {
+        let before = self.rulers().clone();
+        if before == after {
+            return Ok(Effects::default());
+        }
+        self.commit(Commit::of(name, Delta::Rulers { before, after }))
     }
 
     fn accept_preview(&mut self) -> Result<Effects, EditError> {

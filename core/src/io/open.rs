@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::raster::PixelRegion;
 use super::{Limits, OpenError, Warning, dicom, nifti, raster};
 use crate::job::Observer;
 use crate::volume::{Modality, Source, Volume};
@@ -31,6 +32,10 @@ pub struct OpenOptions {
     pub time_point: usize,
     /// Series Instance UID; without one the series with most slices is taken.
     pub series_uid: Option<String>,
+    /// Page of a TIFF, from 0; without one the finest resolution that can be shown as a whole.
+    pub page: Option<usize>,
+    /// Part of a picture, in pixels of that page.
+    pub region: Option<PixelRegion>,
     /// Bounds on what a file may ask for.
     pub limits: Limits,
 }

@@ -68,7 +68,29 @@ pub enum Source {
     Raster {
         /// The file.
         path: PathBuf,
+        /// Which part of it, if not the only page as a whole.
+        #[serde(default)]
+        part: Option<PicturePart>,
     },
+}
+
+/// Which part of a file with several pages or resolutions an image is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PicturePart {
+    /// The page, from 0.
+    pub page: usize,
+    /// First column and row of that page.
+    pub start: [usize; 2],
+    /// Pixels of the finest resolution along one of the page's.
+    pub downsample: f64,
+    /// Micrometres a pixel of the page, if the file says so.
+    pub pixel_um: Option<f64>,
+}
+
+impl Default for PicturePart {
+    fn default() -> Self {
+        Self { page: 0, start: [0; 2], downsample: 1.0, pixel_um: None }
+    }
 }
 
 impl Source {
@@ -76,7 +98,7 @@ impl Source {
     pub fn path(&self) -> Option<&std::path::Path> {
         match self {
             Self::Synthetic => None,
-            Self::Nifti { path, .. } | Self::Dicom { path, .. } | Self::Raster { path } => Some(path),
+            Self::Nifti { path, .. } | Self::Dicom { path, .. } | Self::Raster { path, .. } => Some(path),
         }
     }
 }

@@ -6,7 +6,7 @@ mod voxels;
 
 use std::sync::OnceLock;
 
-pub use meta::{ImageMeta, Modality, Source};
+pub use meta::{ImageMeta, Modality, PicturePart, Source};
 pub(crate) use voxels::luma;
 pub use voxels::{Voxels, VoxelsError};
 

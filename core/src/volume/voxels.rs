@@ -105,6 +105,21 @@ impl Voxels {
         );
     }
 
+    /// The voxels at these places, in this order.
+    ///
+    /// # Panics
+    /// At a place that is not there.
+    pub fn picked(&self, indices: impl Iterator<Item = usize>) -> Self {
+        match self {
+            Self::U8(data) => Self::U8(indices.map(|i| data[i]).collect()),
+            Self::I16(data) => Self::I16(indices.map(|i| data[i]).collect()),
+            Self::U16(data) => Self::U16(indices.map(|i| data[i]).collect()),
+            Self::I32(data) => Self::I32(indices.map(|i| data[i]).collect()),
+            Self::F32(data) => Self::F32(indices.map(|i| data[i]).collect()),
+            Self::Rgb8(data) => Self::Rgb8(indices.map(|i| data[i]).collect()),
+        }
+    }
+
     /// Smallest and largest finite value, `None` if there is none.
     pub fn finite_min_max(&self) -> Option<(f32, f32)> {
         fn ends(values: impl Iterator<Item = f32>) -> Option<(f32, f32)> {

@@ -1,5 +1,7 @@
 //! Labelling every voxel: frame, tiles, averaged answers, and the way back to the image.
 
+mod strips;
+
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use hilum_core::geometry::Grid;
 use hilum_core::job::{Cancelled, Observer};
@@ -10,6 +12,8 @@ use crate::catalog::{Catalog, CatalogError, DenseTask, Region};
 use crate::nets::{AnyNetwork, NetError};
 use crate::train::click::largest_region;
 use crate::transform::frame::{Frame, Prepared, to_image};
+
+pub use strips::{PictureParts, StripAnswer};
 
 /// Weight of the outermost samples of a tile, whose surroundings the network did not see.
 const RIM_WEIGHT: f32 = 0.05;
@@ -86,6 +90,11 @@ impl Dense {
             None => None,
         };
         Ok(Self { id: id.to_owned(), network: model.load(device)?, task, locator, device: device.clone() })
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// What it labels.

@@ -9,7 +9,9 @@ mod simulate;
 mod stage;
 mod window;
 
-pub use dense::{Dense, DenseAnswer, DenseError, extent_of, labels, probabilities};
+pub use dense::{
+    Dense, DenseAnswer, DenseError, PictureParts, StripAnswer, extent_of, labels, probabilities,
+};
 pub use one_click::{ClickRequest, ClickResult, Intermediates, OneClick};
 pub use simulate::{SimulatedClick, simulate_clicks};
 pub(crate) use window::{MAX_WINDOWS, WINDOW_GROWTH, WINDOW_SHARE};

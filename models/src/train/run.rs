@@ -13,7 +13,7 @@ use super::average::{self, AVERAGE_EVERY};
 use super::click::ClickTeacher;
 use super::dense::DenseTeacher;
 use super::folder::{append, claim, draw_curves, forget_after, to_json, write_text};
-use super::optimizer::AdamW;
+use super::optimizer::Optimizer;
 use super::recipe::{Recipe, RecipeError, TaskRecipe};
 use super::teacher::{Draw, Teacher};
 use super::validation::Validation;
@@ -108,6 +108,9 @@ pub struct Progress {
     pub best_score: f64,
     /// Validations since then.
     pub stale_validations: usize,
+    /// How often validation stood still for as long as the schedule waits.
+    #[serde(default)]
+    pub plateaus: usize,
     /// The best validation.
     #[serde(default)]
     pub best: Validation,
@@ -184,7 +187,7 @@ struct Run<'a> {
     folder: &'a Path,
     device: Device,
     network: AnyNetwork,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     average: Option<StateDict>,
     progress: Progress,
     teacher: Box<dyn Teacher + 'a>,
@@ -200,7 +203,7 @@ impl<'a> Run<'a> {
         let autodiff = device.clone().autodiff();
         let mut network = AnyNetwork::seeded(&recipe.arch, recipe.config.clone(), recipe.seed, &autodiff)?;
         network.check_input(teacher.input_shape(recipe.batch))?;
-        let mut optimizer = AdamW::new(recipe.weight_decay);
+        let mut optimizer = Optimizer::new(recipe.optimizer, recipe.weight_decay);
         let mut progress = Progress { best_score: f64::NEG_INFINITY, ..Progress::default() };
         let mut average = None;
         if let Ok(text) = std::fs::read_to_string(folder.join("progress.json")) {
@@ -250,13 +253,18 @@ impl<'a> Run<'a> {
         let loss = self.teacher.loss(&self.network, &draw)?;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        let rate = recipe.learning_rate * recipe.schedule.factor(self.schedule_position(), recipe.steps);
+        let rate = recipe.learning_rate * self.rate_factor();
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
         self.progress.step += 1;
-        if let Some(decay) = recipe.ema {
+        if let Some(decay) = recipe.ema.filter(|decay| *decay > 0.0) {
             self.update_average(decay)?;
         }
         Ok(value)
+    }
+
+    fn rate_factor(&self) -> f64 {
+        let recipe = self.recipe;
+        recipe.schedule.factor(self.schedule_position(), recipe.steps, self.progress.plateaus)
     }
 
     /// Moves the running average of the weights towards the present ones.
@@ -284,6 +292,8 @@ impl<'a> Run<'a> {
             network.save_weights(&self.folder.join("best.safetensors"), FloatFormat::F32)?;
         } else {
             self.progress.stale_validations += 1;
+            self.progress.plateaus +=
+                usize::from(self.recipe.schedule.is_plateau(self.progress.stale_validations));
         }
         let line = format!(
             "{},{:.3},{:.5},{:.5},{}",

@@ -44,6 +44,38 @@ pub fn pair_by_stem(pred: &Path, truth: &Path) -> anyhow::Result<Pairs> {
     Ok(Pairs { matched, only_pred, only_truth })
 }
 
+/// The image of a case, which is no mask of it: the file of a folder with its name up to the ending, else the only one
+/// whose name is a beginning of it, else the only one that begins alike up to the last underscore (`21_image` for
+/// `21_vessel`; of several the one that says `image`).
+pub fn image_of(folder: &Path, name: &str, masks: [&Path; 2]) -> anyhow::Result<PathBuf> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let cannot = || format!("cannot read the folder {}", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let stem = file.strip_suffix(".gz").unwrap_or(&file);
+        let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem).to_owned();
+        if !masks.contains(&path.as_path()) && path.is_file() {
+            files.insert(stem, path);
+        }
+    }
+    let name = name.to_lowercase();
+    let begin = |name: &str| name.rsplit_once('_').map_or(name, |(begin, _)| begin).to_owned();
+    let rules: [&dyn Fn(&str) -> bool; 4] = [
+        &|stem| stem == name,
+        &|stem| name.starts_with(stem),
+        &|stem| begin(stem) == begin(&name),
+        &|stem| begin(stem) == begin(&name) && stem.contains("image"),
+    ];
+    for rule in rules {
+        let mut fitting = files.iter().filter(|(stem, _)| rule(stem));
+        if let (Some((_, path)), None) = (fitting.next(), fitting.next()) {
+            return Ok(path.clone());
+        }
+    }
+    bail!("no file, or more than one, can be the image of {name}: {}", folder.display())
+}
+
 /// The field of view of a case: the mask of a folder with the name of the case, else the only one with the same
 /// beginning up to the last underscore (`21_fov` for `21_vessel`). A file serves all cases.
 pub fn field_of(fov: &Path, name: &str) -> anyhow::Result<PathBuf> {
@@ -111,6 +143,20 @@ mod tests {
         assert!(of("25_vessel").unwrap_err().to_string().contains("no field of view"));
         let one = folder.path().join("23.png");
         assert_eq!(field_of(&one, "anything").unwrap(), one);
+    }
+
+    #[test]
+    fn an_image_is_found_beside_its_masks() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["21_image.png", "21_vessel.png", "21_fov.png", "22.jpg", "case.nii.gz"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let at = |name: &str| folder.path().join(name);
+        let of = |name: &str, mask: &str| image_of(folder.path(), name, [&at(mask), Path::new("p.png")]);
+        assert_eq!(of("21_vessel", "21_vessel.png").unwrap(), at("21_image.png"));
+        assert_eq!(of("22_manual", "22_manual.png").unwrap(), at("22.jpg"));
+        assert_eq!(of("case", "elsewhere.nii.gz").unwrap(), at("case.nii.gz"));
+        assert!(of("23", "23.png").is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use hilum_core::io::nifti::{LabelName, save_labels};
-use hilum_core::io::{self, OpenOptions, Warning};
+use hilum_core::io::{self, Warning};
 use hilum_core::measure::{Recist, mask_volume, recist};
 use hilum_core::prompt::Click;
 use hilum_core::volume::Volume;
@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use super::Segment;
 use crate::cli::args::voxel_of;
 use crate::cli::convert::check_nifti_target;
-use crate::cli::info::chosen_series;
 use crate::cli::intermediates;
 use crate::cli::output::{Console, Progress, Report, warnings_json};
 
@@ -30,11 +29,7 @@ impl Segment {
         }
         let mut clock = Clock::start();
         let progress = Progress::start("reading");
-        let options = OpenOptions {
-            time_point: self.time_point,
-            series_uid: chosen_series(&self.image, self.series.as_deref(), &progress)?,
-            ..OpenOptions::default()
-        };
+        let options = self.choice.options(&self.image, &progress)?;
         let opened = io::open(&self.image, &options, &progress)?;
         let volume = Arc::new(opened.volume);
         let clicks = self.clicks(&volume)?;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use hilum_core::io::nifti::{LabelName, save_labels, save_volume};
 use hilum_core::io::raster;
-use hilum_core::io::{self, FileKind, OpenOptions};
-use hilum_core::volume::{Volume, Voxels};
+use hilum_core::io::{self, FileKind};
+use hilum_core::volume::{Source, Volume, Voxels};
 use hilum_models::device;
 use hilum_models::infer::{Dense, DenseAnswer};
 use serde::Serialize;
@@ -15,7 +15,6 @@ use serde_json::Value;
 
 use super::Segment;
 use crate::cli::convert::check_target;
-use crate::cli::info::chosen_series;
 use crate::cli::output::{Console, Progress, Report, by, table, warnings_json};
 
 /// Colours of labels 1, 2, 3, … in files that carry some: Okabe and Ito's, told apart by all readers.
@@ -83,11 +82,10 @@ impl Segment {
 
     fn label_one(&self, job: &Job, model: &Dense, progress: &Progress) -> anyhow::Result<Labelled> {
         let begun = Instant::now();
-        let options = OpenOptions {
-            time_point: self.time_point,
-            series_uid: chosen_series(&job.image, self.series.as_deref(), progress)?,
-            ..OpenOptions::default()
-        };
+        if let Some(mut slide) = self.large_slide(&job.image, model)? {
+            return self.label_slide(job, &mut slide, model, progress, begun);
+        }
+        let options = self.choice.options(&job.image, progress)?;
         let opened = io::open(&job.image, &options, progress)?;
         let answer = model
             .segment(&opened.volume, progress)
@@ -99,6 +97,10 @@ impl Segment {
             self.save_probability(path, &opened.volume, &answer)?;
         }
         let volume_of_voxel = opened.volume.grid().affine().voxel_volume_mm3();
+        let pixel_um = match &opened.volume.meta().source {
+            Source::Raster { part, .. } => part.as_ref().and_then(|part| part.pixel_um),
+            _ => None,
+        };
         let regions = answer.regions.iter().enumerate().map(|(index, region)| {
             let voxel_count = answer.probabilities[index].iter().filter(|p| **p >= 0.5).count();
             RegionFound {
@@ -107,6 +109,7 @@ impl Segment {
                 voxel_count,
                 volume_ml: (!opened.volume.grid().is_flat())
                     .then(|| voxel_count as f64 * volume_of_voxel / 1000.0),
+                area_mm2: pixel_um.map(|um| voxel_count as f64 * um * um / 1e6),
             }
         });
         Ok(Labelled {
@@ -144,13 +147,13 @@ impl Segment {
     }
 }
 
-struct Job {
-    image: PathBuf,
-    mask: Option<PathBuf>,
-    probability: Option<PathBuf>,
+pub(super) struct Job {
+    pub(super) image: PathBuf,
+    pub(super) mask: Option<PathBuf>,
+    pub(super) probability: Option<PathBuf>,
 }
 
-fn is_png(path: &Path) -> bool {
+pub(super) fn is_png(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
 }
 
@@ -203,19 +206,19 @@ struct DenseReport {
 }
 
 #[derive(Serialize)]
-struct Labelled {
-    image: PathBuf,
-    mask: Option<PathBuf>,
+pub(super) struct Labelled {
+    pub(super) image: PathBuf,
+    pub(super) mask: Option<PathBuf>,
     /// Voxels along x, y, z.
-    size: [usize; 3],
-    regions: Vec<RegionFound>,
+    pub(super) size: [usize; 3],
+    pub(super) regions: Vec<RegionFound>,
     /// The models that worked, in turn.
-    models: Vec<String>,
-    seconds: f64,
-    warnings: Vec<Value>,
+    pub(super) models: Vec<String>,
+    pub(super) seconds: f64,
+    pub(super) warnings: Vec<Value>,
     /// Why it was not labelled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 impl Labelled {
@@ -234,22 +237,26 @@ impl Labelled {
 }
 
 #[derive(Serialize)]
-struct RegionFound {
-    name: String,
+pub(super) struct RegionFound {
+    pub(super) name: String,
     /// Value in the mask.
-    label: u16,
+    pub(super) label: u16,
     /// Voxels at a probability of one half or more.
-    voxel_count: usize,
+    pub(super) voxel_count: usize,
     /// `None` for pictures.
-    volume_ml: Option<f64>,
+    pub(super) volume_ml: Option<f64>,
+    /// Of pictures whose pixels have a known size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) area_mm2: Option<f64>,
 }
 
 impl Report for DenseReport {
     fn text(&self) -> String {
         let row = |image: &Labelled| {
-            let found = |region: &RegionFound| match region.volume_ml {
-                Some(ml) => format!("{} {ml:.2} ml", region.name),
-                None => format!("{} {} px", region.name, region.voxel_count),
+            let found = |region: &RegionFound| match (region.volume_ml, region.area_mm2) {
+                (Some(ml), _) => format!("{} {ml:.2} ml", region.name),
+                (None, Some(mm2)) => format!("{} {mm2:.4} mm²", region.name),
+                (None, None) => format!("{} {} px", region.name, region.voxel_count),
             };
             let found = image.regions.iter().map(found).collect::<Vec<_>>().join(", ");
             vec![

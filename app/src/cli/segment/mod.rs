@@ -2,13 +2,14 @@
 
 mod clicks;
 mod dense;
+mod slide;
 
 use std::path::PathBuf;
 
 use clap::Args;
 use hilum_models::device::DeviceChoice;
 
-use super::args::Triple;
+use super::args::{Choice, Triple};
 use super::output::Console;
 
 /// Arguments of `segment`.
@@ -43,12 +44,8 @@ pub struct Segment {
     /// For --probability: the region; the model's first without it.
     #[arg(long, value_name = "NAME", requires = "probability")]
     region: Option<String>,
-    /// Series Instance UID of a DICOM folder, or its beginning; without it the series with most slices is taken.
-    #[arg(long, value_name = "UID")]
-    series: Option<String>,
-    /// Time point of a 4-D file, from 0.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    time_point: usize,
+    #[command(flatten)]
+    choice: Choice,
     /// Write every image between the click and the mask into this folder.
     #[arg(long, value_name = "DIR")]
     debug_dir: Option<PathBuf>,

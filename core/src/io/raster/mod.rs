@@ -4,6 +4,7 @@
 
 mod pixels;
 mod save;
+mod slide;
 #[cfg(test)]
 mod tests;
 mod tiff;
@@ -16,13 +17,16 @@ use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use self::pixels::{Channels, oriented};
 pub use self::save::{save, save_labels};
+pub use self::slide::{Page, PageRole, PixelRegion, Slide};
 use super::{Limits, OpenError, OpenObserver, OpenOptions, Opened, Warning};
-use crate::geometry::Grid;
+use crate::geometry::{Affine, Grid};
 use crate::job::Cancelled;
-use crate::volume::{ImageMeta, Modality, Source, Volume, Voxels};
+use crate::volume::{ImageMeta, Modality, PicturePart, Source, Volume, Voxels};
 
 /// No picture decodes to more; a whole slide needs its pyramid.
 const MAX_PICTURE_BYTES: u64 = 4 << 30;
+/// Of a slide with several resolutions, the finest of at most so many pixels is shown when nobody chose.
+const SHOWN_PIXELS: usize = 100_000_000;
 /// Decoded bytes a byte of a PNG, JPEG or BMP file can hold at the very most (deflate reaches 1032).
 const MAX_RATIO: u64 = 2048;
 /// CCITT codes a white line of any width in one bit, so TIFF may shrink further.
@@ -77,18 +81,61 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
         return Err(Cancelled.into());
     }
     observer.progress("reading the picture", 0, file_len);
+    if format == ImageFormat::Tiff {
+        let mut slide = Slide::open(path, &options.limits)?;
+        let page = options.page.unwrap_or_else(|| slide.level_within(SHOWN_PIXELS).index);
+        return slide.read(page, options.region, observer);
+    }
+    if let Some(page) = options.page.filter(|page| *page > 0) {
+        let what = format!("there is no page {page}; only TIFF files have several");
+        return Err(OpenError::invalid(what, path));
+    }
     let budget = Budget { limits: &options.limits, file_len, path };
     let reader = BufReader::with_capacity(1 << 18, file);
-    let mut picture = if format == ImageFormat::Tiff {
-        tiff::read(reader, &budget)?
-    } else {
-        read(reader, format, &budget)?
-    };
+    let mut picture = read(reader, format, &budget)?;
     if is_animated_png(format, &start) {
         picture.notes.push("the file is animated; its first picture is shown".into());
     }
+    if let Some(region) = options.region {
+        picture = cut(picture, region, path)?;
+    }
     observer.progress("reading the picture", file_len, file_len);
-    finish(picture, path)
+    let start = options.region.map_or([0.0; 2], |region| region.start.map(|s| s as f64));
+    let affine =
+        Affine::from_rows([[1.0, 0.0, 0.0, start[0]], [0.0, 1.0, 0.0, start[1]], [0.0, 0.0, 1.0, 0.0]])
+            .map_err(|e| OpenError::invalid(e.to_string(), path))?;
+    let part = options.region.map(|region| PicturePart { start: region.start, ..PicturePart::default() });
+    finish(picture, path, &affine, part)
+}
+
+/// A part of a picture as its camera's way up shows it.
+fn cut(picture: Picture, region: PixelRegion, path: &Path) -> Result<Picture, OpenError> {
+    let (size, voxels) = oriented(picture.voxels, [picture.width, picture.height], picture.orientation);
+    let fits = |a: usize| region.start[a].checked_add(region.size[a]).is_some_and(|end| end <= size[a]);
+    if region.size.contains(&0) || !fits(0) || !fits(1) {
+        let what =
+            format!("the region {region} does not lie on the picture of {} × {} pixels", size[0], size[1]);
+        return Err(OpenError::invalid(what, path));
+    }
+    let rows = region.start[1]..region.start[1] + region.size[1];
+    let indices = rows.flat_map(|y| (0..region.size[0]).map(move |x| y * size[0] + region.start[0] + x));
+    let [width, height] = region.size;
+    Ok(Picture { width, height, voxels: voxels.picked(indices), orientation: 1, notes: picture.notes })
+}
+
+/// The pages of a TIFF that has more than one; empty for other pictures.
+///
+/// # Errors
+/// [`OpenError`] if the file cannot be read.
+pub fn pages(path: &Path, limits: &Limits) -> Result<Vec<Page>, OpenError> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(|e| OpenError::io(e, path))?;
+    file.take(16).read_to_end(&mut start).map_err(|e| OpenError::io(e, path))?;
+    if format_of(&start) != Some(ImageFormat::Tiff) {
+        return Ok(Vec::new());
+    }
+    let slide = Slide::open(path, limits)?;
+    Ok(if slide.pages().len() > 1 { slide.pages().to_vec() } else { Vec::new() })
 }
 
 /// An animation announces itself before the first pixels.
@@ -171,14 +218,19 @@ fn read(reader: BufReader<File>, format: ImageFormat, budget: &Budget) -> Result
     Ok(Picture { width: width as usize, height: height as usize, voxels, orientation, notes })
 }
 
-fn finish(picture: Picture, path: &Path) -> Result<Opened, OpenError> {
+fn finish(
+    picture: Picture,
+    path: &Path,
+    affine: &Affine,
+    part: Option<PicturePart>,
+) -> Result<Opened, OpenError> {
     let size = [picture.width, picture.height];
     let ([width, height], voxels) = oriented(picture.voxels, size, picture.orientation);
-    let grid = Grid::from_spacing([width, height, 1], [1.0; 3]).map_err(|e| OpenError::grid(&e, path))?;
+    let grid = Grid::new([width, height, 1], *affine).map_err(|e| OpenError::grid(&e, path))?;
     let meta = ImageMeta {
         modality: if voxels.is_color() { Modality::Photograph } else { Modality::Other },
         title: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        source: Source::Raster { path: path.to_owned() },
+        source: Source::Raster { path: path.to_owned(), part },
         window: None,
         time_points: 1,
         time_point: 0,

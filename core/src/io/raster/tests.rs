@@ -152,7 +152,7 @@ fn scientific_tiffs_keep_their_numbers() {
     });
     let opened = opened(&two).unwrap();
     assert_eq!(opened.volume.voxels(), &Voxels::U8(vec![7]));
-    assert!(opened.warnings[1].to_string().contains("several pages"));
+    assert!(opened.warnings[1].to_string().contains("2 pages or resolutions"));
 }
 
 /// A little-endian TIFF of one strip whose photometric interpretation is YCbCr without subsampling.

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::BufReader;
 
-use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
@@ -13,26 +13,18 @@ use super::{Budget, MAX_TIFF_RATIO, Picture};
 use crate::io::OpenError;
 use crate::volume::Voxels;
 
-/// The first page.
-pub(super) fn read(reader: BufReader<File>, budget: &Budget) -> Result<Picture, OpenError> {
+/// The page that the decoder stands at.
+pub(super) fn read(decoder: &mut Decoder<BufReader<File>>, budget: &Budget) -> Result<Picture, OpenError> {
     let refuse = |cause: TiffError| refuse(cause, budget);
-    let mut decoder = Decoder::new(reader).map_err(refuse)?;
     let (width, height) = decoder.dimensions().map_err(refuse)?;
     let color = decoder.colortype().map_err(refuse)?;
     let layout = decoder.image_buffer_layout().map_err(refuse)?;
     let bytes = (layout.len as u64).saturating_mul(layout.planes.max(1) as u64);
     budget.check(width, height, bytes, MAX_TIFF_RATIO)?;
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = bytes as usize;
-    limits.intermediate_buffer_size = (bytes as usize).max(limits.intermediate_buffer_size);
-    let mut decoder = decoder.with_limits(limits);
     let mut data = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut data).map_err(refuse)?;
     let orientation = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten().unwrap_or(1);
     let mut notes = Vec::new();
-    if decoder.more_images() {
-        notes.push("the file has several pages or resolutions; the first is shown".into());
-    }
     let (width, height) = (width as usize, height as usize);
     let planes = layout.planes.max(1);
     let voxels = voxels(data, color, planes, [width, height], &mut notes)
@@ -41,7 +33,7 @@ pub(super) fn read(reader: BufReader<File>, budget: &Budget) -> Result<Picture, 
 }
 
 /// Voxels of the kinds of samples that mean something to us; `None` for others.
-fn voxels(
+pub(super) fn voxels(
     data: DecodingResult,
     color: ColorType,
     planes: usize,
@@ -123,12 +115,12 @@ fn cmyk(data: DecodingResult, planes: usize) -> Option<Voxels> {
     Some(Voxels::Rgb8(pixels.map(|[c, m, y, k]| [light(*c, *k), light(*m, *k), light(*y, *k)]).collect()))
 }
 
-fn unsupported(what: &str, budget: &Budget) -> OpenError {
+pub(super) fn unsupported(what: &str, budget: &Budget) -> OpenError {
     let what = format!("this kind of TIFF cannot be decoded ({what}); save it as 8-bit RGB");
     OpenError::unsupported(what, budget.path)
 }
 
-fn refuse(cause: TiffError, budget: &Budget) -> OpenError {
+pub(super) fn refuse(cause: TiffError, budget: &Budget) -> OpenError {
     match cause {
         TiffError::UnsupportedError(what) => unsupported(&what.to_string(), budget),
         TiffError::LimitsExceeded => {

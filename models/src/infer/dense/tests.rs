@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::transform::frame::{ImageInput, Normalize, Scale};
+use hilum_core::io::raster::PixelRegion;
 use hilum_core::volume::{ImageMeta, Voxels};
 
 fn region(name: &str, label: u16, within: Option<&str>) -> Region {
@@ -82,4 +83,72 @@ fn mirroring_reverses_one_axis_of_every_channel() {
             }
         }
     }
+}
+
+/// A picture in memory, read like a file.
+struct Whole(Volume);
+
+impl PictureParts for Whole {
+    fn size(&self) -> [usize; 2] {
+        let [width, height, _] = self.0.grid().dims();
+        [width, height]
+    }
+
+    fn read(&mut self, part: PixelRegion) -> Result<Volume, String> {
+        let [width, _] = self.size();
+        let rows = part.start[1]..part.start[1] + part.size[1];
+        let voxels = self.0.voxels().picked(rows.start * width..rows.end * width);
+        let grid = Grid::from_spacing([width, part.size[1], 1], [1.0; 3]).unwrap();
+        Ok(Volume::new(grid, voxels, ImageMeta::default()).unwrap())
+    }
+}
+
+fn for_pictures(tile: [usize; 3]) -> Dense {
+    let config = json!({"img_ch": 3, "output_ch": 2, "widths": [4, 6, 8, 8, 8]});
+    let device = Device::flex();
+    let task = DenseTask {
+        purpose: None,
+        input: ImageInput {
+            color: true,
+            normalize: Normalize::Window { low: 0.0, high: 255.0 },
+            scale: Scale::Keep,
+        },
+        regions: vec![region("whole", 1, None), region("part", 2, Some("whole"))],
+        tile,
+        average_flips: vec![0],
+        around: None,
+    };
+    let network = AnyNetwork::seeded("unet_2d", config, 5, &device).unwrap();
+    Dense { id: "test".into(), network, task, locator: None, device }
+}
+
+#[test]
+fn strip_by_strip_gives_what_the_whole_picture_gives() {
+    for ([width, height], tile) in [([50, 77], [1, 32, 16]), ([20, 37], [1, 32, 32]), ([16, 20], [1, 32, 32])]
+    {
+        let pixel = |i: usize| [(i * 7 % 251) as u8, (i * i % 239) as u8, (i / 3 % 255) as u8];
+        let voxels = Voxels::Rgb8((0..width * height).map(pixel).collect());
+        let grid = Grid::from_spacing([width, height, 1], [1.0; 3]).unwrap();
+        let volume = Volume::new(grid, voxels, ImageMeta::default()).unwrap();
+        let dense = for_pictures(tile);
+        let whole = dense.segment(&volume, &()).unwrap();
+        let strips = dense.segment_parts(&mut Whole(volume), &()).unwrap();
+        assert_eq!(whole.labels, strips.labels);
+        assert!(whole.labels.contains(&1) && whole.labels.contains(&0), "the test shows nothing");
+        let counts = |p: &Vec<f32>| p.iter().filter(|p| **p >= 0.5).count();
+        assert_eq!(strips.pixel_counts, whole.probabilities.iter().map(counts).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_model_that_must_see_everything_refuses_strips() {
+    let mut dense = for_pictures([1, 32, 32]);
+    dense.task.input.normalize = Normalize::Image;
+    let volume = Volume::new(
+        Grid::from_spacing([40, 40, 1], [1.0; 3]).unwrap(),
+        Voxels::U8(vec![0; 1600]),
+        ImageMeta::default(),
+    );
+    let refused = dense.segment_parts(&mut Whole(volume.unwrap()), &()).unwrap_err().to_string();
+    assert!(refused.contains("whole picture") && refused.contains("coarser page"), "{refused}");
 }

@@ -8,7 +8,7 @@ use burn::module::Module as _;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, activation};
 
-use super::super::optimizer::AdamW;
+use super::super::optimizer::Optimizer;
 use super::super::recipe::AdversaryRecipe;
 use super::super::run::TrainError;
 use crate::checkpoint::{FloatFormat, StateDict, apply, collect};
@@ -23,7 +23,7 @@ const SEED_OFFSET: u64 = 0xad;
 pub(super) struct Adversary {
     recipe: AdversaryRecipe,
     discriminator: SaganWsiDiscriminator,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     device: Device,
 }
 
@@ -48,7 +48,7 @@ impl Adversary {
         }
         let device = device.clone().autodiff();
         let discriminator = drawn(config.init(&device), seed.wrapping_add(SEED_OFFSET), &device);
-        Ok(Self { recipe, discriminator, optimizer: AdamW::new(0.0), device })
+        Ok(Self { recipe, discriminator, optimizer: Optimizer::new(recipe.optimizer, 0.0), device })
     }
 
     /// Teaches the discriminator one step, then says how badly the network's answer deceives it.

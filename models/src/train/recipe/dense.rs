@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{RecipeError, positive};
 use crate::catalog::{DenseTask, Region};
+use crate::train::optimizer::OptimizerRule;
 use crate::transform::frame::ImageInput;
 
 /// Which values of a mask are a region.
@@ -148,11 +149,14 @@ pub struct AdversaryRecipe {
     pub learning_rate: f64,
     /// Channels of its first block.
     pub width: usize,
+    /// How it learns.
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub optimizer: OptimizerRule,
 }
 
 impl Default for AdversaryRecipe {
     fn default() -> Self {
-        Self { weight: 0.05, learning_rate: 0.0001, width: 8 }
+        Self { weight: 0.05, learning_rate: 0.0001, width: 8, optimizer: OptimizerRule::default() }
     }
 }
 
@@ -246,6 +250,9 @@ impl DenseRecipe {
         }
         if self.augment.scale < 1.0 {
             return refuse(format!("augment.scale is {}; it must be 1 or more", self.augment.scale));
+        }
+        if let Some(adversary) = &self.adversary {
+            adversary.optimizer.check().map_err(RecipeError::Value)?;
         }
         for (name, value) in [("elastic", self.augment.elastic), ("concentric", self.augment.concentric)] {
             if !(0.0..1.0).contains(&value) {

@@ -12,6 +12,8 @@ pub use click::{ClickRecipe, DataSource, LossRecipe, Stage};
 pub use dense::{AdversaryRecipe, DenseAugment, DenseLoss, DenseRecipe, DenseSource, Framing, LabelAt};
 pub use schedule::Schedule;
 
+pub use super::optimizer::OptimizerRule;
+
 /// Why a recipe cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
@@ -66,9 +68,12 @@ pub struct Recipe {
     pub max_minutes: Option<f64>,
     /// Samples per step.
     pub batch: usize,
-    /// Peak learning rate of Adam.
+    /// How gradients become steps.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub optimizer: OptimizerRule,
+    /// Peak learning rate.
     pub learning_rate: f64,
-    /// Decoupled weight decay.
+    /// Weight decay, in the manner of the optimiser.
     #[serde(default)]
     pub weight_decay: f64,
     /// How the step size falls.
@@ -80,7 +85,7 @@ pub struct Recipe {
     /// Validations without improvement before the run stops; never if absent.
     #[serde(default)]
     pub patience: Option<usize>,
-    /// Decay of the moving average of the weights that is validated and kept; none if absent.
+    /// Decay of the moving average of the weights that is validated and kept; none if absent or 0.
     #[serde(default)]
     pub ema: Option<f64>,
     /// Weights to begin with instead of random ones.
@@ -117,11 +122,15 @@ fn read_table(path: &Path) -> Result<toml::Table, RecipeError> {
         .map_err(|cause| RecipeError::Syntax { cause: Box::new(cause), path: path.to_owned() })
 }
 
-/// Lays `over` over `base`, table by table.
+/// Lays `over` over `base`, table by table; a table of another `kind` takes the whole place.
 fn merge(base: &mut toml::Table, over: toml::Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
-            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            (Some(toml::Value::Table(base)), toml::Value::Table(over))
+                if over.get("kind").is_none_or(|kind| base.get("kind") == Some(kind)) =>
+            {
+                merge(base, over);
+            }
             (_, value) => {
                 base.insert(key, value);
             }
@@ -169,11 +178,17 @@ impl Recipe {
         positive("batch", self.batch as f64)?;
         positive("learning_rate", self.learning_rate)?;
         positive("validate_every", self.validate_every as f64)?;
+        self.optimizer.check().map_err(RecipeError::Value)?;
         match &self.task {
             TaskRecipe::Click(task) => task.check(),
             TaskRecipe::Dense(task) => task.check(),
         }
     }
+}
+
+/// What is as usual is not written, so that runs of before are still recognised as theirs.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn positive(what: &str, value: f64) -> Result<(), RecipeError> {
@@ -186,7 +201,10 @@ fn positive(what: &str, value: f64) -> Result<(), RecipeError> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
+    use crate::nets::AnyNetwork;
 
     #[test]
     fn a_recipe_may_extend_another() {
@@ -202,6 +220,41 @@ mod tests {
         assert_eq!((recipe.name.as_str(), recipe.steps, recipe.batch), ("child", 7, 1));
         std::fs::write(&path, "extends = \"missing.toml\"\n").unwrap();
         assert!(Recipe::read(&path).unwrap_err().to_string().contains("missing.toml"));
+    }
+
+    #[test]
+    fn a_choice_of_another_kind_replaces_the_whole_choice() {
+        let mut base = "[schedule]\nkind = \"cosine\"\nwarm_up = 0.1".parse::<toml::Table>().unwrap();
+        let over = "[schedule]\nkind = \"plateau\"\npatience = 3".parse::<toml::Table>().unwrap();
+        merge(&mut base, over.clone());
+        assert_eq!(base, over);
+    }
+
+    #[test]
+    fn every_recipe_of_the_project_is_understood_and_its_network_takes_its_samples() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resources/recipes");
+        let mut count = 0;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if name.ends_with("-common") || name.starts_with("simulate") {
+                continue;
+            }
+            let recipe = Recipe::read(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(recipe.name, name);
+            let network = AnyNetwork::from_name(&recipe.arch, recipe.config.clone(), &Device::flex());
+            let network = network.unwrap_or_else(|e| panic!("{name}: {e}"));
+            let shape = match &recipe.task {
+                TaskRecipe::Click(task) => [2, task.channels.len(), task.size, task.size, task.size],
+                TaskRecipe::Dense(task) => {
+                    let [z, y, x] = task.patch;
+                    [2, task.input.channels(), z, y, x]
+                }
+            };
+            network.check_input(shape).unwrap_or_else(|e| panic!("{name}: {e}"));
+            count += 1;
+        }
+        assert!(count > 20, "only {count} recipes were found");
     }
 
     #[test]
