@@ -225,6 +225,25 @@ fn measures_agree_with_what_was_painted() {
     }
     let nodule = &report["labels"][2]["statistics"];
     assert!((nodule["mean"].as_f64().unwrap() - 40.0).abs() < 150.0, "{nodule}");
+    for object in report["labels"].as_array().unwrap() {
+        for figure in ["volume_ml", "long_axis_mm", "short_axis_mm", "surface_mm2", "mean"] {
+            let interval = &object["intervals"][figure];
+            let at = |key: &str| interval[key].as_f64().unwrap();
+            assert!(at("low") <= at("value") && at("value") <= at("high"), "{figure}: {interval}");
+        }
+        assert_eq!(object["intervals"]["volume_ml"]["value"], object["volume_ml"]);
+        assert!(object["surface_mm2"].as_f64().unwrap() > 0.0);
+    }
+    let same = json(&["measure", &p.truth, "--with", &p.truth]);
+    for compared in same["compared"].as_array().unwrap() {
+        assert_eq!((compared["dice"].as_f64(), compared["hd95_mm"].as_f64()), (Some(1.0), Some(0.0)));
+    }
+    let two = json(&["measure", &p.truth, "--compare", "1", "2"]);
+    assert_eq!(two["compared"][0]["dice"].as_f64(), Some(0.0), "two labels of a mask do not overlap");
+    assert!(two["compared"][0]["mean_distance_mm"].as_f64().unwrap() > 0.0);
+    refused(&["measure", &p.truth, "--compare", "1", "99"], &["no label 99"]);
+    let text = hilum(&["measure", &p.truth, "--compare", "1", "2"]).out;
+    assert!(text.contains("surface mm²") && text.contains("mean distance mm"), "{text}");
     let one = json(&["measure", &p.truth, "--label", "3", "--each-part"]);
     assert_eq!((one["labels"].as_array().unwrap().len(), &one["labels"][0]["part"]), (1, &1.into()));
     refused(&["measure", &p.truth, "--label", "77"], &["no label 77", "truth.nii.gz"]);

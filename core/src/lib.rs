@@ -8,6 +8,7 @@
 //! LPS millimetres as in DICOM PS3.3 C.7.6.2.1.1 (x to the patient's left, y posterior, z superior).
 
 pub mod document;
+pub mod edit;
 pub mod fundus;
 pub mod geometry;
 pub mod history;
@@ -22,6 +23,7 @@ pub mod project;
 pub mod prompt;
 mod random;
 pub mod report;
+pub mod ruler;
 pub mod surface;
 pub mod testing;
 pub mod volume;

@@ -265,6 +265,11 @@ impl LabelPatch {
         self.bounds
     }
 
+    /// Voxels along x, y, z of the map it was made for.
+    pub fn dims(&self) -> [usize; 3] {
+        self.dims
+    }
+
     /// Number of changed voxels.
     pub fn voxel_count(&self) -> usize {
         self.voxel_count

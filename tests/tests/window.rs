@@ -24,6 +24,12 @@ use hilum_models::train::recipe::Stage;
 
 #[path = "window/eye.rs"]
 mod eye;
+#[path = "window/measure.rs"]
+mod measure;
+#[path = "window/projects.rs"]
+mod projects;
+#[path = "window/tools.rs"]
+mod tools;
 #[path = "window/views.rs"]
 mod views;
 
@@ -37,7 +43,9 @@ impl Dialogs for Answers {
     fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         let name = match &ask {
             Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
-            Ask::OpenFile | Ask::OpenFolder | Ask::ImportMask => String::new(),
+            Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
+            Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
+            Ask::CompareMask | Ask::Relocate { .. } => String::new(),
         };
         inbox.send(JobEvent::Chosen(ask, Some(self.0.join(name))));
         Ok(())

@@ -8,7 +8,7 @@ use hilum_core::prompt::Click;
 use nalgebra::Point3;
 
 use super::HilumApp;
-use crate::command::{SegmentAction, UiCommand};
+use crate::command::{EditAction, MeasureAction, SegmentAction, UiCommand};
 use crate::jobs::photo::{CUP, RIM};
 use crate::state::{BRUSH_RANGE_MM, Severity, Tool, ViewId};
 
@@ -22,8 +22,8 @@ impl HilumApp {
         match command {
             C::Undo => drop(self.edit(EditCommand::Undo)),
             C::Redo => drop(self.edit(EditCommand::Redo)),
-            C::Accept => drop(self.edit(EditCommand::AcceptPreview)),
-            C::Reject => drop(self.edit(EditCommand::RejectPreview)),
+            C::Accept => self.accept(),
+            C::Reject => self.reject(),
             C::AddLabel => drop(self.edit(EditCommand::AddLabel { name: None })),
             C::ClearLabel => self.clear_label(),
             C::PreviousLabel => self.step_label(false),
@@ -34,6 +34,9 @@ impl HilumApp {
             C::ToolEraser => self.take_tool(Tool::Eraser),
             C::ToolEllipse => self.take_tool(Tool::Ellipse),
             C::UseTool => self.use_tool(),
+            C::ToolDistance => self.take_tool(Tool::Distance),
+            C::ToolAngle => self.take_tool(Tool::Angle),
+            _ if self.run_drawing(command) => {}
             C::ToggleSign => self.state.negative = !self.state.negative,
             C::ToggleBall => self.state.settings.ball = !self.state.settings.ball,
             C::BrushSmaller => self.scale_brush(1.0 / BRUSH_STEP),
@@ -42,13 +45,17 @@ impl HilumApp {
         }
     }
 
-    fn take_tool(&mut self, tool: Tool) {
+    pub(super) fn take_tool(&mut self, tool: Tool) {
+        self.leave_operation(tool);
         if let Some(photo) = self.state.session.as_mut().and_then(|session| session.photo.as_mut()) {
             photo.drag = None;
             photo.reading = None;
         }
         if self.state.session.as_ref().is_some_and(|session| session.document.is_stroking()) {
             self.edit(EditCommand::EndStroke);
+        }
+        if let Some(session) = &mut self.state.session {
+            session.ruler_draft.clear();
         }
         self.state.tool = tool;
         self.state.negative = false;
@@ -113,6 +120,7 @@ impl HilumApp {
 
     fn start_stroke(&mut self, view: ViewId, at: WorldPoint) {
         let Some(tool) = self.stroke_tool() else { return };
+        self.edit(EditCommand::SetBrushFilter(self.brush_filter()));
         let radius_mm = f64::from(self.state.settings.brush_radius_mm);
         let ball = self.state.settings.ball;
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
@@ -128,9 +136,9 @@ impl HilumApp {
         }
     }
 
-    /// What brush and eraser do. In an eye the cup stays inside its disc: it grows over the rim only, and what is
+    /// What brushes and outlines do. In an eye the cup stays inside its disc: it grows over the rim only, and what is
     /// erased of it becomes rim.
-    fn stroke_tool(&mut self) -> Option<StrokeTool> {
+    pub(super) fn stroke_tool(&mut self) -> Option<StrokeTool> {
         let document = &self.state.editable()?.document;
         let active = document.table().active();
         let in_eye = self.state.eye().is_some();
@@ -140,15 +148,19 @@ impl HilumApp {
             self.state.messages.say(Severity::Info, text);
             return None;
         }
-        match (self.state.tool, active) {
-            (Tool::Brush, CUP) if in_eye => Some(StrokeTool::Relabel { from: RIM, to: CUP }),
-            (Tool::Eraser, CUP) if in_eye => Some(StrokeTool::Relabel { from: CUP, to: RIM }),
-            // Where there is no disc there is no cup.
-            (Tool::Eraser, RIM) if in_eye => Some(StrokeTool::EraseAll),
-            (Tool::Brush, _) => Some(StrokeTool::Brush),
-            (Tool::Eraser, _) => Some(StrokeTool::Eraser),
-            (Tool::Navigate | Tool::Point | Tool::Ellipse, _) => None,
+        let tool = self.state.tool;
+        if !tool.is_brush() && !tool.is_outline() {
+            return None;
         }
+        let erases = tool == Tool::Eraser || (tool.is_outline() && self.state.negative);
+        Some(match (erases, active) {
+            (false, CUP) if in_eye => StrokeTool::Relabel { from: RIM, to: CUP },
+            (true, CUP) if in_eye => StrokeTool::Relabel { from: CUP, to: RIM },
+            // Where there is no disc there is no cup.
+            (true, RIM) if in_eye => StrokeTool::EraseAll,
+            (false, _) => StrokeTool::Brush,
+            (true, _) => StrokeTool::Eraser,
+        })
     }
 
     /// A button of the mouse that erases while it is held.
@@ -167,12 +179,17 @@ impl HilumApp {
         let (view, at) = (views.active, views.crosshair);
         match self.state.tool {
             Tool::Point => self.click(at, !self.state.negative),
-            Tool::Brush | Tool::Eraser => {
+            tool if tool.is_brush() => {
                 self.start_stroke(view, at);
                 self.segment(SegmentAction::StrokeEnd);
             }
+            Tool::Polygon => self.actions.send(EditAction::Corner(view, at)),
+            Tool::Operation(kind) if self.state.options.needs_click(kind) => {
+                self.actions.send(EditAction::Seed(view, at));
+            }
+            tool if tool.ruler_points() > 0 => self.actions.send(MeasureAction::Place(at)),
             _ => {
-                let text = "Choose a tool first: point, brush or eraser work at the crosshair";
+                let text = "Choose a tool first: point, brushes, polygon and rulers work at the crosshair";
                 self.state.messages.say(Severity::Info, text);
             }
         }

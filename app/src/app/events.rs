@@ -8,8 +8,8 @@ use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::{Action, PhotoAction};
-use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent};
+use crate::command::{Action, MeasureAction, PhotoAction};
+use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
 impl HilumApp {
@@ -17,6 +17,7 @@ impl HilumApp {
         match event {
             Event::Io(event) => self.take_in_io(ctx, event),
             Event::Infer(event) => self.take_in_infer(event),
+            Event::Edit(event) => self.take_in_plan(event),
             Event::Project(event) => self.take_in_project(event),
             Event::Meshed(meshed) => self.take_meshed(meshed),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
@@ -32,6 +33,13 @@ impl HilumApp {
         };
         self.actions.send(match ask {
             Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
+            Ask::OpenProject => Action::OpenProject(OpenProject { folder: path, image_at: None }),
+            Ask::Relocate { project, .. } => {
+                Action::OpenProject(OpenProject { folder: project, image_at: Some(path) })
+            }
+            Ask::SaveProject { .. } => Action::SaveProject(path),
+            Ask::CompareMask => MeasureAction::Reference(path).into(),
+            Ask::SaveMeasurements { .. } => MeasureAction::Save(path).into(),
             Ask::ImportMask => Action::ImportMask(path),
             Ask::SaveMask { .. } => Action::SaveTo(path),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
@@ -65,6 +73,7 @@ impl HilumApp {
             session.running = None;
         }
         if let Some(session) = &mut self.state.session {
+            session.editing.running.take_if(|running| Some(running.request) == request);
             session.labelling.retain(|running| Some(running.request) != request);
         }
     }
@@ -87,6 +96,15 @@ impl HilumApp {
                 let found = Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo };
                 self.show_opened(path.as_deref(), found);
             }
+            IoEvent::ProjectOpened { request, project } if self.is_opening(request) => {
+                self.show_project(*project)
+            }
+            IoEvent::ImageProblem { request, problem } if self.is_opening(request) => {
+                self.state.opening = None;
+                self.state.dialog = Dialog::Relocate(problem);
+            }
+            IoEvent::Table { session, table } => self.take_table(session, *table),
+            IoEvent::Reference { session, path, labels } => self.take_reference(session, &path, labels),
             IoEvent::Pictures { request, pictures, notes } if self.is_opening(request) => {
                 self.take_pictures(pictures, &notes);
             }

@@ -12,7 +12,7 @@ use hilum_core::volume::Volume;
 
 use super::HilumApp;
 use crate::command::UiCommand;
-use crate::jobs::{Ask, InferRequest, IoRequest, SaveRequest};
+use crate::jobs::{Ask, InferRequest, IoRequest, OpenProject, SaveRequest};
 use crate::state::{Dialog, Found, Guarded, Opening, Photo, Session, Severity, Tool};
 
 impl HilumApp {
@@ -92,6 +92,10 @@ impl HilumApp {
                 self.leave_pictures();
                 self.start_sample();
             }
+            Guarded::OpenProject(project) => {
+                self.leave_pictures();
+                self.open_project(project);
+            }
             Guarded::OpenPictures(paths) => {
                 self.leave_pictures();
                 let (request, _) = self.begin("pictures".into());
@@ -115,7 +119,7 @@ impl HilumApp {
         self.state.tool = Tool::Navigate;
     }
 
-    fn begin(&mut self, name: String) -> (u64, CancelToken) {
+    pub(super) fn begin(&mut self, name: String) -> (u64, CancelToken) {
         if let Some(opening) = self.state.opening.take() {
             opening.cancel.cancel();
         }
@@ -128,6 +132,9 @@ impl HilumApp {
 
     /// Starts to open a file or folder.
     pub(super) fn open_path(&mut self, path: PathBuf, series_uid: Option<String>) {
+        if path.is_dir() && hilum_core::project::is_project(&path) {
+            return self.open_project(OpenProject { folder: path, image_at: None });
+        }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (request, cancel) = self.begin(name);
         let store = self.photo_store.clone();
@@ -145,7 +152,7 @@ impl HilumApp {
         self.ask_io(IoRequest::ImportMask { session, path });
     }
 
-    fn ask_io(&mut self, request: IoRequest) {
+    pub(super) fn ask_io(&mut self, request: IoRequest) {
         if self.io.ask(request).is_err() {
             self.state.opening = None;
             self.state.saving = false;
@@ -189,7 +196,7 @@ impl HilumApp {
         self.replace_session(session);
     }
 
-    fn announce(&mut self, warnings: &[Warning]) {
+    pub(super) fn announce(&mut self, warnings: &[Warning]) {
         match warnings {
             [] => {}
             [one] => self.state.messages.say(Severity::Warning, one.to_string()),
@@ -200,7 +207,7 @@ impl HilumApp {
         }
     }
 
-    fn replace_session(&mut self, session: Session) {
+    pub(super) fn replace_session(&mut self, session: Session) {
         if let Some(old) = &mut self.state.session {
             old.stop_asking();
         }

@@ -8,9 +8,12 @@ mod edit;
 mod events;
 mod file;
 mod keys;
+mod measure;
 mod motion;
+mod operate;
 mod photo;
 mod project;
+mod project_view;
 mod screen;
 mod segment;
 mod view;
@@ -26,9 +29,9 @@ use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Dialogs, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest, LabellerFactory,
-    ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, handle_io, handle_surface,
-    network_engine, network_labeller,
+    Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
+    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, handle_edit,
+    handle_io, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -83,6 +86,7 @@ pub struct HilumApp {
     io: Worker<IoRequest>,
     infer: Worker<InferRequest>,
     project: Worker<ProjectRequest>,
+    planner: Worker<EditRequest>,
     surfaces: Worker<SurfaceRequest>,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
@@ -92,7 +96,10 @@ pub struct HilumApp {
     /// The next frame was asked for at once.
     next_is_due: bool,
     left_behind: Option<(u64, State)>,
-    kept_at_secs: f64,
+    hand_over: HandOver,
+    retried_at_secs: f64,
+    view_at_secs: f64,
+    kept_view: Option<serde_json::Value>,
     photo_store: Option<PathBuf>,
     photo_kept_at_secs: f64,
     inbox: Inbox,
@@ -136,6 +143,10 @@ impl HilumApp {
             move |request| worker.handle(request)
         })
         .context("cannot start the thread that keeps changes")?;
+        let for_planner = inbox.clone();
+        let planner =
+            Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
+                .context("cannot start the thread that plans operations")?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
@@ -149,13 +160,17 @@ impl HilumApp {
             io,
             infer,
             project,
+            planner,
             surfaces,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
             next_is_due: false,
             left_behind: None,
-            kept_at_secs: 0.0,
+            hand_over: HandOver::default(),
+            retried_at_secs: 0.0,
+            view_at_secs: 0.0,
+            kept_view: None,
             photo_store: services.photo_folder,
             photo_kept_at_secs: 0.0,
             inbox,
@@ -201,10 +216,22 @@ impl HilumApp {
             }
             Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
             Action::Photo(action) => self.photo(ctx, action),
+            Action::Measure(action) => self.measure(ctx, action),
+            Action::OpenProject(project) => {
+                self.state.dialog = Dialog::None;
+                self.guard(ctx, Guarded::OpenProject(project));
+            }
+            Action::SaveProject(folder) => self.save_project(folder),
+            Action::AskImage(problem) => {
+                self.state.dialog = Dialog::None;
+                let (project, is_folder) = (problem.folder, problem.is_folder);
+                self.ask(Ask::Relocate { project, is_folder });
+            }
             Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
             Action::View(action) => self.view(action),
             Action::Segment(action) => self.segment(action),
+            Action::Edit(action) => self.draw(action),
             Action::Model(model) => self.choose_model(model),
             Action::Device(choice) => self.choose_device(choice),
             Action::Settings(settings) => self.state.settings = settings.sane(),
@@ -262,6 +289,7 @@ impl HilumApp {
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
             C::ToggleCine => self.toggle_cine(ctx),
+            _ if self.run_project(command) || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}
             _ => self.run_edit(command),
         }
@@ -323,7 +351,9 @@ impl eframe::App for HilumApp {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.guard(ctx, Guarded::Quit);
         }
+        self.plan_when_due();
         self.measure_when_quiet();
+        self.fill_table_when_quiet();
         self.outline_when_due();
         self.prefetch();
         self.read_photo();

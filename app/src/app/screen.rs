@@ -127,7 +127,7 @@ fn update(
         renderer.set_colors(&label_colors(session));
     }
     if dirty.preview {
-        match session.document.preview() {
+        match session.document.shown_preview() {
             Some(mask) => renderer.set_preview(mask.region(), bytemuck::cast_slice(mask.inside()))?,
             None => renderer.set_preview(VoxelBox::default(), &[])?,
         }

@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use hilum_core::geometry::Grid;
 use hilum_core::io::{self, OpenOptions};
 use hilum_core::label::BoxMask;
-use hilum_core::measure::{Axis, MaskStatistics, MaskVolume, mask_statistics, mask_volume, recist};
+use hilum_core::measure::{
+    Agreement, Axis, Interval, MaskStatistics, MaskVolume, ObjectMeasure, agreement, mask_volume,
+    measure_object,
+};
 use hilum_core::paint::{Components, Connectivity};
 use hilum_core::volume::Volume;
 use nalgebra::Point3;
 use serde::Serialize;
 
 use super::masks::{Mask, check_same_grid};
-use super::output::{Console, Progress, Report, table, warnings_json};
+use super::output::{Console, Progress, Report, decimals, table, warnings_json};
 
 /// Arguments of `measure`.
 #[derive(Debug, Args)]
@@ -30,6 +33,12 @@ pub struct Measure {
     /// Every connected part of a label on its own, largest first.
     #[arg(long)]
     each_part: bool,
+    /// Also compare two labels of the mask: Dice, HD95 and mean surface distance.
+    #[arg(long, value_names = ["A", "B"], num_args = 2, conflicts_with = "with")]
+    compare: Option<Vec<u16>>,
+    /// Also compare every label with the same label of another mask on the same grid.
+    #[arg(long, value_name = "MASK")]
+    with: Option<PathBuf>,
 }
 
 impl Measure {
@@ -50,6 +59,7 @@ impl Measure {
                 objects.push(Object::of(&voxels, label, part, &mask, image.as_ref())?);
             }
         }
+        let compared = self.compared(&mask)?;
         drop(progress);
         console.warn_all(&mask.warnings);
         console.report(&MeasureReport {
@@ -57,9 +67,35 @@ impl Measure {
             spacing_mm: mask.grid.spacing_mm(),
             has_physical_spacing: mask.has_physical_spacing,
             labels: objects,
+            compared,
             unit: image.map_or("", |volume| volume.meta().modality.unit()),
             warnings: warnings_json(&mask.warnings),
         })
+    }
+
+    /// Two labels of the mask, or each label and the same one of another mask.
+    fn compared(&self, mask: &Mask) -> anyhow::Result<Vec<Compared>> {
+        let other = self.with.as_ref().map(|path| Mask::open(path)).transpose()?;
+        let pairs: Vec<(u16, u16)> = match (&self.compare, &other, &self.with) {
+            (Some(pair), ..) => vec![(pair[0], pair[1])],
+            (None, Some(other), Some(path)) => {
+                check_same_grid(&self.mask, &mask.grid, path, &other.grid, "resample one to the other")?;
+                self.labels(mask)?.into_iter().map(|label| (label, label)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let second = other.as_ref().unwrap_or(mask);
+        let compare = |(a, b): (u16, u16)| -> anyhow::Result<Compared> {
+            for (label, of) in [(a, mask), (b, second)] {
+                if !of.used_labels().contains(&label) && other.is_none() {
+                    bail!("the mask has no label {label}; it has {:?}", of.used_labels());
+                }
+            }
+            let (dims, spacing_mm) = (mask.grid.dims(), mask.grid.spacing_mm());
+            let agreement = agreement(&mask.of_label(a), &second.of_label(b), dims, spacing_mm)?;
+            Ok(Compared { label: a, other: b, agreement })
+        };
+        pairs.into_iter().map(compare).collect()
     }
 
     fn labels(&self, mask: &Mask) -> anyhow::Result<Vec<u16>> {
@@ -113,9 +149,30 @@ struct MeasureReport {
     spacing_mm: [f64; 3],
     has_physical_spacing: bool,
     labels: Vec<Object>,
+    /// Labels that were compared, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    compared: Vec<Compared>,
     #[serde(skip)]
     unit: &'static str,
     warnings: Vec<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    label: u16,
+    other: u16,
+    #[serde(flatten)]
+    agreement: Agreement,
+}
+
+/// Figures with the interval for an outline half a voxel further in or out.
+#[derive(Serialize)]
+struct Intervals {
+    volume_ml: Interval,
+    long_axis_mm: Interval,
+    short_axis_mm: Interval,
+    surface_mm2: Interval,
+    mean: Option<Interval>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +188,8 @@ struct Object {
     size: MaskVolume,
     long_axis_mm: f64,
     short_axis_mm: f64,
+    surface_mm2: f64,
+    intervals: Intervals,
     recist: Option<Lines>,
     statistics: Option<MaskStatistics>,
 }
@@ -166,21 +225,34 @@ impl Object {
         mask: &Mask,
         image: Option<&Volume>,
     ) -> anyhow::Result<Self> {
-        let axes = recist(voxels, &mask.grid)?;
+        let object = BoxMask::new(mask.grid.full_box(), voxels.to_vec())?;
+        let measured = measure_object(&object, &mask.grid, image)?;
+        let ObjectMeasure {
+            volume_ml,
+            long_axis_mm,
+            short_axis_mm,
+            surface_mm2,
+            mean,
+            statistics,
+            recist: axes,
+            ..
+        } = measured.context("an object without voxels cannot be measured")?;
         Ok(Self {
             label,
             name: mask.name(label).map(str::to_owned),
             part,
             parts: if part.is_some() { 1 } else { components_of(mask, label).all().len() },
             size: mask_volume(voxels, &mask.grid)?,
-            long_axis_mm: axes.map_or(0.0, |a| a.long_axis.length_mm),
-            short_axis_mm: axes.map_or(0.0, |a| a.short_axis.length_mm),
+            long_axis_mm: long_axis_mm.value,
+            short_axis_mm: short_axis_mm.value,
+            surface_mm2: surface_mm2.value,
+            intervals: Intervals { volume_ml, long_axis_mm, short_axis_mm, surface_mm2, mean },
             recist: axes.map(|a| Lines {
                 slice: a.slice,
                 long_axis: Line::of(a.long_axis, &mask.grid),
                 short_axis: Line::of(a.short_axis, &mask.grid),
             }),
-            statistics: image.map(|volume| mask_statistics(volume, voxels)).transpose()?.flatten(),
+            statistics,
         })
     }
 
@@ -190,9 +262,10 @@ impl Object {
         let mut row = vec![
             self.part.map_or_else(|| name.clone(), |part| format!("{name} part {part}")),
             self.size.voxel_count.to_string(),
-            format!("{:.3}", self.size.volume_ml),
-            format!("{:.1}", self.long_axis_mm),
-            format!("{:.1}", self.short_axis_mm),
+            with_interval(self.intervals.volume_ml, 3),
+            with_interval(self.intervals.long_axis_mm, 1),
+            with_interval(self.intervals.short_axis_mm, 1),
+            with_interval(self.intervals.surface_mm2, 0),
             self.recist.as_ref().map_or_else(|| "–".into(), |lines| lines.slice.to_string()),
             self.parts.to_string(),
         ];
@@ -201,7 +274,7 @@ impl Object {
                 self.statistics.as_ref().map_or_else(|| "–".into(), |s| format!("{:.1}", pick(s)))
             };
             row.extend([
-                value(|s| s.mean),
+                self.intervals.mean.map_or_else(|| "–".into(), |mean| with_interval(mean, 1)),
                 value(|s| s.sd),
                 value(|s| s.min),
                 value(|s| s.median),
@@ -212,15 +285,35 @@ impl Object {
     }
 }
 
+/// "12.3 (11.9–12.8)".
+fn with_interval(Interval { value, low, high }: Interval, digits: usize) -> String {
+    format!("{value:.digits$} ({low:.digits$}–{high:.digits$})")
+}
+
 impl Report for MeasureReport {
     fn text(&self) -> String {
         let with_values = self.labels.iter().any(|object| object.statistics.is_some());
-        let mut header = vec!["label", "voxels", "volume ml", "long mm", "short mm", "slice", "parts"];
+        let mut header =
+            vec!["label", "voxels", "volume ml", "long mm", "short mm", "surface mm²", "slice", "parts"];
         let mean = format!("mean {}", self.unit);
         if with_values {
             header.extend([mean.trim(), "sd", "min", "median", "max"]);
         }
         let rows: Vec<_> = self.labels.iter().map(|object| object.row(with_values)).collect();
-        table(&header, &rows)
+        let mut text = table(&header, &rows);
+        if !self.compared.is_empty() {
+            let rows: Vec<Vec<String>> = self
+                .compared
+                .iter()
+                .map(|compared| {
+                    let Agreement { dice, hd95_mm, mean_distance_mm } = compared.agreement;
+                    let name = format!("{} and {}", compared.label, compared.other);
+                    vec![name, format!("{dice:.4}"), decimals(hd95_mm), decimals(mean_distance_mm)]
+                })
+                .collect();
+            text =
+                format!("{text}\n\n{}", table(&["compared", "dice", "hd95 mm", "mean distance mm"], &rows));
+        }
+        text
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod cdr;
 mod compare;
 mod convert;
 mod doctor;
+pub mod drive;
 mod evaluate;
 mod info;
 mod intermediates;
@@ -86,6 +87,9 @@ enum Command {
     Bench(bench::Bench),
     /// Check devices, models and folders.
     Doctor(doctor::Doctor),
+    /// Edit without a window until killed; for tests.
+    #[command(hide = true)]
+    Drive(drive::Drive),
 }
 
 /// Runs the program with the arguments of the process. `window` opens the window with some files.
@@ -134,6 +138,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Sample(command)) => command.run(&console),
         Some(Command::Bench(command)) => command.run(&console),
         Some(Command::Doctor(command)) => command.run(&console),
+        Some(Command::Drive(command)) => command.run(),
         None => {
             if let Some(missing) = cli.paths.iter().find(|path| !path.exists()) {
                 bail!("there is no such file and no such command (see hilum --help): {}", missing.display());

@@ -10,7 +10,8 @@ use hilum_core::label::LookChange;
 use hilum_models::infer::DeviceChoice;
 use nalgebra::Vector3;
 
-use super::UiCommand;
+use super::{EditAction, UiCommand};
+use crate::jobs::{Compared, ImageProblem, OpenProject};
 use crate::state::{DiscPart, Handle, Settings, Turn, ViewId};
 
 /// A named window for CT.
@@ -119,6 +120,27 @@ pub enum SegmentAction {
     Remove(u16),
 }
 
+/// Measuring.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MeasureAction {
+    /// The next point of the distance or angle being drawn.
+    Place(WorldPoint),
+    /// Drop what is being drawn.
+    CancelDraft,
+    /// Remove a distance or an angle.
+    Remove(u32),
+    /// Show the place of a distance or an angle.
+    GoTo(u32),
+    /// Show the long axis of a label.
+    GoToAxis(u16),
+    /// Compare these; `None`: nothing.
+    Compare(Option<Compared>),
+    /// Read this mask for comparison.
+    Reference(PathBuf),
+    /// Write the table there.
+    Save(PathBuf),
+}
+
 /// Work on a flat picture. Places are pixels of the picture.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PhotoAction {
@@ -158,6 +180,14 @@ pub enum Action {
     OpenPictures(Vec<PathBuf>),
     /// Work on a flat picture.
     Photo(PhotoAction),
+    /// Measure.
+    Measure(MeasureAction),
+    /// Open a project.
+    OpenProject(OpenProject),
+    /// Make a project of this folder.
+    SaveProject(PathBuf),
+    /// Ask where the image of a project lies now.
+    AskImage(ImageProblem),
     /// Take the labels of this file over.
     ImportMask(PathBuf),
     /// Save the mask there.
@@ -166,6 +196,8 @@ pub enum Action {
     View(ViewAction),
     /// Edit.
     Segment(SegmentAction),
+    /// Draw outlines and plan operations.
+    Edit(EditAction),
     /// Use another device.
     Device(DeviceChoice),
     /// Let another model answer clicks; `None`: the program's own choice.
@@ -203,6 +235,18 @@ impl From<ViewAction> for Action {
 impl From<SegmentAction> for Action {
     fn from(action: SegmentAction) -> Self {
         Self::Segment(action)
+    }
+}
+
+impl From<EditAction> for Action {
+    fn from(action: EditAction) -> Self {
+        Self::Edit(action)
+    }
+}
+
+impl From<MeasureAction> for Action {
+    fn from(action: MeasureAction) -> Self {
+        Self::Measure(action)
     }
 }
 

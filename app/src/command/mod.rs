@@ -5,10 +5,15 @@
 //! applies them is [`crate::app`].
 
 mod action;
+mod edit_action;
+mod edit_table;
 mod looking;
 mod table;
 
-pub use action::{Action, Actions, KeysAction, PhotoAction, Preset, SegmentAction, ViewAction};
+pub use action::{
+    Action, Actions, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction, ViewAction,
+};
+pub use edit_action::EditAction;
 pub use table::Description;
 
 use egui::KeyboardShortcut;
@@ -45,6 +50,10 @@ commands! {
     OpenFolder,
     /// Make the synthetic case.
     OpenSample,
+    /// Ask for a folder with a project.
+    OpenProject,
+    /// Ask where to make a project.
+    SaveProject,
     /// Take the labels of a file over.
     ImportMask,
     /// Save the mask where it was saved before, or ask.
@@ -69,6 +78,22 @@ commands! {
     ToolEraser,
     /// Drag the ellipses of disc and cup.
     ToolEllipse,
+    /// Measure a distance.
+    ToolDistance,
+    /// Measure an angle.
+    ToolAngle,
+    /// Remove all distances and angles.
+    ClearRulers,
+    /// Show or hide the table of measurements.
+    ShowMeasurements,
+    /// The table of measurements to the clipboard.
+    CopyMeasurements,
+    /// Write the table of measurements.
+    SaveMeasurements,
+    /// Read a mask and compare with it.
+    CompareWithMask,
+    /// The planes through the long axis of the active label.
+    JumpToLongAxis,
     /// Switch between points that belong to the object and points that do not.
     ToggleSign,
     /// Switch between disc and ball.
@@ -181,6 +206,46 @@ commands! {
     AddLabel,
     /// Erase all voxels of the active label.
     ClearLabel,
+    /// Paint voxels of a range of values.
+    ToolThreshold,
+    /// Paint up to edges.
+    ToolAdaptive,
+    /// Draw outlines by corners.
+    ToolPolygon,
+    /// Draw outlines by hand.
+    ToolLasso,
+    /// Take the last corner back.
+    RemoveCorner,
+    /// Grow along the image.
+    OpGrow,
+    /// Fill a clicked region.
+    OpFill,
+    /// Fill holes.
+    OpHoles,
+    /// Fill between slices.
+    OpBetween,
+    /// Keep, remove or split islands.
+    OpIslands,
+    /// Smooth by a median.
+    OpMedian,
+    /// Smooth all labels together.
+    OpSmoothAll,
+    /// Grow or shrink by a margin.
+    OpMargin,
+    /// Leave a shell.
+    OpHollow,
+    /// Combine two labels.
+    OpLogic,
+    /// Preview the operation again.
+    PreviewAgain,
+    /// Copy the mask to the next slice.
+    CopyToNext,
+    /// Copy the mask to the previous slice.
+    CopyToPrevious,
+    /// The next draw-over rule.
+    NextDrawOver,
+    /// Restrict edits to a range of values, or not.
+    ToggleDrawRange,
     /// Let the network outline disc and cup.
     OutlineDisc,
     /// Let the network find vessels.

@@ -48,6 +48,8 @@ impl UiCommand {
     pub fn description(self) -> Description {
         self.file_or_edit()
             .or_else(|| self.tool())
+            .or_else(|| self.drawing())
+            .or_else(|| self.measure())
             .or_else(|| self.view())
             .or_else(|| self.looking())
             .or_else(|| self.photo())
@@ -140,6 +142,46 @@ impl UiCommand {
             Self::Cancel => {
                 row("Cancel running work", "Stop opening or segmenting", const { &[ctrl(Key::Period)] })
             }
+            _ => return None,
+        })
+    }
+
+    fn measure(self) -> Option<Description> {
+        Some(match self {
+            Self::OpenProject => row("Open project…", "Open a folder with a saved project", &[]),
+            Self::SaveProject => row(
+                "Save project as…",
+                "Keep image reference, labels, points, measurements and the whole history in a folder",
+                &[],
+            ),
+            Self::ToolDistance => row(
+                "Distance",
+                "Measure a distance: click or drag from one point to the other",
+                const { &[key(Key::L)] },
+            ),
+            Self::ToolAngle => row(
+                "Angle",
+                "Measure an angle: click an end, the vertex, the other end",
+                const { &[shift(Key::L)] },
+            ),
+            Self::ClearRulers => row("Remove all rulers", "Remove all distances and angles", &[]),
+            Self::ShowMeasurements => row(
+                "Measurements",
+                "Show or hide the table of all labels, distances and angles",
+                const { &[shift(Key::M)] },
+            ),
+            Self::CopyMeasurements => {
+                row("Copy measurements", "Copy the table for a spreadsheet", const { &[shift(Key::C)] })
+            }
+            Self::SaveMeasurements => row("Save measurements…", "Write the table as a CSV file", &[]),
+            Self::CompareWithMask => {
+                row("Compare with mask…", "Read a mask and compare the labels with it", &[])
+            }
+            Self::JumpToLongAxis => row(
+                "Go to long axis",
+                "Show the slice in which the active label has its RECIST axes",
+                const { &[key(Key::J)] },
+            ),
             _ => return None,
         })
     }

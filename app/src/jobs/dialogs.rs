@@ -11,6 +11,29 @@ pub enum Ask {
     OpenFile,
     /// A folder.
     OpenFolder,
+    /// A folder with a project.
+    OpenProject,
+    /// Where the image of a project lies now.
+    Relocate {
+        /// The project.
+        project: PathBuf,
+        /// The image is a folder.
+        is_folder: bool,
+    },
+    /// Where to make a project; the name proposed.
+    SaveProject {
+        /// Name of the folder.
+        name: String,
+        /// Folder to start in.
+        folder: Option<PathBuf>,
+    },
+    /// A mask to compare with.
+    CompareMask,
+    /// Where to write the measurements; the name proposed.
+    SaveMeasurements {
+        /// File name.
+        name: String,
+    },
     /// A mask of the open image.
     ImportMask,
     /// Where to save the mask; the name proposed.
@@ -62,6 +85,32 @@ impl Dialogs for SystemDialogs {
             Ask::ImportMask => Box::pin(
                 dialog.set_title("Import mask").add_filter("NIfTI", &["nii", "gz", "hdr", "img"]).pick_file(),
             ),
+            Ask::OpenProject => Box::pin(dialog.set_title("Open project").pick_folder()),
+            Ask::Relocate { is_folder: true, .. } => {
+                Box::pin(dialog.set_title("Folder of the project's image").pick_folder())
+            }
+            Ask::Relocate { .. } => Box::pin(dialog.set_title("The project's image").pick_file()),
+            Ask::CompareMask => Box::pin(
+                dialog
+                    .set_title("Compare with mask")
+                    .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
+                    .pick_file(),
+            ),
+            Ask::SaveMeasurements { name } => Box::pin(
+                dialog
+                    .set_title("Save measurements")
+                    .set_file_name(name)
+                    .add_filter("CSV", &["csv"])
+                    .save_file(),
+            ),
+            Ask::SaveProject { name, folder } => {
+                let dialog = dialog.set_title("Save project").set_file_name(name);
+                let dialog = match folder {
+                    Some(folder) => dialog.set_directory(folder),
+                    None => dialog,
+                };
+                Box::pin(dialog.save_file())
+            }
             Ask::OpenFolder => {
                 Box::pin(dialog.set_title("Open folder of DICOM files or photographs").pick_folder())
             }

@@ -1,5 +1,6 @@
 //! The thread that reads, writes and measures.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +15,9 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
+use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
-use super::{Event, Inbox, Numbered};
+use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
 use crate::state::Measurement;
 
 /// Progress is told at most this often.
@@ -68,6 +70,31 @@ pub enum IoRequest {
         store: Option<PathBuf>,
         /// Stops it.
         cancel: CancelToken,
+    },
+    /// Open a project.
+    OpenProject {
+        /// Number of the request.
+        request: u64,
+        /// Which.
+        project: OpenProject,
+        /// Stops it.
+        cancel: CancelToken,
+    },
+    /// Measure all labels.
+    Table(TableRequest),
+    /// Read a mask to compare with.
+    ReadReference {
+        /// The image.
+        session: u64,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Write a text.
+    WriteText {
+        /// Where to.
+        path: PathBuf,
+        /// The text.
+        text: String,
     },
     /// Look at several pictures one after the other.
     Pictures {
@@ -127,12 +154,16 @@ impl Numbered for IoRequest {
     fn number(&self) -> Option<u64> {
         match self {
             Self::Open { request, .. }
+            | Self::OpenProject { request, .. }
             | Self::Sample { request }
             | Self::Pictures { request, .. }
             | Self::Prefetch { request, .. } => Some(*request),
             Self::ImportMask { .. }
             | Self::Save(_)
             | Self::Measure(_)
+            | Self::Table(_)
+            | Self::ReadReference { .. }
+            | Self::WriteText { .. }
             | Self::Enhance(_)
             | Self::WriteTable { .. }
             | Self::WritePage(_)
@@ -180,6 +211,36 @@ pub enum IoEvent {
         opened: Box<Opened>,
         /// Of an image of one slice: what it tells.
         photo: Option<Box<OpenedPhoto>>,
+    },
+    /// A project is open.
+    ProjectOpened {
+        /// Number of the request.
+        request: u64,
+        /// It.
+        project: Box<OpenedProject>,
+    },
+    /// The image of a project is not where or what it was.
+    ImageProblem {
+        /// Number of the request.
+        request: u64,
+        /// What is wrong.
+        problem: ImageProblem,
+    },
+    /// All labels were measured.
+    Table {
+        /// The image.
+        session: u64,
+        /// Their figures.
+        table: Box<MeasureTable>,
+    },
+    /// A mask to compare with was read, or not.
+    Reference {
+        /// The image.
+        session: u64,
+        /// The file.
+        path: PathBuf,
+        /// Its labels, or why not, for people.
+        labels: Result<Box<LabelMap>, String>,
     },
     /// The folder holds pictures.
     Pictures {
@@ -261,6 +322,19 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
             open(path, series_uid, store.as_deref(), &watcher)
         }
+        IoRequest::OpenProject { request, project, cancel } => {
+            let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
+            open_project(&project, &watcher)
+        }
+        IoRequest::Table(asked) => IoEvent::Table { session: asked.session, table: Box::new(asked.run()) },
+        IoRequest::ReadReference { session, path } => {
+            let labels = read_mask(&path);
+            IoEvent::Reference { session, path, labels }
+        }
+        IoRequest::WriteText { path, text } => {
+            let written = hilum_core::io::replace_file(&path, |out| out.write_all(text.as_bytes()));
+            IoEvent::Written { path, error: written.err().map(|error| error.to_string()) }
+        }
         IoRequest::Pictures { request, paths, store } => list_pictures(request, paths, store.as_deref()),
         IoRequest::Prefetch { request, path, store, cancel } => {
             prefetch(request, &path, store.as_deref(), &cancel)
@@ -314,6 +388,16 @@ fn open(path: PathBuf, series_uid: Option<String>, store: Option<&Path>, watcher
         }
         Err(OpenError::Cancelled(_)) => IoEvent::OpenFailed { request, error: None },
         Err(error) => IoEvent::OpenFailed { request, error: Some(error.to_string()) },
+    }
+}
+
+fn open_project(project: &OpenProject, watcher: &Watcher<'_>) -> IoEvent {
+    let request = watcher.request;
+    match project.run(&Quiet(watcher)) {
+        Ok(project) => IoEvent::ProjectOpened { request, project: Box::new(project) },
+        Err(Refusal::Image(problem)) => IoEvent::ImageProblem { request, problem },
+        Err(Refusal::Cancelled) => IoEvent::OpenFailed { request, error: None },
+        Err(Refusal::Failed(error)) => IoEvent::OpenFailed { request, error: Some(error) },
     }
 }
 
@@ -448,6 +532,21 @@ impl Observer for Watcher<'_> {
         self.cancel.is_cancelled()
     }
 }
+
+/// Tells how opening goes, without a first slice: the image may be the wrong one.
+struct Quiet<'a>(&'a Watcher<'a>);
+
+impl Observer for Quiet<'_> {
+    fn progress(&self, what: &str, done: u64, total: u64) {
+        self.0.progress(what, done, total);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
+impl OpenObserver for Quiet<'_> {}
 
 impl OpenObserver for Watcher<'_> {
     fn first_slice(&self, slice: Volume) {

@@ -4,26 +4,32 @@
 //! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
 
 mod dialogs;
+mod edit;
 mod infer;
 mod io;
+mod open_project;
 pub mod photo;
 mod project;
 mod surface;
+mod table;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
+pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
     Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, LabelAnswer, LabelChoice,
     LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
-pub use project::{ProjectEvent, ProjectRequest, ProjectWorker};
+pub use project::{HandOver, ProjectEvent, ProjectRequest, ProjectWorker};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
+pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 
 use std::path::PathBuf;
 
@@ -39,6 +45,8 @@ pub enum Event {
     Io(IoEvent),
     /// From the thread of the network.
     Infer(InferEvent),
+    /// From the thread that plans operations.
+    Edit(EditEvent),
     /// From the thread that keeps changes.
     Project(ProjectEvent),
     /// From the thread of the surfaces.

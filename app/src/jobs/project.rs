@@ -1,7 +1,8 @@
 //! The thread that keeps every change on disk, so that neither a crash nor loss of power takes work away.
 //!
 //! Each image has a folder of its own below the program's data folder. It is removed when the image is closed in
-//! good order; one that is found when an image is opened was left by a crash and is offered to the person.
+//! good order; one that is found when an image is opened was left by a crash and is offered to the person. A project
+//! that a person saved lies where they wanted it and stays.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,26 @@ pub enum ProjectRequest {
         /// Its document at the moment from which changes are kept.
         snapshot: Box<Snapshot>,
     },
+    /// A project was opened: its changes go on there.
+    Adopt {
+        /// The image's number.
+        session: u64,
+        /// The project.
+        store: Box<Store>,
+    },
+    /// Make a project of a folder and go on there. Changes up to the snapshot are handed over before.
+    Make {
+        /// The image's number.
+        session: u64,
+        /// Where.
+        folder: PathBuf,
+        /// The image.
+        volume: Arc<Volume>,
+        /// Its document now.
+        snapshot: Box<Snapshot>,
+    },
+    /// What is looked at; kept in projects that a person saved.
+    View(serde_json::Value),
     /// Go on with the work that was found (or forget it).
     Continue(bool),
     /// Changes to be kept.
@@ -52,8 +73,29 @@ pub enum ProjectEvent {
         /// What was mended.
         warnings: Vec<String>,
     },
-    /// Changes cannot be kept; told once an image.
+    /// Changes cannot be kept; told once.
     Failed {
+        /// The image.
+        session: u64,
+        /// Why, for people.
+        why: String,
+        /// They wait, and writing is tried again when changes (or none) are handed over.
+        is_tried_again: bool,
+    },
+    /// Changes that could not be kept for a while are on disk now.
+    KeptAgain {
+        /// The image.
+        session: u64,
+    },
+    /// A project was made and is written from now on.
+    Made {
+        /// The image.
+        session: u64,
+        /// Where.
+        folder: PathBuf,
+    },
+    /// It was not; changes go where they went before.
+    NotMade {
         /// The image.
         session: u64,
         /// Why, for people.
@@ -61,13 +103,36 @@ pub enum ProjectEvent {
     },
 }
 
+/// How long changes wait before they are handed to the thread that writes.
+const HAND_OVER_SECS: f64 = 0.3;
+
+/// When changes are handed over: not more often than a few times a second, and never later than a fraction of one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HandOver {
+    at_secs: f64,
+}
+
+impl HandOver {
+    /// Seconds to wait before changes are handed over; `None`: now.
+    pub fn wait_secs(&mut self, now_secs: f64) -> Option<f64> {
+        let wait = self.at_secs + HAND_OVER_SECS - now_secs;
+        if wait > 0.0 && wait <= HAND_OVER_SECS {
+            return Some(wait);
+        }
+        self.at_secs = now_secs;
+        None
+    }
+}
+
 /// The image at hand and its folder.
 struct Attached {
     session: u64,
     folder: PathBuf,
-    reference: ImageReference,
-    snapshot: Snapshot,
+    /// What a project is made of at the first change.
+    start: Option<(ImageReference, Snapshot)>,
     store: Option<Store>,
+    /// A person saved it: it stays when the image is closed.
+    is_project: bool,
     /// Work of an earlier session waits for the person's answer.
     offered: bool,
     /// Changes that are not on disk yet.
@@ -80,18 +145,29 @@ pub struct ProjectWorker {
     folder: Option<PathBuf>,
     inbox: Inbox,
     attached: Option<Attached>,
+    compact_bytes: Option<u64>,
 }
 
 impl ProjectWorker {
     /// Keeps projects below `folder`; nothing is kept without one.
     pub fn new(folder: Option<PathBuf>, inbox: Inbox) -> Self {
-        Self { folder, inbox, attached: None }
+        Self { folder, inbox, attached: None, compact_bytes: None }
+    }
+
+    /// The same, with journals compacted beyond so many bytes, so that a test need not write megabytes.
+    pub fn compacting_beyond(self, bytes: u64) -> Self {
+        Self { compact_bytes: Some(bytes), ..self }
     }
 
     /// Handles one request.
     pub fn handle(&mut self, request: ProjectRequest) {
         match request {
             ProjectRequest::Attach { session, volume, snapshot } => self.attach(session, &volume, *snapshot),
+            ProjectRequest::Adopt { session, store } => self.adopt(session, *store),
+            ProjectRequest::Make { session, folder, volume, snapshot } => {
+                self.make(session, folder, &volume, &snapshot);
+            }
+            ProjectRequest::View(view) => self.keep_view(&view),
             ProjectRequest::Continue(yes) => self.go_on(yes),
             ProjectRequest::Append(records) => self.append(records),
             ProjectRequest::Discard => self.discard(),
@@ -104,16 +180,8 @@ impl ProjectWorker {
         let Some(root) = &self.folder else { return };
         let reference = ImageReference::of(volume);
         let folder = root.join(reference.folder_name());
-        let mut attached = Attached {
-            session,
-            folder,
-            reference,
-            snapshot,
-            store: None,
-            offered: false,
-            pending: Vec::new(),
-            complained: false,
-        };
+        let mut attached = Attached::new(session, folder);
+        attached.start = Some((reference, snapshot));
         match found(&attached.folder) {
             Ok(None) => {}
             Ok(Some((store, state, warnings))) => {
@@ -121,7 +189,7 @@ impl ProjectWorker {
                     drop(store);
                     remove(&attached.folder);
                 } else {
-                    attached.store = Some(store);
+                    attached.store = Some(tuned(store, self.compact_bytes));
                     attached.offered = true;
                     let event = ProjectEvent::Found { session, state: Box::new(state), warnings };
                     self.inbox.send(Event::Project(event));
@@ -143,9 +211,38 @@ impl ProjectWorker {
         self.attached = Some(attached);
     }
 
+    fn adopt(&mut self, session: u64, store: Store) {
+        let mut attached = Attached::new(session, store.folder().to_owned());
+        attached.store = Some(tuned(store, self.compact_bytes));
+        attached.is_project = true;
+        self.attached = Some(attached);
+    }
+
+    fn make(&mut self, session: u64, folder: PathBuf, volume: &Volume, snapshot: &Snapshot) {
+        match Store::create(&folder, ImageReference::of(volume), snapshot) {
+            Ok(store) => {
+                self.discard();
+                self.adopt(session, store);
+                self.inbox.send(Event::Project(ProjectEvent::Made { session, folder }));
+            }
+            Err(error) => {
+                let why = format!("The project was not saved: {error}");
+                self.inbox.send(Event::Project(ProjectEvent::NotMade { session, why }));
+            }
+        }
+    }
+
+    fn keep_view(&mut self, view: &serde_json::Value) {
+        let project = self.attached.as_ref().filter(|attached| attached.is_project);
+        if let Some(store) = project.and_then(|attached| attached.store.as_ref()) {
+            // No work is lost with it; a disk that fails is told with the next change.
+            store.save_view(view).ok();
+        }
+    }
+
     fn complain(&self, session: u64, error: &StoreError) {
         let why = format!("Changes are not kept for the case of a crash: {error}");
-        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why }));
+        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why, is_tried_again: false }));
     }
 
     fn say_set_aside(&self, session: u64, error: &StoreError, kept: &Path) {
@@ -153,7 +250,7 @@ impl ProjectWorker {
             "Earlier changes to this image cannot be opened ({error}). They are set aside as {}; new changes are kept.",
             kept.display()
         );
-        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why }));
+        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why, is_tried_again: false }));
     }
 
     fn go_on(&mut self, yes: bool) {
@@ -175,23 +272,30 @@ impl ProjectWorker {
         if attached.offered || attached.pending.is_empty() {
             return;
         }
-        let Err(error) = attached.write() else {
-            attached.complained = false;
-            return;
+        let session = attached.session;
+        let event = match attached.write(self.compact_bytes) {
+            Ok(()) if std::mem::take(&mut attached.complained) => ProjectEvent::KeptAgain { session },
+            Ok(()) => return,
+            // Kept in memory and tried again; said once.
+            Err(_) if attached.complained => return,
+            Err(error) => {
+                attached.complained = true;
+                let waits = attached.pending.len();
+                let why = format!(
+                    "Changes cannot be written ({waits} wait in memory and are tried again every two seconds): {error}"
+                );
+                ProjectEvent::Failed { session, why, is_tried_again: true }
+            }
         };
-        // Kept and tried again with the next change; said once.
-        if !std::mem::replace(&mut attached.complained, true) {
-            let session = attached.session;
-            self.complain(session, &error);
-        }
+        self.inbox.send(Event::Project(event));
     }
 
     fn discard(&mut self) {
         if let Some(attached) = self.attached.take() {
-            let Attached { store, folder, offered, .. } = attached;
+            let Attached { store, folder, offered, is_project, .. } = attached;
             drop(store);
             // Work that was offered and never answered stays for the next time.
-            if !offered {
+            if !offered && !is_project {
                 remove(&folder);
             }
         }
@@ -199,10 +303,27 @@ impl ProjectWorker {
 }
 
 impl Attached {
-    fn write(&mut self) -> Result<(), StoreError> {
-        let store = match &mut self.store {
-            Some(store) => store,
-            None => self.store.insert(Store::create(&self.folder, self.reference.clone(), &self.snapshot)?),
+    fn new(session: u64, folder: PathBuf) -> Self {
+        Self {
+            session,
+            folder,
+            start: None,
+            store: None,
+            is_project: false,
+            offered: false,
+            pending: Vec::new(),
+            complained: false,
+        }
+    }
+
+    fn write(&mut self, compact_bytes: Option<u64>) -> Result<(), StoreError> {
+        let store = match (&mut self.store, &self.start) {
+            (Some(store), _) => store,
+            (None, Some((image, snapshot))) => {
+                let store = Store::create(&self.folder, image.clone(), snapshot)?;
+                self.store.insert(tuned(store, compact_bytes))
+            }
+            (None, None) => return Ok(()),
         };
         store.append(&self.pending)?;
         self.pending.clear();
@@ -211,6 +332,13 @@ impl Attached {
         }
         Ok(())
     }
+}
+
+fn tuned(mut store: Store, compact_bytes: Option<u64>) -> Store {
+    if let Some(bytes) = compact_bytes {
+        store.compact_beyond(bytes);
+    }
+    store
 }
 
 type Left = (Store, State, Vec<String>);

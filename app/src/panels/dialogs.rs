@@ -4,6 +4,7 @@ use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
 use super::{Context, DISCLAIMER, keys, models, palette, sentence, settings};
 use crate::command::Action;
+use crate::jobs::ImageProblem;
 use crate::state::{Dialog, Guarded, SeriesChoice};
 use crate::theme;
 
@@ -18,6 +19,7 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
         Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
+        Dialog::Relocate(problem) => relocate(ui, context, problem),
         Dialog::Recover { steps } => recover(ui, context, *steps),
     }
 }
@@ -109,7 +111,10 @@ fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
         ui.label(match guarded {
             Guarded::Quit => "There are changes that were not saved. Closing the window discards them.",
             Guarded::CloseImage => "There are changes that were not saved. Closing the image discards them.",
-            Guarded::Open { .. } | Guarded::OpenPictures(_) | Guarded::Picture(_) => {
+            Guarded::Open { .. }
+            | Guarded::OpenPictures(_)
+            | Guarded::OpenProject(_)
+            | Guarded::Picture(_) => {
                 "There are changes that were not saved. Opening another image discards them."
             }
         });
@@ -120,6 +125,31 @@ fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
             }
             if ui.button("Discard").clicked() {
                 context.actions.send(Action::Discard);
+            }
+            if ui.button("Cancel").clicked() {
+                context.actions.send(Action::CloseDialog);
+            }
+        });
+    });
+    if response.should_close() {
+        context.actions.send(Action::CloseDialog);
+    }
+}
+
+/// The image of a project moved or changed.
+fn relocate(ui: &Ui, context: Context<'_>, problem: &ImageProblem) {
+    let tokens = theme::of(ui);
+    let response = frame(ui, 520.0, |ui| {
+        ui.heading("Where is the image of this project?");
+        ui.label(RichText::new(sentence(&problem.why)).color(tokens.warning));
+        if let Some(path) = &problem.image {
+            ui.label(format!("The project was made for: {}", path.display()));
+        }
+        ui.label("The work in the project is unharmed. It opens with the image it was made for, wherever that lies.");
+        ui.add_space(10.0);
+        ui.horizontal(|ui| {
+            if ui.button("Choose the image…").clicked() {
+                context.actions.send(Action::AskImage(problem.clone()));
             }
             if ui.button("Cancel").clicked() {
                 context.actions.send(Action::CloseDialog);

@@ -8,6 +8,7 @@ use crate::theme;
 
 const FILE: &[&[C]] = &[
     &[C::OpenFile, C::OpenFolder, C::OpenSample],
+    &[C::OpenProject, C::SaveProject],
     &[C::ImportMask, C::Save, C::SaveAs],
     &[C::CloseImage, C::Quit],
 ];
@@ -26,9 +27,24 @@ const VIEW: &[&[C]] = &[
 ];
 const TOOLS: &[&[C]] = &[
     &[C::ToolNavigate, C::ToolPoint, C::ToolBrush, C::ToolEraser, C::ToolEllipse],
+    &[C::ToolThreshold, C::ToolAdaptive, C::ToolPolygon, C::ToolLasso],
+    &[C::RemoveCorner],
     &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger, C::UseTool],
     &[C::Accept, C::Reject, C::Cancel],
     &[C::Models],
+];
+const MASK: &[&[C]] = &[
+    &[C::OpGrow, C::OpFill, C::OpHoles, C::OpBetween],
+    &[C::OpIslands, C::OpMedian, C::OpSmoothAll],
+    &[C::OpMargin, C::OpHollow, C::OpLogic],
+    &[C::CopyToNext, C::CopyToPrevious],
+    &[C::NextDrawOver, C::ToggleDrawRange],
+    &[C::PreviewAgain],
+];
+const MEASURE: &[&[C]] = &[
+    &[C::ToolDistance, C::ToolAngle, C::ClearRulers],
+    &[C::ShowMeasurements, C::JumpToLongAxis, C::CompareWithMask],
+    &[C::CopyMeasurements, C::SaveMeasurements],
 ];
 const EYE: &[&[C]] = &[
     &[C::OutlineDisc, C::OutlineVessels, C::MeasureAnyway],
@@ -54,7 +70,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             groups(ui, context, TOOLS);
             label_image(ui, context);
         });
-        for (name, commands) in [("Eye", EYE), ("Help", HELP)] {
+        for (name, commands) in [("Mask", MASK), ("Measure", MEASURE), ("Eye", EYE), ("Help", HELP)] {
             ui.menu_button(name, |ui| groups(ui, context, commands));
         }
         title(ui, context);

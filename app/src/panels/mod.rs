@@ -6,12 +6,15 @@ mod eye;
 mod history;
 mod keys;
 mod labels;
+mod measurements;
 mod menu;
 mod models;
+mod operate;
 mod palette;
 mod planes;
 mod result;
 mod settings;
+pub(crate) mod sheet;
 mod start;
 mod status;
 mod toasts;
@@ -21,7 +24,7 @@ mod views;
 use egui::{Frame, Margin, Panel, RichText, ScrollArea, Ui};
 
 use crate::command::{Actions, UiCommand};
-use crate::state::AppState;
+use crate::state::{AppState, Tool};
 use crate::theme;
 use crate::viewport::ViewContext;
 
@@ -49,8 +52,17 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
         Panel::left("tools")
             .frame(strip)
             .resizable(false)
-            .exact_size(46.0)
+            .exact_size(84.0)
             .show(ui, |ui| toolbar::show(ui, panels));
+        if context.state.show_measurements && context.state.editable().is_some() {
+            let table = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(12, 8));
+            Panel::bottom("measurements")
+                .frame(table)
+                .default_size(190.0)
+                .size_range(90.0..=480.0)
+                .resizable(true)
+                .show(ui, |ui| measurements::show(ui, panels));
+        }
         let side = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
         Panel::right("side")
             .frame(side)
@@ -84,7 +96,8 @@ fn side_panel(ui: &mut Ui, context: Context<'_>) {
         if context.state.album.is_some() {
             section(ui, "Pictures", |ui| album::show(ui, context));
         }
-        let title = if photo.is_some() { "Tool" } else { "Lesion" };
+        let is_drawing = matches!(context.state.tool, Tool::Operation(_)) || context.state.tool.is_outline();
+        let title = if photo.is_some() || is_drawing { "Tool" } else { "Lesion" };
         section(ui, title, |ui| result::show(ui, context));
         section(ui, "Labels", |ui| labels::show(ui, context));
         section(ui, "Display", |ui| settings::display(ui, context));

@@ -3,7 +3,7 @@
 use egui::{ProgressBar, RichText, Slider, Ui};
 use hilum_models::infer::ClickResult;
 
-use super::{Context, command_button, fact, primary_button};
+use super::{Context, command_button, fact, operate, primary_button};
 use crate::command::{SegmentAction, UiCommand as C};
 use crate::state::{BRUSH_RANGE_MM, Session, Tool};
 use crate::theme;
@@ -23,8 +23,14 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             ui,
             "Drag the middle or the ends of an axis. Where disc or cup is missing, drag a box around it.",
         ),
+        Tool::Distance => hint(ui, "Click or drag from one point to the other. Escape starts again."),
+        Tool::Angle => hint(ui, "Click one end, the vertex, the other end. Escape starts again."),
         Tool::Point => point(ui, context, session),
-        Tool::Brush | Tool::Eraser => brush(ui, context, session),
+        Tool::Brush | Tool::Eraser | Tool::Threshold | Tool::Adaptive => {
+            brush(ui, context, session);
+            operate::show(ui, context, session);
+        }
+        Tool::Polygon | Tool::Lasso | Tool::Operation(_) => operate::show(ui, context, session),
     }
     proposal(ui, context, session);
     if !session.views.is_flat() {
@@ -35,7 +41,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
     }
 }
 
-fn hint(ui: &mut Ui, text: &str) {
+pub(super) fn hint(ui: &mut Ui, text: &str) {
     let tokens = theme::of(ui);
     ui.label(RichText::new(text).color(tokens.weak));
 }
@@ -102,7 +108,8 @@ fn proposal(ui: &mut Ui, context: Context<'_>, session: &Session) {
         ui.label(RichText::new(text).small().color(tokens.weak));
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(500));
     }
-    let Some(volume_ml) = session.document.preview_volume_ml() else { return };
+    let planned = session.document.staged().is_some();
+    let Some(volume_ml) = session.document.preview_volume_ml().filter(|_| !planned) else { return };
     ui.add_space(4.0);
     fact(ui, "Proposal", &millilitres(volume_ml));
     if let Some(quality) = session.result.as_ref().and_then(|result| result.quality) {

@@ -21,6 +21,11 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
                 ui.separator();
                 ui.label(RichText::new(context.state.readout.text()).small().color(tokens.text));
             }
+            if let Some(why) = context.state.session.as_ref().and_then(|session| session.not_kept.as_ref()) {
+                ui.separator();
+                let text = RichText::new("Changes wait to be written").small().color(tokens.warning);
+                ui.label(text).on_hover_text(why);
+            }
             if context.state.saving {
                 ui.separator();
                 ui.label(RichText::new("Saving…").small().color(tokens.accent));

@@ -1,34 +1,59 @@
 //! The strip of tools at the left.
 
-use egui::Ui;
+use egui::{ScrollArea, Ui, Vec2};
 
 use super::Context;
 use crate::command::UiCommand as C;
-use crate::theme::{Icon, icon_button};
+use crate::state::OperationKind;
+use crate::theme::{EditIcon, Icon, icon_button};
 
-const TOOLS: [(C, Icon); 5] = [
+const TOOLS: [(C, Icon); 11] = [
     (C::ToolNavigate, Icon::Pointer),
     (C::ToolPoint, Icon::Point),
     (C::ToolBrush, Icon::Brush),
     (C::ToolEraser, Icon::Eraser),
+    (C::ToolThreshold, Icon::Edit(EditIcon::Threshold)),
+    (C::ToolAdaptive, Icon::Edit(EditIcon::Adaptive)),
+    (C::ToolPolygon, Icon::Edit(EditIcon::Polygon)),
+    (C::ToolLasso, Icon::Edit(EditIcon::Lasso)),
     (C::ToolEllipse, Icon::Ellipse),
+    (C::ToolDistance, Icon::Distance),
+    (C::ToolAngle, Icon::Angle),
+];
+const OPERATIONS: [(C, Icon); 10] = [
+    (C::OpGrow, operation(OperationKind::Grow)),
+    (C::OpFill, operation(OperationKind::Fill)),
+    (C::OpHoles, operation(OperationKind::Holes)),
+    (C::OpBetween, operation(OperationKind::Between)),
+    (C::OpIslands, operation(OperationKind::Islands)),
+    (C::OpMedian, operation(OperationKind::Median)),
+    (C::OpSmoothAll, operation(OperationKind::SmoothAll)),
+    (C::OpMargin, operation(OperationKind::Margin)),
+    (C::OpHollow, operation(OperationKind::Hollow)),
+    (C::OpLogic, operation(OperationKind::Logic)),
 ];
 const EDIT: [(C, Icon); 2] = [(C::Undo, Icon::Undo), (C::Redo, Icon::Redo)];
 const VIEW: [(C, Icon); 3] =
     [(C::ToggleMask, Icon::Eye), (C::AutoWindow, Icon::Contrast), (C::ResetView, Icon::Fit)];
 const FILE: [(C, Icon); 2] = [(C::OpenFile, Icon::Folder), (C::Save, Icon::Save)];
 
+const fn operation(kind: OperationKind) -> Icon {
+    Icon::Edit(EditIcon::Operation(kind))
+}
+
 pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
-    ui.vertical_centered(|ui| {
-        ui.spacing_mut().item_spacing.y = 4.0;
-        for (i, group) in [&TOOLS[..], &EDIT, &VIEW, &FILE].into_iter().enumerate() {
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        ui.spacing_mut().item_spacing = Vec2::splat(3.0);
+        for (i, group) in [&TOOLS[..], &OPERATIONS, &EDIT, &VIEW, &FILE].into_iter().enumerate() {
             if i > 0 {
-                ui.add_space(2.0);
                 ui.separator();
-                ui.add_space(2.0);
             }
-            for (command, icon) in group {
-                button(ui, context, *command, *icon);
+            for pair in group.chunks(2) {
+                ui.horizontal(|ui| {
+                    for (command, icon) in pair {
+                        button(ui, context, *command, *icon);
+                    }
+                });
             }
         }
     });

@@ -2,6 +2,7 @@
 
 mod album;
 mod cine;
+mod editing;
 mod keys;
 mod layout;
 mod messages;
@@ -21,10 +22,13 @@ use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
-use crate::jobs::{EngineChoice, ModelInfo};
+use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
 
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
+pub use editing::{
+    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, slice_of,
+};
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
@@ -53,6 +57,49 @@ pub enum Tool {
     Eraser,
     /// Dragging the ellipses of disc and cup.
     Ellipse,
+    /// Painting voxels of a range of values.
+    Threshold,
+    /// Painting up to edges.
+    Adaptive,
+    /// Outlines by corners.
+    Polygon,
+    /// Outlines by hand.
+    Lasso,
+    /// An operation that is looked at before it is applied.
+    Operation(OperationKind),
+    /// Measuring a distance.
+    Distance,
+    /// Measuring an angle.
+    Angle,
+}
+
+impl Tool {
+    /// Whether it paints or erases by strokes.
+    pub fn is_brush(self) -> bool {
+        matches!(self, Self::Brush | Self::Eraser | Self::Threshold | Self::Adaptive)
+    }
+
+    /// Whether it draws outlines.
+    pub fn is_outline(self) -> bool {
+        matches!(self, Self::Polygon | Self::Lasso)
+    }
+
+    /// The operation in the hand.
+    pub fn operation(self) -> Option<OperationKind> {
+        match self {
+            Self::Operation(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Points that one measurement of the tool takes; 0 if it does not measure.
+    pub fn ruler_points(self) -> usize {
+        match self {
+            Self::Distance => 2,
+            Self::Angle => 3,
+            _ => 0,
+        }
+    }
 }
 
 /// An image that is being opened.
@@ -101,6 +148,8 @@ pub enum Dialog {
     Series(SeriesChoice),
     /// There is unsaved work and the person wants to do this.
     Unsaved(Guarded),
+    /// The image of a project is not where or what it was.
+    Relocate(ImageProblem),
     /// An earlier session left unsaved work on this image.
     Recover {
         /// Steps that were made.
@@ -133,6 +182,8 @@ pub enum Guarded {
         /// A series of it.
         series_uid: Option<String>,
     },
+    /// Opening a project.
+    OpenProject(OpenProject),
     /// Looking at several pictures.
     OpenPictures(Vec<PathBuf>),
     /// Looking at another picture of the album.
@@ -177,8 +228,10 @@ pub struct AppState {
     pub tool: Tool,
     /// The tool in hand before a button of the mouse that erases was pressed.
     pub held: Option<Tool>,
-    /// New points do not belong to the object.
+    /// New points do not belong to the object; outlines cut.
     pub negative: bool,
+    /// Options of the tools that change labels.
+    pub options: EditOptions,
     /// Devices found; empty until they were looked for.
     pub devices: Vec<DeviceInfo>,
     /// Models found; empty until they were looked for.
@@ -193,6 +246,8 @@ pub struct AppState {
     pub saving: bool,
     /// Name of the graphics adapter that draws the slices; `None` when the CPU does.
     pub graphics: Option<String>,
+    /// The table of measurements is shown.
+    pub show_measurements: bool,
     /// Speed and memory.
     pub readout: Readout,
     /// The window may close without asking.
@@ -236,15 +291,24 @@ impl AppState {
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
-            C::ImportMask => editable.is_some(),
+            C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
+            C::ToolDistance | C::ToolAngle | C::CompareWithMask => editable.is_some(),
+            C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),
+            C::ClearRulers => editable.is_some_and(|s| !s.document.rulers().is_empty()),
+            C::JumpToLongAxis => editable.is_some_and(|s| s.active_recist().is_some()),
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),
-            C::Accept => has_preview,
-            C::Reject => has_preview || has_points,
+            C::Accept => has_preview || editable.is_some_and(Session::can_apply),
+            C::Reject => {
+                let can_drop = |s: &Session| s.can_drop() || !s.ruler_draft.is_empty();
+                has_preview || has_points || editable.is_some_and(can_drop)
+            }
             C::Cancel => {
                 self.opening.is_some()
-                    || session.is_some_and(|s| s.running.is_some() || !s.labelling.is_empty())
+                    || session.is_some_and(|s| {
+                        s.running.is_some() || s.editing.running.is_some() || !s.labelling.is_empty()
+                    })
             }
             C::NextPicture => self.album.as_ref().is_some_and(|album| album.neighbour(true).is_some()),
             C::PreviousPicture => self.album.as_ref().is_some_and(|album| album.neighbour(false).is_some()),
@@ -264,9 +328,13 @@ impl AppState {
                 session.is_some_and(|s| s.photo.is_some() && Photo::can_enhance(s.volume()))
             }
             C::MeasureAnyway => editable.is_some_and(|s| s.photo.as_ref().is_some_and(|p| !p.is_eye())),
-            C::ToolPoint | C::ToggleSign => editable.is_some_and(Session::can_segment),
+            C::ToolPoint => editable.is_some_and(Session::can_segment),
+            C::ToggleSign => editable.is_some_and(|s| self.tool.is_outline() || s.can_segment()),
             C::ToolBrush | C::ToolEraser | C::ToggleBall | C::BrushSmaller | C::BrushLarger => {
                 editable.is_some()
+            }
+            _ if command.drawing_needs().is_some() => {
+                editable.is_some_and(|s| command.drawing_needs().is_some_and(|needs| needs(self, s)))
             }
             C::PreviousLabel | C::NextLabel | C::AddLabel | C::ToggleMask => editable.is_some(),
             C::ClearLabel | C::CenterOnLabel => {
@@ -295,6 +363,15 @@ impl AppState {
             C::ToolBrush => self.tool == Tool::Brush,
             C::ToolEraser => self.tool == Tool::Eraser,
             C::ToolEllipse => self.tool == Tool::Ellipse,
+            C::ToolThreshold => self.tool == Tool::Threshold,
+            C::ToolAdaptive => self.tool == Tool::Adaptive,
+            C::ToolPolygon => self.tool == Tool::Polygon,
+            C::ToolLasso => self.tool == Tool::Lasso,
+            C::ToggleDrawRange => self.options.is_within,
+            _ if command.operation().is_some() => self.tool.operation() == command.operation(),
+            C::ToolDistance => self.tool == Tool::Distance,
+            C::ToolAngle => self.tool == Tool::Angle,
+            C::ShowMeasurements => self.show_measurements,
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,

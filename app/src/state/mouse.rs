@@ -50,8 +50,9 @@ pub enum MouseHand {
 impl From<Tool> for MouseHand {
     fn from(tool: Tool) -> Self {
         match tool {
-            Tool::Navigate => Self::Navigate,
-            Tool::Brush | Tool::Eraser => Self::Paint,
+            // Operations take clicks only.
+            Tool::Navigate | Tool::Operation(_) => Self::Navigate,
+            tool if tool.is_brush() => Self::Paint,
             _ => Self::Other,
         }
     }

@@ -7,13 +7,14 @@ use hilum_core::document::{Document, Effects};
 use hilum_core::geometry::{VoxelBox, WorldPoint};
 use hilum_core::io::Warning;
 use hilum_core::job::CancelToken;
-use hilum_core::label::BoxMask;
+use hilum_core::label::{BoxMask, LabelMap};
 use hilum_core::measure::Recist;
 use hilum_core::prompt::Prompts;
 use hilum_core::volume::Volume;
 use hilum_models::infer::ClickResult;
 
-use super::{Photo, RunningLabels, Scene, Views};
+use super::{Draft, Editing, Photo, RunningLabels, Scene, Views};
+use crate::jobs::{Compared, MeasureTable};
 
 /// Proposals remembered, so that going back in the history needs no network.
 const KEPT_PROPOSALS: usize = 16;
@@ -84,6 +85,20 @@ pub struct Session {
     pub running: Option<RunningSegmentation>,
     /// The network's last answer.
     pub result: Option<ClickResult>,
+    /// Folder of the project that a person saved, where there is one.
+    pub project: Option<PathBuf>,
+    /// Why changes cannot be written at present, for people.
+    pub not_kept: Option<String>,
+    /// Points of the distance or angle that is being drawn.
+    pub ruler_draft: Vec<WorldPoint>,
+    /// Figures of all labels.
+    pub table: Option<MeasureTable>,
+    /// The figures that were asked for: state of the labels, and what is compared.
+    pub table_asked: Option<(u64, Option<Compared>)>,
+    /// A mask that was read for comparison, and its name.
+    pub reference: Option<(String, Arc<LabelMap>)>,
+    /// What is compared.
+    pub compared: Option<Compared>,
     /// The last measurement.
     pub measurement: Option<Measurement>,
     /// Number of changes of labels.
@@ -96,6 +111,8 @@ pub struct Session {
     pub show_mask: bool,
     /// Questions for labels that are under way.
     pub labelling: Vec<RunningLabels>,
+    /// Outlines and operations under way.
+    pub editing: Editing,
     /// What is known of a flat picture.
     pub photo: Option<Photo>,
     /// What the renderer has not seen yet.
@@ -118,12 +135,20 @@ impl Session {
             mask_path: None,
             running: None,
             result: None,
+            project: None,
+            not_kept: None,
+            ruler_draft: Vec::new(),
+            table: None,
+            table_asked: None,
+            reference: None,
+            compared: None,
             measurement: None,
             measuring: None,
             labels_revision: 0,
             stroke_at: None,
             show_mask: true,
             labelling: Vec::new(),
+            editing: Editing::default(),
             photo: None,
             dirty: Dirty { labels: full, preview: true, colors: true, image: false },
             proposals: Vec::new(),
@@ -140,7 +165,12 @@ impl Session {
         }
         self.scene.touch(labels);
         self.document = document;
+        self.editing.stop();
+        self.editing = Editing::default();
         self.labels_revision += 1;
+        self.ruler_draft.clear();
+        self.table = None;
+        self.table_asked = None;
         self.measurement = None;
         self.measuring = None;
     }
@@ -161,8 +191,9 @@ impl Session {
         self.dirty = Dirty { labels, preview: true, colors: true, image: true };
     }
 
-    /// Stops every question to a network.
+    /// Stops every question to a network, and planning.
     pub fn stop_asking(&mut self) {
+        self.editing.stop();
         if let Some(running) = self.running.take() {
             running.cancel.cancel();
         }
@@ -181,9 +212,22 @@ impl Session {
         !self.is_glimpse
     }
 
+    /// Whether an outline or a planned operation can be made a step.
+    pub fn can_apply(&self) -> bool {
+        let is_planned = self.document.staged().is_some() && self.editing.running.is_none();
+        is_planned || self.editing.draft.as_ref().is_some_and(Draft::can_close)
+    }
+
+    /// Whether there is an outline or an operation to drop.
+    pub fn can_drop(&self) -> bool {
+        let editing = &self.editing;
+        self.document.staged().is_some() || editing.running.is_some() || editing.draft.is_some()
+    }
+
     /// Whether something would be lost if the image were closed.
     pub fn has_unsaved_work(&self) -> bool {
-        let is_kept = self.photo.as_ref().is_some_and(|photo| photo.is_kept);
+        let in_project = self.project.is_some() && self.not_kept.is_none();
+        let is_kept = in_project || self.photo.as_ref().is_some_and(|photo| photo.is_kept);
         !self.is_glimpse && !is_kept && self.document.is_modified_since_save()
     }
 
@@ -196,6 +240,20 @@ impl Session {
         }
         self.dirty.preview |= effects.preview_changed;
         self.dirty.colors |= effects.table_changed;
+    }
+
+    /// Whether there is anything for the table of measurements.
+    pub fn has_measurements(&self) -> bool {
+        !self.document.rulers().is_empty()
+            || self.document.labels().used_labels().iter().any(|label| *label > 0)
+    }
+
+    /// The axes of the active label, as it is now.
+    pub fn active_recist(&self) -> Option<&Recist> {
+        let active = self.document.table().active();
+        let measured = self.measurement.as_ref()?;
+        let is_current = measured.label == active && measured.labels_revision == self.labels_revision;
+        measured.recist.as_ref().filter(|_| is_current && !self.views.is_flat())
     }
 
     /// Remembers an answer of the network for its clicks.

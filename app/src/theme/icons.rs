@@ -4,6 +4,8 @@ use egui::{
     Color32, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
+use super::EditIcon;
+
 /// What an icon shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
@@ -17,6 +19,10 @@ pub enum Icon {
     Eraser,
     /// A round outline in another one, with handles.
     Ellipse,
+    /// A line with marks at its ends.
+    Distance,
+    /// Two lines from a corner.
+    Angle,
     /// An arrow turning left.
     Undo,
     /// An arrow turning right.
@@ -47,6 +53,8 @@ pub enum Icon {
     Warning,
     /// A half-filled circle: window and level.
     Contrast,
+    /// A tool that changes labels.
+    Edit(EditIcon),
 }
 
 /// Side of the square, in units of the drawings below.
@@ -73,6 +81,7 @@ pub fn paint_icon(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             pen.circle(12., 12., 3.5);
             [4., 20.].into_iter().for_each(|y| pen.circle(12., y, 1.4));
         }
+        Icon::Distance | Icon::Angle => pen.ruler(icon),
         Icon::Brush => {
             pen.lines(&[&[(20.5, 3.5), (11.5, 12.5)], &[(18., 2.5), (9.5, 11.), (13., 14.5), (21.5, 6.)]]);
             pen.lines(&[&[
@@ -132,10 +141,11 @@ pub fn paint_icon(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             pen.lines(&[&[(12., 9.5), (12., 15.)], &[(12., 17.), (12., 18.2)]]);
         }
         Icon::Contrast => pen.contrast(color),
+        Icon::Edit(icon) => pen.edit(icon),
     }
 }
 
-struct Pen<'a> {
+pub(super) struct Pen<'a> {
     painter: &'a Painter,
     stroke: Stroke,
     at: &'a dyn Fn(f32, f32) -> Pos2,
@@ -147,18 +157,27 @@ impl Pen<'_> {
         line.iter().map(|(x, y)| (self.at)(*x, *y)).collect()
     }
 
-    fn lines(&self, lines: &[&[(f32, f32)]]) {
+    pub(super) fn lines(&self, lines: &[&[(f32, f32)]]) {
         for line in lines {
             self.painter.add(Shape::line(self.points(line), self.stroke));
         }
     }
 
-    fn closed(&self, line: &[(f32, f32)]) {
+    pub(super) fn closed(&self, line: &[(f32, f32)]) {
         self.painter.add(Shape::closed_line(self.points(line), self.stroke));
     }
 
-    fn circle(&self, x: f32, y: f32, radius: f32) {
+    pub(super) fn circle(&self, x: f32, y: f32, radius: f32) {
         self.painter.circle_stroke((self.at)(x, y), radius * self.scale, self.stroke);
+    }
+
+    fn ruler(&self, icon: Icon) {
+        if icon == Icon::Angle {
+            self.lines(&[&[(20.5, 20.), (3.5, 20.), (15.5, 4.)]]);
+            self.lines(&[&[(9., 12.8), (11.4, 15.6), (12.2, 20.)]]);
+            return;
+        }
+        self.lines(&[&[(4.5, 19.5), (19.5, 4.5)], &[(1.5, 16.5), (7.5, 22.5)], &[(16.5, 1.5), (22.5, 7.5)]]);
     }
 
     fn eye(&self) {

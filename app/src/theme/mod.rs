@@ -1,12 +1,14 @@
 //! Colours, sizes and icons. Nothing else in the program names a colour of the interface.
 
 mod icons;
+mod icons_edit;
 
 use egui::{
     Color32, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Vec2,
 };
 
 pub use icons::{Icon, icon_button, paint_icon};
+pub use icons_edit::EditIcon;
 
 /// Colours that egui's visuals have no name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 
-use super::{SliceView, ViewContext, ellipse, turn};
-use crate::command::{SegmentAction, UiCommand, ViewAction};
+use super::{SliceView, ViewContext, ellipse, outline, rulers, turn};
+use crate::command::{EditAction, SegmentAction, UiCommand, ViewAction};
 use crate::state::{Drag, MouseHand, Session, Tool, ViewId};
 
 /// Points of a touch pad's movement that count as one slice.
@@ -31,12 +31,18 @@ pub(super) fn handle(
     if response.double_clicked() && context.state.tool == Tool::Navigate && !session.views.is_flat() {
         context.actions.send(ViewAction::Maximise(view));
     } else if response.clicked() {
-        click(ui, context, shown, response);
+        click(ui, context, view, shown, response);
+    }
+    if context.state.tool.is_outline() && session.can_edit() {
+        outline::handle(ui, context, session, view, shown, response);
     }
     if context.state.tool == Tool::Ellipse && session.can_edit() {
         ellipse::handle(ui, context, session, shown, response);
     }
-    if matches!(context.state.tool, Tool::Brush | Tool::Eraser) && session.can_edit() {
+    if context.state.tool.ruler_points() > 0 && session.can_edit() {
+        rulers::handle(ui, context, session, shown, response);
+    }
+    if context.state.tool.is_brush() && session.can_edit() {
         stroke(ui, context, session, view, shown, response);
     }
 }
@@ -109,7 +115,7 @@ fn drag(
     }
 }
 
-fn click(ui: &Ui, context: ViewContext<'_>, shown: &SliceView, response: &Response) {
+fn click(ui: &Ui, context: ViewContext<'_>, view: ViewId, shown: &SliceView, response: &Response) {
     let Some(pos) = response.interact_pointer_pos() else { return };
     let at = shown.world_from_screen(pos);
     match context.state.tool {
@@ -119,7 +125,11 @@ fn click(ui: &Ui, context: ViewContext<'_>, shown: &SliceView, response: &Respon
             let positive = context.state.negative == opposite;
             context.actions.send(SegmentAction::Click { at, positive });
         }
-        Tool::Brush | Tool::Eraser | Tool::Ellipse => {}
+        Tool::Operation(kind) if context.state.options.needs_click(kind) => {
+            context.actions.send(EditAction::Seed(view, at));
+        }
+        Tool::Operation(_) => context.actions.send(ViewAction::Crosshair(at)),
+        _ => {}
     }
 }
 
@@ -134,7 +144,8 @@ fn stroke(
 ) {
     let actions = context.actions;
     let mut painting = session.document.is_stroking() && session.views.active == view;
-    let down_here = response.is_pointer_button_down_on();
+    // A click that began and ended since the last frame is a dab as well.
+    let down_here = response.is_pointer_button_down_on() || response.clicked();
     let stroke_of = |button, modifiers| match meaning(context, button, modifiers) {
         Some(Drag::Tool) => Some(false),
         Some(Drag::Erase) => Some(true),

@@ -2,7 +2,9 @@
 
 mod ellipse;
 mod input;
+mod outline;
 mod overlay;
+mod rulers;
 mod scene;
 mod slice_bar;
 mod turn;

@@ -5,7 +5,7 @@ use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::volume::Voxels;
 use nalgebra::Vector3;
 
-use super::{SliceView, ellipse, slice_bar, slice_step_mm, turn};
+use super::{SliceView, ellipse, outline, rulers, slice_bar, slice_step_mm, turn};
 use crate::state::{AppState, Session, Tool, ViewId};
 use crate::theme::on_image;
 
@@ -32,6 +32,7 @@ pub(super) fn paint(
         crosshair(painter, session, view, shown);
     }
     points(painter, session, shown);
+    rulers::paint(&text, state, session, shown, response);
     if session.volume().meta().has_physical_spacing || !session.views.is_flat() {
         letters(&text, shown);
     }
@@ -45,6 +46,7 @@ pub(super) fn paint(
     if state.tool == Tool::Ellipse {
         ellipse::paint(painter, session, shown, response);
     }
+    outline::paint(painter, state, session, view, shown, response);
     cursor(painter, state, shown, response);
 }
 
@@ -240,7 +242,10 @@ fn cursor(painter: &Painter, state: &AppState, shown: &SliceView, response: &Res
     let ctx = painter.ctx();
     match state.tool {
         Tool::Navigate => ctx.set_cursor_icon(CursorIcon::Default),
+        Tool::Operation(kind) if !state.options.needs_click(kind) => ctx.set_cursor_icon(CursorIcon::Default),
+        Tool::Operation(_) | Tool::Polygon | Tool::Lasso => ctx.set_cursor_icon(CursorIcon::Crosshair),
         Tool::Ellipse => {}
+        Tool::Distance | Tool::Angle => ctx.set_cursor_icon(CursorIcon::Crosshair),
         Tool::Point => {
             ctx.set_cursor_icon(CursorIcon::Crosshair);
             let swapped = ctx.input(|i| i.modifiers.alt || i.modifiers.command);
@@ -252,10 +257,10 @@ fn cursor(painter: &Painter, state: &AppState, shown: &SliceView, response: &Res
                 painter.line_segment([at - vec2(0.0, 4.0), at + vec2(0.0, 4.0)], Stroke::new(2.0, color));
             }
         }
-        Tool::Brush | Tool::Eraser => {
+        Tool::Brush | Tool::Eraser | Tool::Threshold | Tool::Adaptive => {
             ctx.set_cursor_icon(CursorIcon::None);
             let radius = (f64::from(state.settings.brush_radius_mm) / shown.mm_per_point) as f32;
-            let color = if state.tool == Tool::Brush { on_image::POSITIVE } else { on_image::NEGATIVE };
+            let color = if state.tool == Tool::Eraser { on_image::NEGATIVE } else { on_image::POSITIVE };
             painter.circle_stroke(pos, radius, Stroke::new(3.0, on_image::SHADOW));
             painter.circle_stroke(pos, radius, Stroke::new(1.4, color));
             painter.circle_filled(pos, 1.5, color);

@@ -97,7 +97,7 @@ pub fn label_colors(session: &Session) -> LabelColors {
 fn paint_image(ui: &Ui, context: ViewContext<'_>, session: &Session, view: ViewId, shown: &SliceView) {
     let volume = session.seen();
     let look = look(context.state, session);
-    let preview = session.document.preview().map(|mask| mask.region());
+    let preview = session.document.shown_preview().map(|mask| mask.region());
     if context.state.graphics.is_some() {
         let map = shown.voxel_from_pixel(volume.grid().affine(), pos2(0.0, 0.0), ui.pixels_per_point());
         let dims = volume.grid().dims();
@@ -154,7 +154,7 @@ impl CpuSlices {
         let slot = &mut self.slices[view.index()];
         if slot.as_ref().is_none_or(|(old, _)| *old != key) {
             let labels = session.document.labels();
-            let mask = session.document.preview();
+            let mask = session.document.shown_preview();
             let preview_at = |voxel| mask.is_some_and(|mask| mask.contains(voxel));
             let label_at = |voxel| labels.value(voxel);
             let scene = CpuScene {

@@ -1,12 +1,14 @@
 //! What can be asked of a document, and what comes of it.
 
-use nalgebra::Point3;
+use nalgebra::{Point3, Vector3};
 
+use crate::edit::Change;
 use crate::geometry::VoxelBox;
 use crate::label::{BoxMask, LabelMap, LookChange, TableError};
-use crate::paint::BrushShape;
+use crate::paint::{BrushFilter, BrushShape, IntensityRange, MAX_SPREAD, MAX_VERTICES};
 use crate::patch::{DrawOver, LabelPatch, PatchError};
 use crate::prompt::Click;
+use crate::ruler::RulerShape;
 
 use super::StateError;
 
@@ -75,6 +77,28 @@ pub enum EditCommand {
     EndStroke,
     /// Takes the stroke back.
     CancelStroke,
+    /// Paints or erases what a closed outline in a plane encloses (see [`polygon`](crate::paint::polygon)): one
+    /// step of that name, "Cut" with it for the eraser.
+    DrawPolygon {
+        /// Name of the step.
+        name: String,
+        /// What is done to the voxels inside.
+        tool: StrokeTool,
+        /// Normal of the plane in world space.
+        normal_world: Vector3<f64>,
+        /// Corners in LPS mm; the first one lies in the plane.
+        vertices: Vec<Point3<f64>>,
+    },
+    /// Shows what an operation would change, in place of an earlier one. Changes nothing by itself.
+    StageChange(Box<Change>),
+    /// Makes the staged change: one step of its name.
+    ApplyChange,
+    /// Drops the staged change.
+    DropChange,
+    /// Which voxels under the brush strokes take from now on; neither saved nor a step. The eraser takes all.
+    SetBrushFilter(BrushFilter),
+    /// Only voxels with values in this range may change; neither saved nor a step.
+    SetDrawWithin(Option<IntensityRange>),
     /// Gives a label to all voxels of a mask (0 erases): one step of that name.
     WriteMask {
         /// Name of the step.
@@ -119,6 +143,12 @@ pub enum EditCommand {
     Look(LookChange),
     /// Which voxels edits may change; neither saved nor a step.
     SetDrawOver(DrawOver),
+    /// Keeps a distance or an angle. Step "Add distance" or "Add angle".
+    AddRuler(RulerShape),
+    /// Removes a distance or an angle by its number. Step "Remove distance" or "Remove angle".
+    RemoveRuler(u32),
+    /// Removes all distances and angles. Step "Remove all rulers".
+    ClearRulers,
     /// Takes the last step back.
     Undo,
     /// Makes the step again that was taken back.
@@ -140,6 +170,8 @@ pub struct Effects {
     pub prompts_changed: bool,
     /// The proposal changed.
     pub preview_changed: bool,
+    /// Distances or angles changed.
+    pub rulers_changed: bool,
     /// Steps of the history, or the position in it, changed.
     pub history_changed: bool,
 }
@@ -153,6 +185,7 @@ impl Effects {
             table_changed: self.table_changed || other.table_changed,
             prompts_changed: self.prompts_changed || other.prompts_changed,
             preview_changed: self.preview_changed || other.preview_changed,
+            rulers_changed: self.rulers_changed || other.rulers_changed,
             history_changed: self.history_changed || other.history_changed,
         }
     }
@@ -214,6 +247,25 @@ pub enum EditError {
         /// The largest allowed.
         max_mm: f64,
     },
+    /// A filter that takes nothing or everything.
+    #[error(
+        "the brush needs a range from a lower to a higher value, or a spread above 0 and at most {MAX_SPREAD}"
+    )]
+    Filter,
+    /// An outline that encloses nothing.
+    #[error(
+        "the outline needs 3 to {MAX_VERTICES} corners around at least one voxel; this one has {corners}"
+    )]
+    Outline {
+        /// Its corners.
+        corners: usize,
+    },
+    /// No operation planned.
+    #[error("no change is waiting to be applied")]
+    NoChange,
+    /// The labels have changed since the operation was planned.
+    #[error("the labels have changed since this preview was made; preview the operation again")]
+    StaleChange,
     /// A disc without a plane.
     #[error("the plane of the brush has no direction")]
     Plane,
@@ -228,6 +280,15 @@ pub enum EditError {
         /// Voxels of the image.
         expected: [usize; 3],
     },
+    /// No such distance or angle.
+    #[error("there is no distance or angle with the number {id}")]
+    NoRuler {
+        /// The number asked for.
+        id: u32,
+    },
+    /// A distance or angle between points that lie on each other, or nowhere.
+    #[error("a distance needs two different points and an angle three")]
+    Ruler,
     /// Nothing to undo.
     #[error("there is nothing to undo")]
     NothingToUndo,

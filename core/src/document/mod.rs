@@ -3,6 +3,7 @@
 //! A [`Document`] changes only through [`Document::apply`]: the command becomes [`JournalRecord`]s, and those
 //! change the [`State`], alike in the window and when a journal is replayed.
 
+mod change;
 mod command;
 mod plan;
 mod record;
@@ -12,13 +13,17 @@ use std::sync::Arc;
 
 pub use command::{EditCommand, EditError, Effects, StrokeTool};
 pub use record::JournalRecord;
+pub(crate) use state::SnapshotV1;
 pub use state::{Snapshot, State, StateError};
 
+use crate::edit::Change;
 use crate::geometry::VoxelBox;
 use crate::history::History;
 use crate::label::{BoxMask, LabelMap, LabelTable};
+use crate::paint::{BrushFilter, IntensityRange};
 use crate::patch::{DrawOver, OverwriteRule};
 use crate::prompt::Prompts;
+use crate::ruler::Rulers;
 use crate::volume::Volume;
 use plan::Stroke;
 
@@ -28,7 +33,10 @@ pub struct Document {
     image: Arc<Volume>,
     state: State,
     preview: Option<Arc<BoxMask>>,
+    staged: Option<Box<Change>>,
     draw_over: DrawOver,
+    draw_within: Option<IntensityRange>,
+    filter: BrushFilter,
     stroke: Option<Stroke>,
     revision: u64,
     prompts_revision: u64,
@@ -77,7 +85,10 @@ impl Document {
             image,
             state,
             preview: None,
+            staged: None,
             draw_over: DrawOver::Everywhere,
+            draw_within: None,
+            filter: BrushFilter::All,
             stroke: None,
             revision: 0,
             prompts_revision: 0,
@@ -90,13 +101,20 @@ impl Document {
     /// # Errors
     /// [`EditError`] with what to do; the document is then unchanged, apart from a stroke having been ended.
     pub fn apply(&mut self, command: EditCommand) -> Result<Effects, EditError> {
+        let before = self.protection();
         let effects = self.carry_out(command)?;
         let dropped = if effects.prompts_changed && self.state.prompts().is_empty() {
             self.take_preview()
         } else {
             Effects::default()
         };
-        let effects = effects.and(dropped);
+        // A change planned for other labels must not stay on screen.
+        let stale = if effects.labels_changed || (before.is_some() && before != self.protection()) {
+            self.drop_change()
+        } else {
+            Effects::default()
+        };
+        let effects = effects.and(dropped).and(stale);
         self.revision += u64::from(!effects.is_none());
         self.prompts_revision += u64::from(effects.prompts_changed);
         Ok(effects)
@@ -122,6 +140,11 @@ impl Document {
         self.state.prompts()
     }
 
+    /// Distances and angles.
+    pub fn rulers(&self) -> &Rulers {
+        self.state.rulers()
+    }
+
     /// The proposal for the object being segmented.
     pub fn preview(&self) -> Option<&Arc<BoxMask>> {
         self.preview.as_ref()
@@ -137,9 +160,24 @@ impl Document {
         self.draw_over
     }
 
+    /// The range of values in which edits may change voxels.
+    pub fn draw_within(&self) -> Option<IntensityRange> {
+        self.draw_within
+    }
+
+    /// Which voxels under the brush strokes take.
+    pub fn brush_filter(&self) -> BrushFilter {
+        self.filter
+    }
+
     /// Whether a stroke has begun and not ended.
     pub fn is_stroking(&self) -> bool {
         self.stroke.is_some()
+    }
+
+    /// Whether a stroke has changed labels and is not a step yet.
+    pub fn has_open_stroke(&self) -> bool {
+        self.state.has_open_stroke()
     }
 
     /// Grows with every change of anything.
@@ -211,9 +249,24 @@ impl Document {
         self.journal.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    /// Gives changes back that could not be handed on; they come first the next time.
+    pub fn put_back_unsaved(&mut self, mut records: Vec<JournalRecord>) {
+        if let Some(journal) = &mut self.journal {
+            records.append(journal);
+            *journal = records;
+        }
+    }
+
     /// Whether [`Document::take_unsaved`] would return something.
     pub fn has_unsaved(&self) -> bool {
         self.journal.as_ref().is_some_and(|journal| !journal.is_empty())
+    }
+
+    /// What a staged change depends on beside the voxels: labels with their locks, and the active one.
+    fn protection(&self) -> Option<(Vec<(u16, bool)>, u16)> {
+        self.staged.as_ref()?;
+        let locks = self.table().entries().iter().map(|entry| (entry.id, entry.locked)).collect();
+        Some((locks, self.table().active()))
     }
 
     fn rule(&self) -> OverwriteRule {

@@ -2,12 +2,17 @@
 
 use crate::geometry::WorldPoint;
 use crate::history::{Commit, Delta};
-use crate::label::{BACKGROUND, BoxMask, LabelMap, TableChange};
-use crate::paint::{BrushShape, MAX_BRUSH_RADIUS_MM, sweep};
+use crate::label::{BACKGROUND, BoxMask, LabelMap, RowSpan, TableChange};
+use crate::paint::{BrushFilter, BrushShape, IntensityRange, MAX_BRUSH_RADIUS_MM, like_seed, sweep};
 use crate::patch::{DrawOver, LabelPatch, OverwriteRule};
 use crate::prompt::{Click, Prompts};
+use crate::ruler::{RulerShape, Rulers};
+use crate::volume::Volume;
 
 use super::{Document, EditCommand, EditError, Effects, JournalRecord, StrokeTool};
+
+/// Share of the brush's radius around the cursor from which the adaptive brush learns.
+const UNDER_CURSOR: f64 = 0.25;
 
 /// A stroke being made: the choices that held when it began.
 #[derive(Clone, Debug)]
@@ -17,6 +22,27 @@ pub(super) struct Stroke {
     radius_mm: f64,
     label: u16,
     rule: OverwriteRule,
+    filter: BrushFilter,
+    within: Option<IntensityRange>,
+}
+
+impl Stroke {
+    /// The voxels under the brush that it takes.
+    fn taken(&self, image: &Volume, spans: Vec<RowSpan>, cursor: WorldPoint) -> Vec<RowSpan> {
+        let spans = match self.filter {
+            BrushFilter::All => spans,
+            BrushFilter::Range(range) => range.within(image, spans),
+            BrushFilter::Adaptive { spread } => {
+                let Some(seed) = image.grid().voxel_at_world(cursor) else { return Vec::new() };
+                let reach = image.grid().spacing_mm().map(|s| (self.radius_mm * UNDER_CURSOR / s) as usize);
+                like_seed(image, &spans, seed, reach.map(|voxels| voxels.max(1)), spread)
+            }
+        };
+        match self.within {
+            Some(range) => range.within(image, spans),
+            None => spans,
+        }
+    }
 }
 
 impl Document {
@@ -26,9 +52,10 @@ impl Document {
             EditCommand::CancelStroke => return self.cancel_stroke(),
             EditCommand::Look(change) => return Ok(self.record(JournalRecord::Look(change))?),
             EditCommand::SetPreview(mask) => return self.set_preview(mask),
-            EditCommand::SetDrawOver(rule) => {
-                self.draw_over = rule;
-                return Ok(Effects::default());
+            EditCommand::StageChange(change) => return self.stage(change),
+            EditCommand::DropChange => return Ok(self.drop_change()),
+            EditCommand::SetDrawOver(_) | EditCommand::SetDrawWithin(_) | EditCommand::SetBrushFilter(_) => {
+                return self.set_rule(&command);
             }
             _ => {}
         }
@@ -45,6 +72,10 @@ impl Document {
             EditCommand::AcceptPreview => self.accept_preview(),
             EditCommand::RejectPreview => self.reject_preview(),
             EditCommand::BeginStroke { tool, shape, radius_mm } => self.begin_stroke(tool, shape, radius_mm),
+            EditCommand::DrawPolygon { name, tool, normal_world, vertices } => {
+                self.draw_polygon(name, tool, normal_world, &vertices)
+            }
+            EditCommand::ApplyChange => self.apply_change(),
             EditCommand::WriteMask { name, mask, label } => self.write_mask(name, &mask, label),
             EditCommand::ReplaceLabels { name, labels, names } => self.replace_labels(name, &labels, &names),
             EditCommand::AddLabel { name } => self.add_label(name.as_deref()),
@@ -57,6 +88,9 @@ impl Document {
                 let change = self.table().recoloring(id, color)?;
                 self.change_table("Recolor label", change)
             }
+            EditCommand::AddRuler(shape) => self.add_ruler(shape),
+            EditCommand::RemoveRuler(id) => self.remove_ruler(id),
+            EditCommand::ClearRulers => self.set_rulers("Remove all rulers", Rulers::default()),
             EditCommand::Undo => {
                 let target = self.history().cursor().checked_sub(1).ok_or(EditError::NothingToUndo)?;
                 self.go_to(target)
@@ -69,7 +103,7 @@ impl Document {
         Ok(ended.and(effects))
     }
 
-    fn commit(&mut self, commit: Commit) -> Result<Effects, EditError> {
+    pub(super) fn commit(&mut self, commit: Commit) -> Result<Effects, EditError> {
         Ok(self.record(JournalRecord::Commit(commit))?)
     }
 
@@ -94,6 +128,26 @@ impl Document {
     fn set_prompts(&mut self, name: &str, after: Prompts) -> Option<Result<Effects, EditError>> {
         let before = self.prompts().clone();
         (before != after).then(|| self.commit(Commit::of(name, Delta::Prompts { before, after })))
+    }
+
+    fn add_ruler(&mut self, shape: RulerShape) -> Result<Effects, EditError> {
+        if !shape.is_sound() {
+            return Err(EditError::Ruler);
+        }
+        self.set_rulers(&format!("Add {}", shape.kind()), self.rulers().with(shape))
+    }
+
+    fn remove_ruler(&mut self, id: u32) -> Result<Effects, EditError> {
+        let (removed, after) = self.rulers().without(id).ok_or(EditError::NoRuler { id })?;
+        self.set_rulers(&format!("Remove {}", removed.shape.kind()), after)
+    }
+
+    fn set_rulers(&mut self, name: &str, after: Rulers) -> Result<Effects, EditError> {
+        let before = self.rulers().clone();
+        if before == after {
+            return Ok(Effects::default());
+        }
+        self.commit(Commit::of(name, Delta::Rulers { before, after }))
     }
 
     fn accept_preview(&mut self) -> Result<Effects, EditError> {
@@ -137,7 +191,7 @@ impl Document {
         self.commit_patch(name, patch)
     }
 
-    fn commit_patch(&mut self, name: String, patch: LabelPatch) -> Result<Effects, EditError> {
+    pub(super) fn commit_patch(&mut self, name: String, patch: LabelPatch) -> Result<Effects, EditError> {
         if patch.is_empty() {
             return Ok(Effects::default());
         }
@@ -223,6 +277,18 @@ impl Document {
         {
             return Err(EditError::Plane);
         }
+        let (label, rule) = self.rule_of(tool)?;
+        let filter = match tool {
+            StrokeTool::Eraser | StrokeTool::EraseAll => BrushFilter::All,
+            StrokeTool::Brush | StrokeTool::Relabel { .. } => self.filter,
+        };
+        let within = self.draw_within;
+        self.stroke = Some(Stroke { tool, shape, radius_mm, label, rule, filter, within });
+        Ok(Effects::default())
+    }
+
+    /// What a tool writes, and where it may.
+    pub(super) fn rule_of(&self, tool: StrokeTool) -> Result<(u16, OverwriteRule), EditError> {
         let (active, mut rule) = (self.table().active(), self.rule());
         let label = match tool {
             StrokeTool::Brush => active,
@@ -245,13 +311,13 @@ impl Document {
             }
             StrokeTool::EraseAll => {}
         }
-        self.stroke = Some(Stroke { tool, shape, radius_mm, label, rule });
-        Ok(Effects::default())
+        Ok((label, rule))
     }
 
     fn stroke_to(&mut self, from: WorldPoint, to: WorldPoint) -> Result<Effects, EditError> {
         let stroke = self.stroke.as_ref().ok_or(EditError::NoStroke)?;
         let spans = sweep(self.image().grid(), stroke.shape, stroke.radius_mm, from, to);
+        let spans = stroke.taken(self.image(), spans, to);
         let patch = LabelPatch::from_spans(self.labels(), spans, stroke.label, &stroke.rule)?;
         if patch.is_empty() {
             return Ok(Effects::default());

@@ -10,6 +10,7 @@ use crate::history::{Commit, Delta, History};
 use crate::label::{LabelMap, LabelTable, RleError, RunLengths, TableError};
 use crate::patch::{LabelPatch, PatchError};
 use crate::prompt::Prompts;
+use crate::ruler::Rulers;
 
 /// Why a record cannot be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum StateError {
     /// The clicks are not those that a step replaces.
     #[error("a stored change of clicks does not fit the present clicks")]
     Prompts,
+    /// The distances and angles are not those that a step replaces.
+    #[error("a stored change of distances and angles does not fit the present ones")]
+    Rulers,
     /// A step that is not in the history.
     #[error("step {step} is not in the history, which holds steps {first} to {last}")]
     NoSuchStep {
@@ -85,6 +89,7 @@ pub struct State {
     labels: Arc<LabelMap>,
     table: LabelTable,
     prompts: Prompts,
+    rulers: Rulers,
     history: History,
     stroke: Option<OpenStroke>,
     /// State of the history that was exported last.
@@ -98,10 +103,30 @@ pub struct Snapshot {
     labels: RunLengths,
     table: LabelTable,
     prompts: Prompts,
+    rulers: Rulers,
     history: History,
     stroke: Option<OpenStroke>,
     /// State of the history that was exported last.
     exported: u64,
+}
+
+/// A [`Snapshot`] as projects of schema 1 hold it: without distances and angles.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SnapshotV1 {
+    grid: Grid,
+    labels: RunLengths,
+    table: LabelTable,
+    prompts: Prompts,
+    history: History,
+    stroke: Option<OpenStroke>,
+    exported: u64,
+}
+
+impl From<SnapshotV1> for Snapshot {
+    fn from(old: SnapshotV1) -> Self {
+        let SnapshotV1 { grid, labels, table, prompts, history, stroke, exported } = old;
+        Self { grid, labels, table, prompts, rulers: Rulers::default(), history, stroke, exported }
+    }
 }
 
 impl State {
@@ -111,6 +136,7 @@ impl State {
             labels: Arc::new(LabelMap::new(grid)),
             table: LabelTable::default(),
             prompts: Prompts::default(),
+            rulers: Rulers::default(),
             history: History::default(),
             stroke: None,
             exported: History::default().state(),
@@ -123,6 +149,7 @@ impl State {
             labels: Arc::new(labels),
             table,
             prompts: Prompts::default(),
+            rulers: Rulers::default(),
             history: History::default(),
             stroke: None,
             exported: History::default().state(),
@@ -142,6 +169,11 @@ impl State {
     /// Clicks of the object being segmented.
     pub fn prompts(&self) -> &Prompts {
         &self.prompts
+    }
+
+    /// Distances and angles.
+    pub fn rulers(&self) -> &Rulers {
+        &self.rulers
     }
 
     /// Steps.
@@ -192,6 +224,7 @@ impl State {
             labels: RunLengths::encode(self.labels.voxels()),
             table: self.table.clone(),
             prompts: self.prompts.clone(),
+            rulers: self.rulers.clone(),
             history: self.history.clone(),
             stroke: self.stroke.clone(),
             exported: self.exported,
@@ -291,6 +324,17 @@ impl State {
                 self.prompts.clone_from(to);
                 Ok(Effects { prompts_changed: true, ..Effects::default() })
             }
+            Delta::Rulers { before, after } => {
+                let (from, to) = match direction {
+                    Direction::Forward => (before, after),
+                    Direction::Backward => (after, before),
+                };
+                if self.rulers != *from {
+                    return Err(StateError::Rulers);
+                }
+                self.rulers.clone_from(to);
+                Ok(Effects { rulers_changed: true, ..Effects::default() })
+            }
         }
     }
 }
@@ -318,8 +362,8 @@ impl Snapshot {
         let voxels = self.labels.decode(grid.voxel_count())?;
         let labels = LabelMap::from_voxels(grid, voxels)
             .map_err(|_| StateError::Inconsistent { what: "label map" })?;
-        let Self { table, prompts, history, stroke, exported, .. } = self;
-        Ok(State { labels: Arc::new(labels), table, prompts, history, stroke, exported })
+        let Self { table, prompts, rulers, history, stroke, exported, .. } = self;
+        Ok(State { labels: Arc::new(labels), table, prompts, rulers, history, stroke, exported })
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::label::TableChange;
 use crate::patch::LabelPatch;
 use crate::prompt::Prompts;
+use crate::ruler::Rulers;
 
 /// Memory that undo may take.
 pub const HISTORY_BYTES: usize = 256 << 20;
@@ -25,6 +26,13 @@ pub enum Delta {
         /// The clicks after.
         after: Prompts,
     },
+    /// Distances and angles come or go.
+    Rulers {
+        /// Those before.
+        before: Rulers,
+        /// Those after.
+        after: Rulers,
+    },
 }
 
 impl Delta {
@@ -36,6 +44,7 @@ impl Delta {
             Self::Prompts { before, after } => {
                 (before.len() + after.len()) * size_of::<crate::prompt::Click>()
             }
+            Self::Rulers { before, after } => (before.len() + after.len()) * size_of::<crate::ruler::Ruler>(),
         };
         size_of::<Self>() + beside
     }
@@ -242,6 +251,9 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod strokes;
 
 #[cfg(test)]
 mod tests {

@@ -87,7 +87,7 @@ impl BoxMask {
 
     /// Whether a voxel of the grid is in the mask.
     pub fn contains(&self, voxel: [usize; 3]) -> bool {
-        self.region.contains(voxel) && self.inside[self.index(voxel)]
+        self.region.contains(voxel) && self.inside[self.index_of(voxel)]
     }
 
     /// Number of voxels in the mask.
@@ -130,7 +130,8 @@ impl BoxMask {
         })
     }
 
-    fn index(&self, voxel: [usize; 3]) -> usize {
+    /// Index of a voxel of the box in [`BoxMask::inside`].
+    pub(crate) fn index_of(&self, voxel: [usize; 3]) -> usize {
         let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - self.region.start()[a]);
         let size = self.region.size();
         (z * size[1] + y) * size[0] + x

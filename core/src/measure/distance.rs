@@ -1,5 +1,7 @@
 //! Exact Euclidean distances on anisotropic grids.
 
+use crate::job::{Cancelled, Observer};
+
 /// Distance in mm from every voxel centre to the nearest voxel of the mask: 0 within it, infinite everywhere
 /// if it is empty. Invert the mask for depths inside a structure.
 ///
@@ -24,25 +26,52 @@ pub fn euclidean_mm(mask: &[bool], dims: [usize; 3], spacing_mm: [f64; 3]) -> Ve
 /// # Panics
 /// As [`euclidean_mm`].
 pub fn squared_mm(mask: &[bool], dims: [usize; 3], spacing_mm: [f64; 3]) -> Vec<f32> {
+    squared_mm_watched(mask, dims, spacing_mm, &()).unwrap_or_default()
+}
+
+/// [`squared_mm`] that tells how far it is and can be stopped.
+///
+/// # Errors
+/// [`Cancelled`] if the observer wants it to stop.
+///
+/// # Panics
+/// As [`euclidean_mm`].
+pub fn squared_mm_watched(
+    mask: &[bool],
+    dims: [usize; 3],
+    spacing_mm: [f64; 3],
+    observer: &dyn Observer,
+) -> Result<Vec<f32>, Cancelled> {
     let [nx, ny, nz] = dims;
     assert_eq!(mask.len(), nx * ny * nz, "the mask does not fill {dims:?} voxels");
     let mut squared = vec![f32::INFINITY; mask.len()];
     if mask.is_empty() {
-        return squared;
+        return Ok(squared);
     }
+    let total = (nz + ny) as u64;
+    let go_on = |done: usize| {
+        observer.progress("measuring distances", done as u64, total);
+        if observer.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    };
     for (line, out) in mask.chunks_exact(nx).zip(squared.chunks_exact_mut(nx)) {
         along_row(line, spacing_mm[0], out);
     }
     let mut envelope = Envelope::new(ny.max(nz));
     if ny > 1 {
-        for slice in squared.chunks_exact_mut(nx * ny) {
+        for (z, slice) in squared.chunks_exact_mut(nx * ny).enumerate() {
+            go_on(z)?;
             (0..nx).for_each(|x| envelope.transform(slice, x, nx, ny, spacing_mm[1]));
         }
     }
     if nz > 1 {
-        (0..nx * ny).for_each(|start| envelope.transform(&mut squared, start, nx * ny, nz, spacing_mm[2]));
+        for y in 0..ny {
+            go_on(nz + y)?;
+            for start in y * nx..(y + 1) * nx {
+                envelope.transform(&mut squared, start, nx * ny, nz, spacing_mm[2]);
+            }
+        }
     }
-    squared
+    Ok(squared)
 }
 
 /// Squared distances within a row: one scan each way.

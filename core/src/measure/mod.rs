@@ -3,10 +3,13 @@
 //! Masks are `[z, y, x]` arrays of `bool` on a [`Grid`](crate::geometry::Grid); lengths come back in mm, volumes
 //! in ml, positions in voxel coordinates `(x, y, z)` or LPS mm.
 
+mod agreement;
+mod area;
 mod auc;
 mod bootstrap;
 pub mod cdr;
 pub mod distance;
+mod object;
 mod overlap;
 mod percentile;
 mod recist;
@@ -14,8 +17,11 @@ mod statistics;
 mod surface_distance;
 mod volume;
 
+pub use agreement::{Agreement, agreement};
+pub use area::surface_area_mm2;
 pub use auc::roc_auc;
 pub use bootstrap::{Summary, summarize};
+pub use object::{Interval, ObjectMeasure, measure_object};
 pub use overlap::Confusion;
 pub use percentile::percentile_of_sorted;
 pub use recist::{Axis, Recist, recist};

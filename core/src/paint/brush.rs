@@ -66,7 +66,7 @@ struct Capsule {
 }
 
 /// Voxels between two planes: `|offset + per_voxel · v| ≤ half_width`, all in mm.
-struct Slab {
+pub(super) struct Slab {
     per_voxel: Vector3<f64>,
     offset: f64,
     half_width: f64,
@@ -150,7 +150,7 @@ impl Capsule {
 impl Slab {
     /// The voxels that the plane through `at` cuts. Where the plane is parallel to a face of the grid, these are
     /// those of the slice that holds `at`, whatever the rounding.
-    fn new(grid: &Grid, normal: Vector3<f64>, at: WorldPoint) -> Self {
+    pub(super) fn new(grid: &Grid, normal: Vector3<f64>, at: WorldPoint) -> Self {
         let per_voxel = grid.affine().linear().transpose() * normal;
         let thickness = per_voxel.abs();
         let main = thickness.imax();
@@ -179,7 +179,7 @@ impl Slab {
         self.distance(x as f64, y, z).abs() <= self.half_width
     }
 
-    fn interval(&self, y: usize, z: usize) -> Option<(f64, f64)> {
+    pub(super) fn interval(&self, y: usize, z: usize) -> Option<(f64, f64)> {
         between(self.distance(0.0, y, z), self.per_voxel.x, -self.half_width, self.half_width)
     }
 }

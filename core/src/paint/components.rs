@@ -37,8 +37,12 @@ pub struct Components {
 impl Components {
     /// Labels the components of a mask.
     pub fn of(mask: &BoxMask, connectivity: Connectivity) -> Self {
-        let spans: Vec<RowSpan> = mask.spans().collect();
-        let parents = joined_spans(&spans, mask.region(), connectivity);
+        Self::of_spans(mask.spans().collect(), mask.region(), connectivity)
+    }
+
+    /// The same of spans within a box, in memory order and apart from each other.
+    pub fn of_spans(spans: Vec<RowSpan>, region: VoxelBox, connectivity: Connectivity) -> Self {
+        let parents = joined_spans(&spans, region, connectivity);
         let mut all: Vec<Component> = Vec::new();
         let mut owners = Vec::with_capacity(spans.len());
         for (index, span) in spans.iter().enumerate() {
@@ -70,6 +74,16 @@ impl Components {
         (span.z == z && span.y == y && x < span.x_end).then(|| self.owners[after - 1])
     }
 
+    /// The spans of a component in memory order.
+    pub fn spans(&self, index: usize) -> impl Iterator<Item = RowSpan> + '_ {
+        self.owned_spans().filter(move |(_, owner)| *owner == index).map(|(span, _)| span)
+    }
+
+    /// Every span with the index of its component, in memory order.
+    pub fn owned_spans(&self) -> impl Iterator<Item = (RowSpan, usize)> + '_ {
+        self.spans.iter().copied().zip(self.owners.iter().copied())
+    }
+
     /// Index of the component with most voxels; the first of equals.
     pub fn largest(&self) -> Option<usize> {
         (0..self.all.len()).rev().max_by_key(|index| self.all[*index].voxel_count)
@@ -81,7 +95,7 @@ impl Components {
         let region = component.bounds;
         let size = region.size();
         let mut inside = vec![false; region.voxel_count()];
-        for (span, _) in self.spans.iter().zip(&self.owners).filter(|(_, owner)| **owner == index) {
+        for span in self.spans(index) {
             let (y, z) = (span.y - region.start()[1], span.z - region.start()[2]);
             let row = (z * size[1] + y) * size[0];
             let first = row + span.x_start - region.start()[0];

@@ -1,7 +1,11 @@
-//! Turning what a hand does into sets of voxels: brushes and connected components.
+//! Turning what a hand does into sets of voxels: brushes, polygons and connected components.
 
 mod brush;
 mod components;
+mod filter;
+mod polygon;
 
 pub use brush::{BrushShape, MAX_BRUSH_RADIUS_MM, sweep};
 pub use components::{Component, Components, Connectivity};
+pub use filter::{BrushFilter, IntensityRange, MAX_SPREAD, like_seed};
+pub use polygon::{MAX_VERTICES, polygon};

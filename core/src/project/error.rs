@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Owner;
 use crate::document::{EditError, StateError};
 
 /// Why a project cannot be opened or written.
@@ -20,13 +21,14 @@ pub enum StoreError {
     },
     /// Another process writes it.
     #[error(
-        "the project is open in another window{}; close it there first: {}",
-        .pid.map_or_else(String::new, |pid| format!(" (process {pid})")),
+        "the project is open in another window{}; close it there first, or remove its file \"lock\" if that program \
+         is certainly gone: {}",
+        .owner.as_ref().map_or_else(String::new, |owner| format!(" ({owner})")),
         .path.display()
     )]
     Locked {
-        /// The other process, where it can be found out.
-        pid: Option<u32>,
+        /// Who writes it and since when, where it can be found out.
+        owner: Option<Owner>,
         /// The folder.
         path: PathBuf,
     },
@@ -117,6 +119,20 @@ pub enum StoreWarning {
     /// The newest snapshot is unreadable; an older one was taken.
     #[error("the newest saved state is damaged; an older one with its journal was opened")]
     OlderSnapshot,
+    /// The journal is gone; the state is the one before it.
+    #[error("a journal is missing; the changes that were in it are lost")]
+    NoJournal,
+    /// `project.json` is gone or damaged; it was made again.
+    #[error("project.json was missing or damaged and was made again from the saved state")]
+    Manifest,
+    /// The project was written by an older program and is now of the present format.
+    #[error("the project had format version {from} and was brought to version {to}")]
+    Migrated {
+        /// Version found.
+        from: u32,
+        /// Version now.
+        to: u32,
+    },
     /// A record does not fit the state before it.
     #[error("{records} changes at the end of the journal do not fit and were left out: {cause}")]
     Replay {

@@ -1,17 +1,22 @@
 //! Bytes on disk: a file header, then frames of (length, checksum, payload), all integers little endian.
+//!
+//! The header is `HILUMPRJ`, the schema version and, from schema 2 on, a checksum of both: a flipped bit is told from
+//! a format of the future, whose header must stay the same.
 
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{SCHEMA_VERSION, StoreError};
-use crate::document::{JournalRecord, Snapshot};
+use super::{ImageReference, SCHEMA_VERSION, StoreError};
+use crate::document::{JournalRecord, Snapshot, SnapshotV1};
 
 /// First bytes of every file, followed by the schema version.
 const MAGIC: [u8; 8] = *b"HILUMPRJ";
 /// Bytes of the header of a file.
-pub(super) const HEADER_BYTES: usize = 12;
+pub(super) const HEADER_BYTES: usize = 16;
+/// The same in schema 1.
+const HEADER_BYTES_V1: usize = 12;
 /// Bytes of the header of a frame.
 const FRAME_HEADER_BYTES: usize = 12;
 
@@ -19,26 +24,35 @@ const FRAME_HEADER_BYTES: usize = 12;
 pub(super) fn file_header() -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(&MAGIC);
-    header[8..].copy_from_slice(&SCHEMA_VERSION.to_le_bytes());
+    header[8..12].copy_from_slice(&SCHEMA_VERSION.to_le_bytes());
+    let sum = crc32fast::hash(&header[..12]);
+    header[12..].copy_from_slice(&sum.to_le_bytes());
     header
 }
 
-/// Version in the header of a file.
+/// Version in the header of a file, and what follows the header.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] without a header, [`StoreError::NewerSchema`] for a version of the future.
-pub(super) fn schema_of(file: &[u8], path: &Path) -> Result<u32, StoreError> {
+fn schema_of<'a>(file: &'a [u8], path: &Path) -> Result<(u32, &'a [u8]), StoreError> {
     let damaged = || StoreError::damaged("a file does not start as it should", path);
     let (magic, rest) = file.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let (version, _) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+    let (version, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
     if *magic != MAGIC {
         return Err(damaged());
     }
-    match u32::from_le_bytes(*version) {
-        0 => Err(damaged()),
-        known @ 1..=SCHEMA_VERSION => Ok(known),
-        found => Err(StoreError::NewerSchema { found, known: SCHEMA_VERSION, path: path.to_owned() }),
+    let version = u32::from_le_bytes(*version);
+    if version == 1 {
+        return Ok((version, rest));
     }
+    let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+    if version == 0 || u32::from_le_bytes(*sum) != crc32fast::hash(&file[..12]) {
+        return Err(damaged());
+    }
+    if version > SCHEMA_VERSION {
+        return Err(StoreError::NewerSchema { found: version, known: SCHEMA_VERSION, path: path.to_owned() });
+    }
+    Ok((version, rest))
 }
 
 /// Appends a value as one frame.
@@ -76,35 +90,76 @@ fn decode<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
     rest.is_empty().then_some(value)
 }
 
-/// The snapshot that fills a file.
+/// What a snapshot's file holds.
+pub(super) struct StoredState {
+    /// The image; schema 1 names it in `project.json` alone.
+    pub image: Option<ImageReference>,
+    /// The state.
+    pub snapshot: Snapshot,
+    /// Version of the file.
+    pub schema: u32,
+}
+
+/// The bytes of a snapshot's file.
+///
+/// # Errors
+/// [`StoreError::Encode`].
+pub(super) fn encode_snapshot(image: &ImageReference, snapshot: &Snapshot) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = file_header().to_vec();
+    push_frame(&mut bytes, image)?;
+    push_frame(&mut bytes, snapshot)?;
+    Ok(bytes)
+}
+
+/// The snapshot in a file.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] or [`StoreError::NewerSchema`].
-pub(super) fn decode_snapshot(file: &[u8], path: &Path) -> Result<Snapshot, StoreError> {
-    let schema = schema_of(file, path)?;
-    // Older schemas are converted here; so far there is none.
-    debug_assert_eq!(schema, SCHEMA_VERSION);
-    let frame = first_frame(&file[HEADER_BYTES..]);
-    let payload = frame.map(|(payload, _)| payload);
-    payload.and_then(decode).ok_or_else(|| StoreError::damaged("the saved state fails its checksum", path))
+pub(super) fn decode_snapshot(file: &[u8], path: &Path) -> Result<StoredState, StoreError> {
+    let (schema, frames) = schema_of(file, path)?;
+    let found = match schema {
+        1 => first_frame(frames).and_then(|(payload, _)| decode::<SnapshotV1>(payload)).map(|old| {
+            let snapshot = Snapshot::from(old);
+            StoredState { image: None, snapshot, schema }
+        }),
+        _ => decode_current(frames),
+    };
+    found.ok_or_else(|| StoreError::damaged("the saved state fails its checksum", path))
 }
 
-/// The records of a journal up to the first that is incomplete or damaged, and how many bytes of the file are
-/// good.
+fn decode_current(frames: &[u8]) -> Option<StoredState> {
+    let (image, length) = first_frame(frames)?;
+    let (snapshot, _) = first_frame(frames.get(length..)?)?;
+    Some(StoredState { image: Some(decode(image)?), snapshot: decode(snapshot)?, schema: SCHEMA_VERSION })
+}
+
+/// What a journal's file holds.
+pub(super) struct StoredRecords {
+    /// The records up to the first that is incomplete or damaged.
+    pub records: Vec<JournalRecord>,
+    /// Bytes of the file that are good; 0 if its header is not.
+    pub good_bytes: usize,
+    /// Version of the file.
+    pub schema: u32,
+}
+
+/// The records of a journal. Records of schema 1 are records of today.
 ///
 /// # Errors
 /// [`StoreError::NewerSchema`]. A file cut within its header holds no record.
-pub(super) fn decode_records(file: &[u8], path: &Path) -> Result<(Vec<JournalRecord>, usize), StoreError> {
+pub(super) fn decode_records(file: &[u8], path: &Path) -> Result<StoredRecords, StoreError> {
     let mut records = Vec::new();
-    let mut good = match schema_of(file, path) {
-        Ok(_) => HEADER_BYTES,
+    let (schema, mut frames) = match schema_of(file, path) {
+        Ok(found) => found,
         Err(newer @ StoreError::NewerSchema { .. }) => return Err(newer),
-        Err(_) => return Ok((records, 0)),
+        Err(_) => return Ok(StoredRecords { records, good_bytes: 0, schema: SCHEMA_VERSION }),
     };
-    while let Some((payload, length)) = first_frame(&file[good..]) {
+    let mut good_bytes = if schema == 1 { HEADER_BYTES_V1 } else { HEADER_BYTES };
+    while let Some((payload, length)) = first_frame(frames) {
         let Some(record) = decode(payload) else { break };
         records.push(record);
-        good += length;
+        good_bytes += length;
+        frames = &frames[length..];
     }
-    Ok((records, good))
+    Ok(StoredRecords { records, good_bytes, schema })
 }

@@ -1,6 +1,6 @@
 //! Which image a project belongs to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,19 @@ impl ImageReference {
             return Err(ImageMismatch::Grid { found: image.grid().dims(), expected: self.grid.dims() });
         }
         if sha256_of(image.voxels()) == self.voxels_sha256 { Ok(()) } else { Err(ImageMismatch::Values) }
+    }
+
+    /// Where the image may lie, the likeliest first: where it lay, or beside the project's folder, or in it. Empty for
+    /// a synthetic image.
+    pub fn candidates(&self, folder: &Path) -> Vec<PathBuf> {
+        let Some(path) = &self.path else { return Vec::new() };
+        let mut found = vec![path.clone()];
+        if let Some(name) = path.file_name() {
+            found.extend(folder.parent().map(|parent| parent.join(name)));
+            found.push(folder.join(name));
+        }
+        found.dedup();
+        found
     }
 
     /// A name for a folder of automatically saved work on this image: the same whenever the image is opened.

@@ -2,26 +2,33 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `project.json` | format, schema version, which image; written once, last, when a project is created |
-//! | `snapshot-N.bin` | the whole state with its history at the start of generation N, checksummed |
+//! | `project.json` | format, schema version, which image, a checksum |
+//! | `snapshot-N.bin` | the image's reference and the whole state with its history at the start of generation N, checksummed |
 //! | `journal-N.bin` | every change since, appended as checksummed records |
-//! | `lock` | the process that may write, held locked by the operating system while it lives |
+//! | `view.json` | what was looked at; worth nothing for the work |
+//! | `lock` | who writes and since when, held locked by the operating system while the program lives |
 //!
-//! Compaction starts journal N+1, writes snapshot N+1 from snapshot and journal N (which makes the generation),
-//! and only then removes generation N: whatever moment the power fails at, one complete generation is there.
+//! Compaction starts journal N+1 and writes snapshot N+1 from snapshot and journal N (which makes the generation);
+//! generation N−1 is removed, N stays. Whatever moment the power fails at, one complete generation is there, and any
+//! one damaged or missing file is made up for by the others, but for the records of a damaged journal itself.
 
 mod error;
+mod files;
 mod frame;
+mod generation;
 mod image;
 mod lock;
+mod manifest;
 mod saved;
 mod store;
 
 pub use error::{StoreError, StoreWarning};
 pub use image::{ImageMismatch, ImageReference};
+pub use lock::Owner;
 pub use saved::Saved;
-pub use store::{Store, peek, set_aside};
+pub use store::{Store, is_project, peek, set_aside};
 
 /// Version of the files that this program writes. Raise it with every change of a stored type, keep the old
-/// types, and convert in `frame::decode_snapshot` and `frame::decode_records`.
-pub const SCHEMA_VERSION: u32 = 1;
+/// types, and convert in `frame::decode_snapshot` and `frame::decode_records`; keep a project of the old version
+/// beside the tests.
+pub const SCHEMA_VERSION: u32 = 2;

@@ -13,6 +13,8 @@ pub struct Saved {
     pub image: ImageReference,
     /// What was mended while it was read.
     pub warnings: Vec<StoreWarning>,
+    /// What was looked at, as [`Store::save_view`](super::Store::save_view) got it.
+    pub view: Option<serde_json::Value>,
     pub(super) snapshot: Snapshot,
     pub(super) records: Vec<JournalRecord>,
 }

@@ -1,31 +1,21 @@
 //! The files of a project.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::frame::{HEADER_BYTES, decode_records, decode_snapshot, file_header, push_frame};
+use super::files::{Disk, Files};
+use super::frame::{self, HEADER_BYTES};
+use super::generation::{self, Found};
 use super::lock::WriteLock;
+use super::manifest::{self, Manifest};
 use super::{ImageReference, SCHEMA_VERSION, Saved, StoreError, StoreWarning};
 use crate::document::{JournalRecord, Snapshot};
-use crate::io::{SaveError, replace_file};
 
 /// A journal shorter than this is not compacted.
 const COMPACT_BYTES: u64 = 8 << 20;
-/// Name of the file that makes a folder a project.
-const MANIFEST: &str = "project.json";
-/// Largest manifest that is read.
-const MANIFEST_LIMIT: u64 = 1 << 20;
-
-/// Contents of `project.json`.
-#[derive(Serialize, Deserialize)]
-struct Manifest {
-    format: String,
-    schema: u32,
-    image: ImageReference,
-}
+/// Name of the file of the view.
+const VIEW: &str = "view.json";
+/// Longest view that is read.
+const VIEW_LIMIT: usize = 1 << 20;
 
 /// A project that this process may write. Dropping it lets go of the lock; everything appended is on disk.
 #[derive(Debug)]
@@ -33,13 +23,17 @@ pub struct Store {
     folder: PathBuf,
     image: ImageReference,
     generation: u64,
-    journal: File,
     /// Bytes of the journal that are complete records on disk.
     journal_bytes: u64,
     snapshot_bytes: u64,
-    /// Whether a failed append may have left bytes behind the good ones.
-    tail_is_dirty: bool,
+    compact_bytes: u64,
+    files: Box<dyn Files>,
     lock: WriteLock,
+}
+
+/// Whether a folder holds a project.
+pub fn is_project(folder: &Path) -> bool {
+    folder.join(manifest::MANIFEST).is_file() || generation::has_snapshot(&Disk, folder).is_ok_and(|has| has)
 }
 
 /// Which image a project belongs to, without opening it for writing.
@@ -47,7 +41,17 @@ pub struct Store {
 /// # Errors
 /// [`StoreError`] if the folder holds no project or one of the future.
 pub fn peek(folder: &Path) -> Result<ImageReference, StoreError> {
-    read_manifest(folder).map(|manifest| manifest.image)
+    match Manifest::read(&Disk, folder)? {
+        manifest::Found::Sound(manifest) => Ok(manifest.image),
+        manifest::Found::Damaged(error) => image_of_snapshot(folder).ok_or(error),
+        manifest::Found::None => {
+            image_of_snapshot(folder).ok_or_else(|| StoreError::NotAProject { path: folder.to_owned() })
+        }
+    }
+}
+
+fn image_of_snapshot(folder: &Path) -> Option<ImageReference> {
+    generation::read_newest(&Disk, folder).ok()?.image
 }
 
 /// Renames the folder of a project that cannot be opened, so that nothing of it is lost and its place is free;
@@ -56,7 +60,7 @@ pub fn peek(folder: &Path) -> Result<ImageReference, StoreError> {
 /// # Errors
 /// [`StoreError::Locked`] while somebody writes it, [`StoreError::Io`].
 pub fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
-    drop(WriteLock::acquire(folder)?);
+    drop(WriteLock::acquire(&Disk, folder)?);
     let mut number = 1;
     loop {
         let mut name = folder.file_name().unwrap_or_default().to_owned();
@@ -71,64 +75,117 @@ pub fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
 }
 
 impl Store {
-    /// Makes a project of a folder, which is created if need be. What a crash during an earlier creation left
-    /// behind is replaced.
+    /// Makes a project of a folder, which is created if need be.
     ///
     /// # Errors
     /// [`StoreError::Exists`], [`StoreError::Locked`], [`StoreError::Io`].
     pub fn create(folder: &Path, image: ImageReference, snapshot: &Snapshot) -> Result<Self, StoreError> {
+        Self::create_on(Box::new(Disk), folder, image, snapshot)
+    }
+
+    fn create_on(
+        files: Box<dyn Files>,
+        folder: &Path,
+        image: ImageReference,
+        snapshot: &Snapshot,
+    ) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(StoreError::io("create", folder))?;
-        let lock = WriteLock::acquire(folder)?;
-        let manifest_path = folder.join(MANIFEST);
-        if manifest_path.exists() {
+        let lock = WriteLock::acquire(&*files, folder)?;
+        let is_free = matches!(Manifest::read(&*files, folder)?, manifest::Found::None);
+        // What a crash during an earlier creation left behind has no step in it and is replaced.
+        if !is_free || holds_steps(&*files, folder)? {
             return Err(StoreError::Exists { path: folder.to_owned() });
         }
-        let snapshot_bytes = write_snapshot(folder, 0, snapshot)?;
-        let journal = start_journal(folder, 0)?;
-        let manifest =
-            Manifest { format: "hilum project".to_owned(), schema: SCHEMA_VERSION, image: image.clone() };
-        let text = serde_json::to_vec_pretty(&manifest).map_err(|e| StoreError::Encode(e.to_string()))?;
-        replace(&manifest_path, &text)?;
+        generation::write(&*files, folder, 0, &image, snapshot)?;
+        // Twice, so that no single file is needed.
+        let snapshot_bytes = generation::write(&*files, folder, 1, &image, snapshot)?;
+        Manifest::new(image.clone()).write(&*files, folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             image,
-            generation: 0,
-            journal,
+            generation: 1,
             journal_bytes: HEADER_BYTES as u64,
             snapshot_bytes,
-            tail_is_dirty: false,
+            compact_bytes: COMPACT_BYTES,
+            files,
             lock,
         })
     }
 
-    /// Opens a project for writing. What a crash left half-written is cut off, with a warning.
+    /// Opens a project for writing. What a crash left half-written is cut off, what is damaged is put together from
+    /// the rest, and the format of an older program is brought up to date, each with a warning.
     ///
     /// # Errors
     /// [`StoreError`], saying what to do.
     pub fn open(folder: &Path) -> Result<(Self, Saved), StoreError> {
-        let manifest = read_manifest(folder)?;
-        let lock = WriteLock::acquire(folder)?;
-        let mut found = read_newest(folder)?;
+        Self::open_on(Box::new(Disk), folder)
+    }
+
+    fn open_on(files: Box<dyn Files>, folder: &Path) -> Result<(Self, Saved), StoreError> {
+        let manifest = Manifest::read(&*files, folder)?;
+        // A creation that was cut off before its first snapshot has left nothing of anyone's.
+        if matches!(manifest, manifest::Found::None) && !generation::has_snapshot(&*files, folder)? {
+            return Err(StoreError::NotAProject { path: folder.to_owned() });
+        }
+        let lock = WriteLock::acquire(&*files, folder)?;
+        let mut found = generation::read_newest(&*files, folder)?;
         if !lock.is_held {
             found.warnings.push(StoreWarning::NoLock);
         }
-        let journal = match found.journal_bytes {
-            0 => start_journal(folder, found.generation)?,
-            _ => open_journal(folder, found.generation)?,
+        let (image, schema) = match manifest {
+            manifest::Found::Sound(manifest) => (manifest.image, manifest.schema),
+            other => {
+                let image = found.image.take().ok_or(match other {
+                    manifest::Found::Damaged(error) => error,
+                    _ => StoreError::NotAProject { path: folder.to_owned() },
+                })?;
+                found.warnings.push(StoreWarning::Manifest);
+                Manifest::new(image.clone()).write(&*files, folder)?;
+                (image, SCHEMA_VERSION)
+            }
         };
-        remove_generations_except(folder, found.generation);
         let store = Self {
             folder: folder.to_owned(),
-            image: manifest.image.clone(),
+            image: image.clone(),
             generation: found.generation,
-            journal,
-            journal_bytes: found.journal_bytes.max(HEADER_BYTES as u64),
+            journal_bytes: found.journal_bytes,
             snapshot_bytes: found.snapshot_bytes,
-            tail_is_dirty: true,
+            compact_bytes: COMPACT_BYTES,
+            files,
             lock,
         };
-        let Found { snapshot, records, warnings, .. } = found;
-        Ok((store, Saved { image: manifest.image, warnings, snapshot, records }))
+        store.take_over(found, schema)
+    }
+
+    /// Makes the files such that records can be appended.
+    fn take_over(mut self, mut found: Found, schema: u32) -> Result<(Self, Saved), StoreError> {
+        let oldest = schema.min(found.schema);
+        let image = self.image.clone();
+        let view = self.read_view();
+        if generation::is_old(oldest) {
+            found.warnings.push(StoreWarning::Migrated { from: oldest, to: SCHEMA_VERSION });
+        } else if !found.is_pieced_together {
+            if found.journal_bytes == 0 {
+                self.start_journal()?;
+            }
+            let Found { snapshot, records, warnings, .. } = found;
+            return Ok((self, Saved { image, warnings, view, snapshot, records }));
+        }
+        let Found { snapshot, records, mut warnings, generation, .. } = found;
+        let saved = Saved { image: image.clone(), warnings: Vec::new(), view: None, snapshot, records };
+        let (state, more) = saved.into_state()?;
+        warnings.extend(more);
+        let snapshot = state.snapshot();
+        for next in [generation + 1, generation + 2] {
+            self.snapshot_bytes = generation::write(&*self.files, &self.folder, next, &image, &snapshot)?;
+        }
+        if generation::is_old(schema) {
+            Manifest::new(image.clone()).write(&*self.files, &self.folder)?;
+        }
+        self.generation = generation + 2;
+        self.journal_bytes = HEADER_BYTES as u64;
+        generation::remove_before(&*self.files, &self.folder, generation + 1);
+        Ok((self, Saved { image, warnings, view, snapshot, records: Vec::new() }))
     }
 
     /// The folder.
@@ -146,6 +203,30 @@ impl Store {
         self.lock.is_held
     }
 
+    /// Remembers where the image lies now.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the project stays as it was.
+    pub fn relocate(&mut self, image: ImageReference) -> Result<(), StoreError> {
+        Manifest::new(image.clone()).write(&*self.files, &self.folder)?;
+        self.image = image;
+        Ok(())
+    }
+
+    /// Keeps what is looked at. It belongs to no step; a loss of it loses no work.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn save_view(&self, view: &serde_json::Value) -> Result<(), StoreError> {
+        let path = self.folder.join(VIEW);
+        self.files.replace(&path, view.to_string().as_bytes()).map_err(StoreError::io("write", &path))
+    }
+
+    fn read_view(&self) -> Option<serde_json::Value> {
+        let bytes = self.files.read(&self.folder.join(VIEW)).ok()?;
+        if bytes.len() > VIEW_LIMIT { None } else { serde_json::from_slice(&bytes).ok() }
+    }
+
     /// Appends records; when this returns they are on disk. After an error none of them count, and the same call
     /// may be made again.
     ///
@@ -154,187 +235,68 @@ impl Store {
     pub fn append(&mut self, records: &[JournalRecord]) -> Result<(), StoreError> {
         let mut frames = Vec::new();
         for record in records {
-            push_frame(&mut frames, record)?;
+            frame::push_frame(&mut frames, record)?;
         }
         if frames.is_empty() {
             return Ok(());
         }
-        self.write_at_end(&frames).map_err(|cause| {
-            self.tail_is_dirty = true;
-            StoreError::io("write", &journal_path(&self.folder, self.generation))(cause)
-        })
+        let path = generation::journal_path(&self.folder, self.generation);
+        let written = self.files.write_at(&path, self.journal_bytes, &frames);
+        written.map_err(StoreError::io("write", &path))?;
+        self.journal_bytes += frames.len() as u64;
+        Ok(())
     }
 
     /// Whether the journal is so much longer than the state that reading it takes needless time.
     pub fn wants_compaction(&self) -> bool {
-        self.journal_bytes > COMPACT_BYTES.max(2 * self.snapshot_bytes)
+        self.journal_bytes > self.compact_bytes.max(2 * self.snapshot_bytes)
     }
 
-    /// Replaces the journal by a snapshot of what it leads to; undo is kept. Reads the project's own files, so
-    /// that it can run on the thread that writes; takes memory for one label map.
+    /// Lets a journal be compacted beyond so many bytes instead of 8 MiB.
+    pub fn compact_beyond(&mut self, bytes: u64) {
+        self.compact_bytes = bytes;
+    }
+
+    /// Starts a generation with a snapshot of what the journal leads to; undo is kept, and so is the generation before,
+    /// in case a file of this one is damaged. Reads the project's own files, so that it can run on the thread that
+    /// writes; takes memory for one label map.
     ///
     /// # Errors
     /// [`StoreError`]; the project stays as it was.
     pub fn compact(&mut self) -> Result<(), StoreError> {
-        let found = read_generation(&self.folder, self.generation)?;
-        let saved = Saved {
-            image: self.image.clone(),
-            warnings: Vec::new(),
-            snapshot: found.snapshot,
-            records: found.records,
-        };
+        let found = generation::read_one(&*self.files, &self.folder, self.generation)?;
+        let (image, view) = (self.image.clone(), None);
+        let Found { snapshot, records, .. } = found;
+        let saved = Saved { image, warnings: Vec::new(), view, snapshot, records };
         let (state, warnings) = saved.into_state()?;
         if let Some(StoreWarning::Replay { cause, .. }) = warnings.into_iter().next() {
             // A journal that does not replay is evidence: it must not be compacted away.
             return Err(cause.into());
         }
         let next = self.generation + 1;
-        let journal = start_journal(&self.folder, next)?;
-        // The snapshot makes the generation: until its rename nothing has changed, after it nothing can fail.
-        self.snapshot_bytes = write_snapshot(&self.folder, next, &state.snapshot())?;
+        let snapshot = state.snapshot();
+        self.snapshot_bytes = generation::write(&*self.files, &self.folder, next, &self.image, &snapshot)?;
+        generation::remove_before(&*self.files, &self.folder, self.generation);
         self.generation = next;
-        self.journal = journal;
         self.journal_bytes = HEADER_BYTES as u64;
-        self.tail_is_dirty = false;
-        remove_generations_except(&self.folder, next);
         Ok(())
     }
 
-    fn write_at_end(&mut self, frames: &[u8]) -> std::io::Result<()> {
-        if self.tail_is_dirty {
-            self.journal.set_len(self.journal_bytes)?;
-            self.tail_is_dirty = false;
-        }
-        self.journal.seek(SeekFrom::Start(self.journal_bytes))?;
-        self.journal.write_all(frames)?;
-        self.journal.sync_data()?;
-        self.journal_bytes += frames.len() as u64;
+    fn start_journal(&mut self) -> Result<(), StoreError> {
+        let path = generation::journal_path(&self.folder, self.generation);
+        self.files.replace(&path, &frame::file_header()).map_err(StoreError::io("write", &path))?;
+        self.journal_bytes = HEADER_BYTES as u64;
         Ok(())
     }
 }
 
-/// One generation as found on disk.
-struct Found {
-    generation: u64,
-    snapshot: Snapshot,
-    snapshot_bytes: u64,
-    records: Vec<JournalRecord>,
-    /// Good bytes of the journal; 0 if there is none.
-    journal_bytes: u64,
-    warnings: Vec<StoreWarning>,
-}
-
-fn snapshot_path(folder: &Path, generation: u64) -> PathBuf {
-    folder.join(format!("snapshot-{generation}.bin"))
-}
-
-fn journal_path(folder: &Path, generation: u64) -> PathBuf {
-    folder.join(format!("journal-{generation}.bin"))
-}
-
-fn read_manifest(folder: &Path) -> Result<Manifest, StoreError> {
-    let path = folder.join(MANIFEST);
-    let metadata = match std::fs::metadata(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::NotAProject { path: folder.to_owned() });
-        }
-        other => other.map_err(StoreError::io("read", &path))?,
-    };
-    if metadata.len() > MANIFEST_LIMIT {
-        return Err(StoreError::damaged("project.json is far too long", &path));
+/// Whether a folder without manifest holds work all the same.
+fn holds_steps(files: &dyn Files, folder: &Path) -> Result<bool, StoreError> {
+    if !generation::has_snapshot(files, folder)? {
+        return Ok(false);
     }
-    let text = std::fs::read(&path).map_err(StoreError::io("read", &path))?;
-    let json: serde_json::Value = serde_json::from_slice(&text)
-        .map_err(|e| StoreError::damaged(format!("project.json: {e}"), &path))?;
-    if let Some(found) = json["schema"].as_u64().filter(|found| *found > u64::from(SCHEMA_VERSION)) {
-        let found = u32::try_from(found).unwrap_or(u32::MAX);
-        return Err(StoreError::NewerSchema { found, known: SCHEMA_VERSION, path });
-    }
-    serde_json::from_value(json).map_err(|e| StoreError::damaged(format!("project.json: {e}"), &path))
-}
-
-/// Generations that have a snapshot, newest first.
-fn generations(folder: &Path) -> Result<Vec<u64>, StoreError> {
-    let entries = std::fs::read_dir(folder).map_err(StoreError::io("read", folder))?;
-    let mut found: Vec<u64> = entries
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            name.to_str()?.strip_prefix("snapshot-")?.strip_suffix(".bin")?.parse().ok()
-        })
-        .collect();
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(found)
-}
-
-/// The newest generation whose snapshot is sound.
-fn read_newest(folder: &Path) -> Result<Found, StoreError> {
-    let mut first_error = None;
-    for generation in generations(folder)? {
-        match read_generation(folder, generation) {
-            Ok(mut found) => {
-                if first_error.is_some() {
-                    found.warnings.insert(0, StoreWarning::OlderSnapshot);
-                }
-                return Ok(found);
-            }
-            // Neither a newer format nor a disk that fails is a reason to go back in time.
-            Err(error) if !matches!(error, StoreError::Damaged { .. }) => return Err(error),
-            Err(error) => first_error = first_error.or(Some(error)),
-        }
-    }
-    Err(first_error.unwrap_or_else(|| StoreError::damaged("it has no saved state", folder)))
-}
-
-fn read_generation(folder: &Path, generation: u64) -> Result<Found, StoreError> {
-    let path = snapshot_path(folder, generation);
-    let bytes = std::fs::read(&path).map_err(StoreError::io("read", &path))?;
-    let snapshot = decode_snapshot(&bytes, &path)?;
-    let snapshot_bytes = bytes.len() as u64;
-    let path = journal_path(folder, generation);
-    let journal = match std::fs::read(&path) {
-        // The program ended between writing the snapshot and starting its journal.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        other => other.map_err(StoreError::io("read", &path))?,
-    };
-    let (records, good) = decode_records(&journal, &path)?;
-    let lost = (journal.len() - good) as u64;
-    let warnings = if lost > 0 { vec![StoreWarning::JournalTail { bytes: lost }] } else { Vec::new() };
-    Ok(Found { generation, snapshot, snapshot_bytes, records, journal_bytes: good as u64, warnings })
-}
-
-fn write_snapshot(folder: &Path, generation: u64, snapshot: &Snapshot) -> Result<u64, StoreError> {
-    let mut bytes = file_header().to_vec();
-    push_frame(&mut bytes, snapshot)?;
-    replace(&snapshot_path(folder, generation), &bytes)?;
-    Ok(bytes.len() as u64)
-}
-
-/// Writes an empty journal. Its name is on disk before a record is.
-fn start_journal(folder: &Path, generation: u64) -> Result<File, StoreError> {
-    replace(&journal_path(folder, generation), &file_header())?;
-    open_journal(folder, generation)
-}
-
-fn open_journal(folder: &Path, generation: u64) -> Result<File, StoreError> {
-    let path = journal_path(folder, generation);
-    OpenOptions::new().read(true).write(true).open(&path).map_err(StoreError::io("open", &path))
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    replace_file(path, |out| out.write_all(bytes)).map_err(|error| match error {
-        SaveError::Io { cause, path } => StoreError::Io { action: "write", cause, path },
-        other => StoreError::Encode(other.to_string()),
-    })
-}
-
-/// Removes what compaction has replaced. A file that cannot be removed does no harm.
-fn remove_generations_except(folder: &Path, kept: u64) {
-    for generation in generations(folder).unwrap_or_default() {
-        if generation < kept {
-            std::fs::remove_file(journal_path(folder, generation)).ok();
-            std::fs::remove_file(snapshot_path(folder, generation)).ok();
-        }
-    }
+    let newest = generation::read_newest(files, folder)?;
+    Ok(!newest.records.is_empty() || newest.generation > 1)
 }
 
 #[cfg(test)]

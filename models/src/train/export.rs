@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use hilum_core::measure::summarize;
 
 use super::folder::{to_json, write_text};
 use super::recipe::{DenseRecipe, Recipe, TaskRecipe};
@@ -11,6 +12,9 @@ use super::validation::Validation;
 use crate::catalog::{AxisOrder, Card, ClickTask, Region, Task, sha256_hex};
 use crate::checkpoint::FloatFormat;
 use crate::nets::{AnyNetwork, NetError};
+
+/// Draws of the bootstrap.
+const RESAMPLES: usize = 10_000;
 
 /// Writes `model/weights.safetensors` (f16) and `model/card.json` into a run folder and returns the model folder.
 ///
@@ -35,7 +39,7 @@ pub fn export_model(recipe: &Recipe, summary: &RunSummary, folder: &Path) -> Res
 
 fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weights_sha256: String) -> Card {
     let text = recipe.card.clone().unwrap_or_default();
-    let (task, validation) = match &recipe.task {
+    let (task, figures) = match &recipe.task {
         TaskRecipe::Click(task) => (
             Task::Click(ClickTask {
                 channels: task.channels.clone(),
@@ -44,10 +48,10 @@ fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weight
                 coarse: task.coarse.clone(),
                 is_default: task.is_default,
             }),
-            format!(
+            vec![format!(
                 "Dice at the first click while training: {:.3} over the validation cases, {:.3} over synthetic lesions",
                 summary.best.real, summary.best.synthetic
-            ),
+            )],
         ),
         TaskRecipe::Dense(task) => (Task::Dense(task.task()), region_figures(task, &summary.best)),
     };
@@ -65,20 +69,36 @@ fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weight
             "recipe {}: {} steps of {} samples in {:.0} minutes, weights of step {}",
             recipe.name, summary.steps, recipe.batch, summary.minutes, summary.best_step
         ),
-        figures: vec![validation],
+        figures,
         limits: text.limits,
         weights_sha256,
     }
 }
 
-/// Mean Dice of every region over the validation cases that show it.
-fn region_figures(task: &DenseRecipe, validation: &Validation) -> String {
+/// Dice of every region over the validation cases that show it: mean with its 95 % bootstrap interval, and each case.
+/// The weights were chosen by these figures, so that they are no test.
+fn region_figures(task: &DenseRecipe, validation: &Validation) -> Vec<String> {
     let figure = |region: &Region| {
         let ends = format!("/{}", region.name);
-        let dice: Vec<f64> =
-            validation.cases.iter().filter(|case| case.name.ends_with(&ends)).map(|case| case.dice).collect();
-        let mean = dice.iter().sum::<f64>() / dice.len().max(1) as f64;
-        format!("{} {mean:.3} ({} cases)", region.name, dice.len())
+        let cases: Vec<(&str, f64)> = validation
+            .cases
+            .iter()
+            .filter_map(|case| Some((case.name.strip_suffix(&ends)?, case.dice)))
+            .collect();
+        let dice: Vec<f64> = cases.iter().map(|(_, dice)| *dice).collect();
+        let Some(summary) = summarize(&dice, RESAMPLES, 1) else {
+            return format!("{}: in no validation case", region.name);
+        };
+        let each: Vec<String> = cases.iter().map(|(name, dice)| format!("{name} {dice:.3}")).collect();
+        format!(
+            "{}: Dice {:.3} (95 % {:.3} to {:.3}) over {} validation cases, by which the weights were chosen: {}",
+            region.name,
+            summary.mean,
+            summary.ci95_low,
+            summary.ci95_high,
+            summary.n,
+            each.join(", ")
+        )
     };
-    format!("Dice while training: {}", task.regions.iter().map(figure).collect::<Vec<_>>().join(", "))
+    task.regions.iter().map(figure).collect()
 }

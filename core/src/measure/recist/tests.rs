@@ -107,8 +107,10 @@ fn a_diameter_never_crosses_slices() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
     #[test]
-    fn equal_to_brute_force(
+    fn equal_to_brute_force_on_a_thousand_masks(
         dims in [1usize..9, 1usize..9, 1usize..4],
         spacing in [0.4..2.0f64, 0.4..2.0f64, 1.0..5.0f64],
         shear in -0.3..0.3f64,

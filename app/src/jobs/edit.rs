@@ -1,0 +1,115 @@
+//! The thread that plans operations on labels.
+
+use hilum_core::edit::{Change, EditBasis, Operation, OperationError};
+use hilum_core::job::{CancelToken, Observer};
+
+use super::{Event, Inbox, Numbered};
+
+/// An operation to be planned.
+#[derive(Debug)]
+pub struct EditRequest {
+    /// Number of the request.
+    pub request: u64,
+    /// What.
+    pub operation: Operation,
+    /// On what.
+    pub basis: EditBasis,
+    /// Stops it, before or while it runs.
+    pub cancel: CancelToken,
+}
+
+impl Numbered for EditRequest {
+    fn number(&self) -> Option<u64> {
+        Some(self.request)
+    }
+}
+
+/// What the thread answers.
+#[derive(Debug)]
+pub enum EditEvent {
+    /// How far a request is.
+    Progress {
+        /// Number of the request.
+        request: u64,
+        /// What is being done.
+        what: String,
+        /// Share done, where known.
+        share: Option<f32>,
+    },
+    /// What the operation would change; the error is for people, `None` in it: cancelled.
+    Planned {
+        /// Number of the request.
+        request: u64,
+        /// The change.
+        result: Result<Box<Change>, Option<String>>,
+    },
+}
+
+/// Handles one request.
+pub fn handle(asked: EditRequest, inbox: &Inbox) {
+    let EditRequest { request, operation, basis, cancel } = asked;
+    let watcher = Watcher { request, cancel, inbox };
+    let result = match watcher.is_cancelled() {
+        true => Err(None),
+        false => operation.plan(&basis, &watcher).map(Box::new).map_err(|error| match error {
+            OperationError::Cancelled(_) => None,
+            error => Some(error.to_string()),
+        }),
+    };
+    // Whoever applies the change finds the labels unshared and need not copy them.
+    drop(basis);
+    inbox.send(Event::Edit(EditEvent::Planned { request, result }));
+}
+
+struct Watcher<'a> {
+    request: u64,
+    cancel: CancelToken,
+    inbox: &'a Inbox,
+}
+
+impl Observer for Watcher<'_> {
+    fn progress(&self, what: &str, done: u64, total: u64) {
+        let share = (total > 0).then(|| done as f32 / total as f32);
+        let event = EditEvent::Progress { request: self.request, what: what.to_owned(), share };
+        self.inbox.try_send(Event::Edit(event));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hilum_core::document::{Document, EditCommand};
+    use hilum_core::geometry::VoxelBox;
+    use hilum_core::label::BoxMask;
+
+    use super::*;
+    use crate::testing::oblique_volume;
+
+    #[test]
+    fn an_operation_is_planned_and_a_cancelled_one_is_not() {
+        let mut document = Document::new(Arc::new(oblique_volume()));
+        let mask = BoxMask::from_fn(VoxelBox::of_voxel([6, 4, 3]), |_| true);
+        document.apply(EditCommand::WriteMask { name: "Dot".into(), mask, label: 1 }).unwrap();
+        let (inbox, events) = Inbox::new(egui::Context::default());
+        let cancelled = CancelToken::default();
+        cancelled.cancel();
+        for (request, cancel) in [(1, CancelToken::default()), (2, cancelled)] {
+            let operation = Operation::Margin { distance_mm: 3.0 };
+            handle(EditRequest { request, operation, basis: document.edit_basis(), cancel }, &inbox);
+        }
+        let answers: Vec<_> = events
+            .try_iter()
+            .filter_map(|event| match event {
+                Event::Edit(EditEvent::Planned { request, result }) => Some((request, result)),
+                _ => None,
+            })
+            .collect();
+        assert!(matches!(&answers[0], (1, Ok(change)) if change.gained() > 6));
+        assert!(matches!(answers[1], (2, Err(None))));
+    }
+}

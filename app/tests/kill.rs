@@ -1,0 +1,166 @@
+//! Kills the real program at random moments and opens what it left.
+//!
+//! 200 kills by default; `HILUM_KILLS=1000` for the longer run whose report is docs/results/durability.md.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hilum::cli::drive::{digest, image};
+use hilum_core::document::{Document, EditCommand};
+use hilum_core::project::{Store, StoreError, StoreWarning};
+
+/// Programs that run at the same time, each on a project of its own.
+const PROGRAMS: usize = 8;
+/// Nothing older than this may be lost.
+const LOSS_MS: u128 = 1000;
+
+/// What was seen of all kills.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: AtomicUsize,
+    edits: AtomicUsize,
+    /// Edits told and not on disk, all younger than a second.
+    lost: AtomicUsize,
+    oldest_lost_ms: AtomicUsize,
+    mended: AtomicUsize,
+    compacted: AtomicUsize,
+    steps: AtomicUsize,
+}
+
+fn now_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
+}
+
+/// A life of the program: what it told, as (when, digest), and when it was killed.
+fn life(root: &Path, seed: u64) -> (Vec<(u128, String)>, u128) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hilum"))
+        .arg("drive")
+        .arg(root)
+        .args(["--seed", &seed.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let told = |line: &str| {
+        let mut words = line.splitn(3, ' ');
+        let is_state = matches!(words.next()?, "opened" | "made");
+        is_state.then_some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+    };
+    let first = lines.by_ref().find_map(|line| told(&line)).expect("the program opens its project");
+    let read = move || lines.filter_map(|line| told(&line)).collect::<Vec<_>>();
+    let reader = std::thread::Builder::new().name("reader".into()).spawn(read).unwrap();
+    // Any moment: right after the start, within a hand-over, long after.
+    std::thread::sleep(Duration::from_micros(seed.wrapping_mul(2_654_435_761) % 1_700_000));
+    let killed_ms = now_ms();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut all = vec![first];
+    all.extend(reader.join().unwrap());
+    (all, killed_ms)
+}
+
+/// Opens what is left and compares it with what was told.
+fn inspect(root: &Path, told: &[(u128, String)], killed_ms: u128, tally: &Tally) {
+    let Some(folder) = std::fs::read_dir(root).unwrap().next() else {
+        // Killed before the first change was handed over.
+        assert!(
+            told.iter().all(|(at, _)| killed_ms.saturating_sub(*at) < LOSS_MS),
+            "no project after {told:?}"
+        );
+        return;
+    };
+    let folder = folder.unwrap().path();
+    let (store, saved) = match Store::open(&folder) {
+        Ok(found) => found,
+        // Killed while the project was being created.
+        Err(StoreError::NotAProject { .. }) => {
+            assert!(
+                told.iter().all(|(at, _)| killed_ms.saturating_sub(*at) < LOSS_MS),
+                "no project after {told:?}"
+            );
+            return;
+        }
+        Err(error) => panic!("the project does not open: {error}"),
+    };
+    tally.mended.fetch_add(usize::from(!saved.warnings.is_empty()), Ordering::Relaxed);
+    let has_compacted = !folder.join("snapshot-1.bin").exists();
+    tally.compacted.fetch_add(usize::from(has_compacted), Ordering::Relaxed);
+    let (mut document, warnings) = saved.into_document(image().unwrap()).unwrap();
+    // A record cut off by the kill, and a project without its manifest: killed while it was created.
+    let is_expected =
+        |warning: &StoreWarning| matches!(warning, StoreWarning::JournalTail { .. } | StoreWarning::Manifest);
+    assert!(warnings.iter().all(is_expected), "{warnings:?}");
+    let found = digest(&document);
+    let at = told.iter().rposition(|(_, digest)| *digest == found);
+    let at =
+        at.unwrap_or_else(|| panic!("{found} was never told: {:?}", &told[told.len().saturating_sub(5)..]));
+    let lost = &told[at + 1..];
+    for (made_ms, digest) in lost {
+        let age = killed_ms.saturating_sub(*made_ms);
+        assert!(age < LOSS_MS, "{digest} was made {age} ms before the kill and is lost");
+        tally.oldest_lost_ms.fetch_max(age as usize, Ordering::Relaxed);
+    }
+    tally.lost.fetch_add(lost.len(), Ordering::Relaxed);
+    tally.edits.fetch_add(told.len(), Ordering::Relaxed);
+    tally.steps.fetch_max(document.history().len(), Ordering::Relaxed);
+    walk_history(&mut document, &found);
+    drop(store);
+}
+
+/// Every step is undone to the empty image and made again, bit by bit.
+fn walk_history(document: &mut Document, found: &str) {
+    let (cursor, last) = (document.history().cursor(), document.history().len());
+    let mut seen = BTreeMap::new();
+    for step in (0..=last).rev() {
+        document.apply(EditCommand::GoTo(step)).unwrap();
+        seen.insert(step, digest(document));
+    }
+    assert_eq!(
+        document.labels().count(0),
+        document.image().grid().voxel_count(),
+        "undone to the empty image"
+    );
+    for step in 0..=last {
+        document.apply(EditCommand::GoTo(step)).unwrap();
+        assert_eq!(seen[&step], digest(document), "step {step} of {last}");
+    }
+    document.apply(EditCommand::GoTo(cursor)).unwrap();
+    assert_eq!(digest(document), found);
+}
+
+#[test]
+fn a_killed_program_loses_nothing_older_than_a_second() {
+    let kills: usize = std::env::var("HILUM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let began = std::time::Instant::now();
+    let (tally, next) = (Tally::default(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for program in 0..PROGRAMS {
+            let (tally, next) = (&tally, &next);
+            scope.spawn(move || {
+                let mut root = tempfile::tempdir().unwrap();
+                let mut lives = 0;
+                while next.fetch_add(1, Ordering::Relaxed) < kills {
+                    let seed = (program * 100_003 + lives * 7 + 1) as u64;
+                    let (told, killed_ms) = life(root.path(), seed);
+                    inspect(root.path(), &told, killed_ms, tally);
+                    tally.kills.fetch_add(1, Ordering::Relaxed);
+                    lives += 1;
+                    // A long history makes the walk long; a new project tests creation as well.
+                    if lives % 12 == 0 {
+                        root = tempfile::tempdir().unwrap();
+                    }
+                }
+            });
+        }
+    });
+    println!("{tally:?} in {:.0} s", began.elapsed().as_secs_f64());
+    assert_eq!(tally.kills.into_inner(), kills);
+    assert!(tally.edits.into_inner() > 5 * kills, "the programs edit");
+    assert!(tally.compacted.into_inner() > kills / 10, "journals are compacted");
+}

@@ -1,0 +1,183 @@
+//! Holes, and regions that hang together with a click.
+
+use super::{EditBasis, OperationError, go_on, replaced};
+use crate::geometry::VoxelBox;
+use crate::job::Observer;
+use crate::label::BoxMask;
+use crate::paint::{Components, Connectivity};
+
+/// Where filling looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillScope {
+    /// In one slice.
+    Slice {
+        /// Voxel axis across it.
+        axis: usize,
+        /// Its index, from 0.
+        slice: usize,
+    },
+    /// In every slice on its own.
+    EverySlice {
+        /// Voxel axis across them.
+        axis: usize,
+    },
+    /// In three dimensions.
+    Volume,
+}
+
+/// The active label with its holes filled: what it encloses, whatever label that has. A hollow that opens to the
+/// border of the image is none.
+pub(super) fn holes(
+    basis: &EditBasis,
+    scope: FillScope,
+    observer: &dyn Observer,
+) -> Result<BoxMask, OperationError> {
+    let mask = basis.mask()?;
+    let region = mask.region();
+    let mut inside = mask.inside().to_vec();
+    let mut fill = |part: VoxelBox, flat: Option<usize>| {
+        for hole in holes_in(&mask, part, flat) {
+            for span in hole {
+                let first = mask.index_of([span.x_start, span.y, span.z]);
+                inside[first..first + span.x_end - span.x_start].fill(true);
+            }
+        }
+    };
+    match scope {
+        FillScope::Volume => fill(region, None),
+        FillScope::Slice { axis, slice } => {
+            fill(basis.slice_box(axis, slice)?.intersection(&region), Some(axis));
+        }
+        FillScope::EverySlice { axis } => {
+            basis.slice_box(axis, 0)?;
+            for slice in region.start()[axis]..region.end()[axis] {
+                go_on(observer, "filling slices", slice - region.start()[axis], region.size()[axis])?;
+                fill(basis.slice_box(axis, slice)?.intersection(&region), Some(axis));
+            }
+        }
+    }
+    Ok(replaced(&mask, inside))
+}
+
+/// The components of what is not in the mask that touch no face of a part, those across the `flat` axis left out.
+fn holes_in(mask: &BoxMask, part: VoxelBox, flat: Option<usize>) -> Vec<Vec<crate::label::RowSpan>> {
+    let outside = BoxMask::from_fn(part, |voxel| !mask.contains(voxel));
+    let components = Components::of(&outside, Connectivity::Six);
+    let is_open = |bounds: &VoxelBox| {
+        (0..3)
+            .filter(|axis| Some(*axis) != flat)
+            .any(|axis| bounds.start()[axis] == part.start()[axis] || bounds.end()[axis] == part.end()[axis])
+    };
+    let closed = components.all().iter().enumerate().filter(|(_, hole)| !is_open(&hole.bounds));
+    closed.map(|(index, _)| components.spans(index).collect()).collect()
+}
+
+/// The active label with the region around a voxel: what has its label, and a value within the tolerance of its own.
+pub(super) fn region(
+    basis: &EditBasis,
+    seed: [usize; 3],
+    scope: FillScope,
+    tolerance: Option<f32>,
+    observer: &dyn Observer,
+) -> Result<BoxMask, OperationError> {
+    let part = match scope {
+        FillScope::Volume => basis.grid().full_box(),
+        FillScope::Slice { axis, slice } => basis.slice_box(axis, slice)?,
+        FillScope::EverySlice { axis } => basis.slice_box(axis, seed.get(axis).copied().unwrap_or(0))?,
+    };
+    if !part.contains(seed) {
+        return Err(OperationError::Seed { voxel: seed, expected: "in the image's slice" });
+    }
+    let label = basis.labels.value(seed);
+    let value = basis.image.value(seed).unwrap_or_default();
+    let fits = |index: usize| {
+        let near = |tolerance: f32| (basis.image.voxels().value(index) - value).abs() <= tolerance;
+        basis.labels.voxels()[index] == label && tolerance.is_none_or(near)
+    };
+    let flood = Flood { part, visited: vec![false; part.voxel_count()], bounds: VoxelBox::default() };
+    let filled = flood.run(basis, seed, fits, observer)?;
+    Ok(basis.with_active(&filled))
+}
+
+/// A flood fill by rows; memory is bounded by the box, whatever the image looks like.
+struct Flood {
+    part: VoxelBox,
+    visited: Vec<bool>,
+    bounds: VoxelBox,
+}
+
+impl Flood {
+    fn run(
+        mut self,
+        basis: &EditBasis,
+        seed: [usize; 3],
+        fits: impl Fn(usize) -> bool,
+        observer: &dyn Observer,
+    ) -> Result<BoxMask, OperationError> {
+        let mut front = vec![seed];
+        let (mut rows, mut filled) = (0usize, 0usize);
+        while let Some(voxel) = front.pop() {
+            if rows.is_multiple_of(1 << 12) {
+                go_on(observer, "filling", filled, self.visited.len())?;
+            }
+            rows += 1;
+            let Some((first, last)) = self.fill_row(basis, voxel, &fits) else { continue };
+            filled += last - first;
+            self.push_neighbours(basis, voxel, (first, last), &fits, &mut front);
+        }
+        let whole = BoxMask::new(self.part, self.visited).unwrap_or_default();
+        Ok(whole.cut(self.bounds))
+    }
+
+    fn at(&self, [x, y, z]: [usize; 3]) -> usize {
+        let (start, size) = (self.part.start(), self.part.size());
+        ((z - start[2]) * size[1] + y - start[1]) * size[0] + x - start[0]
+    }
+
+    /// Fills the run of a row around a voxel; `None` if there is nothing to fill.
+    fn fill_row(
+        &mut self,
+        basis: &EditBasis,
+        [x, y, z]: [usize; 3],
+        fits: impl Fn(usize) -> bool,
+    ) -> Option<(usize, usize)> {
+        let index = basis.grid().index([x, y, z]);
+        let (row, here) = (index - x, self.at([x, y, z]));
+        if self.visited[here] || !fits(index) {
+            return None;
+        }
+        let (low, high) = (self.part.start()[0], self.part.end()[0]);
+        let first = (low..x).rev().take_while(|x| fits(row + x)).last().unwrap_or(x);
+        let last = (x + 1..high).take_while(|x| fits(row + x)).last().unwrap_or(x) + 1;
+        let at = self.at([first, y, z]);
+        self.visited[at..at + last - first].fill(true);
+        self.bounds = self.bounds.union(&VoxelBox::new([first, y, z], [last, y + 1, z + 1]));
+        Some((first, last))
+    }
+
+    /// Remembers one voxel of every run of the four rows beside that touches `first..last`.
+    fn push_neighbours(
+        &self,
+        basis: &EditBasis,
+        [_, y, z]: [usize; 3],
+        (first, last): (usize, usize),
+        fits: impl Fn(usize) -> bool,
+        front: &mut Vec<[usize; 3]>,
+    ) {
+        for (dy, dz) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
+            let (y, z) = (y.wrapping_add_signed(dy), z.wrapping_add_signed(dz));
+            if !self.part.contains([first, y, z]) {
+                continue;
+            }
+            let (row, here) = (basis.grid().index([0, y, z]), self.at([first, y, z]));
+            let mut in_run = false;
+            for x in first..last {
+                let open = !self.visited[here + x - first] && fits(row + x);
+                if open && !in_run {
+                    front.push([x, y, z]);
+                }
+                in_run = open;
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The history list, saved projects, moved images, disks that refuse.
+
+use super::*;
+use hilum::jobs::OpenProject;
+
+#[test]
+fn a_click_in_the_history_goes_back_and_forward() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, lesion) = sample(folder.path());
+    window.press(Modifiers::NONE, Key::B);
+    let at = window.position(AXIAL, lesion);
+    let mut painted = vec![window.labelled()];
+    for step in 0..3u8 {
+        window.click(at + vec2(24.0 * f32::from(step), 0.0));
+        window.harness.run();
+        painted.push(window.labelled());
+    }
+    for (step, name) in [(1, "1   Brush"), (3, "3   Brush"), (0, "0   Opened"), (2, "2   Brush")] {
+        window.harness.get_by_label(name).click_accesskit();
+        window.harness.run();
+        assert_eq!(window.labelled(), painted[step], "step {step}");
+        assert_eq!(window.session().document.history().cursor(), step);
+    }
+    assert_eq!(window.session().document.history().len(), 3, "going back forgets nothing");
+    window.click(at + vec2(0.0, 40.0));
+    window.harness.run();
+    assert!(window.harness.query_by_label("4   Brush").is_none(), "a new step follows the second one");
+}
+
+/// An image on disk, opened and painted on.
+fn painted_file(folder: &Path) -> (Window<'static>, PathBuf) {
+    let path = folder.join("case.nii.gz");
+    save_volume(&path, &oblique_volume()).expect("the folder can be written");
+    let mut window = Window::open(folder, vec![path.clone()]);
+    window.until("the file is open", is_complete);
+    window.press(Modifiers::NONE, Key::B);
+    let middle = window.session().views.crosshair;
+    let at = window.position(AXIAL, middle);
+    window.click(at);
+    window.harness.run();
+    assert!(window.labelled() > 0);
+    (window, path)
+}
+
+fn save_project(window: &mut Window<'_>, folder: &Path) {
+    window.harness.state().send(Action::SaveProject(folder.to_owned()));
+    window.until("the project is saved", |s| {
+        s.session.as_ref().is_some_and(|session| session.project.is_some())
+    });
+}
+
+#[test]
+fn a_project_is_saved_closed_and_opened_with_labels_rulers_history_and_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("case.hilum");
+    let (mut window, _) = painted_file(folder.path());
+    save_project(&mut window, &project);
+    assert!(!window.session().has_unsaved_work(), "what a project keeps needs no question");
+    let line = hilum_core::ruler::RulerShape::Distance([[0.0; 3], [3.0, 4.0, 0.0]]);
+    window.press(Modifiers::NONE, Key::Num3);
+    window.press(Modifiers::NONE, Key::L);
+    let middle = window.session().views.crosshair;
+    for x in [0.0, 4.0] {
+        let at = window.position(AXIAL, middle + nalgebra::Vector3::new(x, 0.0, 0.0));
+        window.click(at);
+    }
+    window.harness.run();
+    assert_eq!(window.session().document.rulers().len(), 1, "like {line:?}");
+    let labels = Arc::clone(window.session().document.labels());
+    window.press(CTRL, Key::W);
+    assert!(window.state().session.is_none());
+    assert!(std::fs::read_dir(folder.path().join("unsaved")).map_or(true, |mut d| d.next().is_none()));
+    // The thread that writes lets go of the project.
+    std::thread::sleep(Duration::from_millis(300));
+
+    window.harness.state().send(Action::Open { path: project.clone(), series_uid: None });
+    window.until("the project is open", is_complete);
+    let session = window.session();
+    assert_eq!(session.project.as_deref(), Some(&*project));
+    assert_eq!(session.document.labels().voxels(), labels.voxels());
+    assert_eq!(session.document.rulers().len(), 1);
+    assert_eq!((session.views.center, session.views.width), (400.0, 1800.0));
+    let steps: Vec<&str> = session.document.history().steps().collect();
+    assert_eq!(steps, ["Brush", "Add distance"]);
+    window.harness.get_by_label("0   Opened").click_accesskit();
+    window.harness.run();
+    assert_eq!((window.labelled(), window.session().document.rulers().len()), (0, 0));
+}
+
+#[test]
+fn a_moved_image_is_found_by_its_contents_and_a_changed_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("case.hilum");
+    let (mut window, image) = painted_file(folder.path());
+    let painted = window.labelled();
+    save_project(&mut window, &project);
+    window.press(CTRL, Key::W);
+    std::thread::sleep(Duration::from_millis(300));
+    let elsewhere = folder.path().join("archive");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let moved = elsewhere.join("renamed.nii.gz");
+    std::fs::rename(&image, &moved).unwrap();
+    let open = |image_at| Action::OpenProject(OpenProject { folder: project.clone(), image_at });
+    window.harness.state().send(open(None));
+    window.until("the image is asked for", |s| matches!(s.dialog, Dialog::Relocate(_)));
+    window.harness.get_by_role_and_label(Role::Button, "Choose the image…");
+    window.button("Cancel");
+
+    // An image of the same size with other values is not the one.
+    let other = folder.path().join("other.nii.gz");
+    let original = oblique_volume();
+    let values = vec![7i16; original.grid().voxel_count()];
+    let voxels = hilum_core::volume::Voxels::I16(values);
+    save_volume(&other, &hilum::testing::fixed_volume(original.grid(), voxels)).unwrap();
+    window.harness.state().send(open(Some(other)));
+    window.until("it is refused", |s| matches!(&s.dialog, Dialog::Relocate(p) if p.why.contains("values")));
+    window.button("Cancel");
+
+    window.harness.state().send(open(Some(moved)));
+    window.until("the project is open", is_complete);
+    assert_eq!(window.labelled(), painted);
+    window.press(CTRL, Key::W);
+    std::thread::sleep(Duration::from_millis(300));
+    window.harness.state().send(open(None));
+    window.until("the new place is remembered", is_complete);
+}
+
+#[test]
+fn a_project_that_is_open_elsewhere_says_who_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("case.hilum");
+    let (mut window, _) = painted_file(folder.path());
+    save_project(&mut window, &project);
+    let second = folder.path().join("second");
+    std::fs::create_dir(&second).unwrap();
+    let mut other = Window::open(&second, vec![project]);
+    other.until("it is refused", |s| {
+        s.messages
+            .list()
+            .iter()
+            .any(|m| m.text.contains("open in another window") && m.text.contains("since 20"))
+    });
+    assert!(other.state().session.is_none());
+}
+
+#[test]
+fn changes_that_cannot_be_written_wait_and_are_written_when_the_folder_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("case.hilum");
+    let (mut window, _) = painted_file(folder.path());
+    save_project(&mut window, &project);
+    let away = folder.path().join("away.hilum");
+    std::fs::rename(&project, &away).unwrap();
+    window.press(Modifiers::NONE, Key::E);
+    let middle = window.session().views.crosshair;
+    let at = window.position(AXIAL, middle);
+    window.click(at);
+    window.until("the failure is told", |s| s.session.as_ref().unwrap().not_kept.is_some());
+    assert!(window.harness.query_by_label("Changes wait to be written").is_some());
+    assert!(window.session().has_unsaved_work(), "now closing asks");
+    std::fs::rename(&away, &project).unwrap();
+    // Time passes a sixtieth of a second a frame.
+    window.until("the changes are written", |s| s.session.as_ref().unwrap().not_kept.is_none());
+    let steps = window.session().document.history().len();
+    drop(window);
+    std::thread::sleep(Duration::from_millis(300));
+    let (_store, saved) = hilum_core::project::Store::open(&project).unwrap();
+    assert_eq!(saved.into_state().unwrap().0.history().len(), steps);
+}
