@@ -157,18 +157,18 @@ impl UiCommand {
             Self::ToolDistance => row(
                 "Distance",
                 "Measure a distance: click or drag from one point to the other",
-                const { &[key(Key::L)] },
+                const { &[alt(Key::L)] },
             ),
             Self::ToolAngle => row(
                 "Angle",
                 "Measure an angle: click an end, the vertex, the other end",
-                const { &[shift(Key::L)] },
+                const { &[alt(Key::A)] },
             ),
             Self::ClearRulers => row("Remove all rulers", "Remove all distances and angles", &[]),
             Self::ShowMeasurements => row(
                 "Measurements",
                 "Show or hide the table of all labels, distances and angles",
-                const { &[shift(Key::M)] },
+                const { &[alt(Key::M)] },
             ),
             Self::CopyMeasurements => {
                 row("Copy measurements", "Copy the table for a spreadsheet", const { &[shift(Key::C)] })

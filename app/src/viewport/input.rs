@@ -1,4 +1,4 @@
-//! The mouse in a view. What drags do is said by [`MousePreset`].
+//! The mouse in a view. What drags do is said by `MousePreset`.
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 

@@ -21,7 +21,7 @@ fn rulers(window: &Window<'_>) -> Vec<String> {
 fn a_distance_is_clicked_or_dragged_and_has_the_length_of_the_patient() {
     let folder = tempfile::tempdir().unwrap();
     let (mut window, lesion) = sample(folder.path());
-    window.press(Modifiers::NONE, Key::L);
+    window.press(Modifiers::ALT, Key::L);
     let at = window.position(AXIAL, lesion);
     let end = lesion + nalgebra::Vector3::new(20.0, 0.0, 0.0);
     let there = window.position(AXIAL, end);
@@ -50,7 +50,7 @@ fn a_distance_is_clicked_or_dragged_and_has_the_length_of_the_patient() {
 fn an_angle_takes_three_clicks_escape_starts_again_and_the_list_deletes() {
     let folder = tempfile::tempdir().unwrap();
     let (mut window, lesion) = sample(folder.path());
-    window.press(Modifiers::SHIFT, Key::L);
+    window.press(Modifiers::ALT, Key::A);
     let at = |window: &Window<'_>, x: f64, y: f64| {
         window.position(AXIAL, lesion + nalgebra::Vector3::new(x, y, 0.0))
     };
@@ -67,7 +67,7 @@ fn an_angle_takes_three_clicks_escape_starts_again_and_the_list_deletes() {
     window.harness.run();
     let angle = window.session().document.rulers().list()[0].shape.value();
     assert!((angle - 90.0).abs() < 1.0, "{angle}");
-    window.press(Modifiers::SHIFT, Key::M);
+    window.press(Modifiers::ALT, Key::M);
     window.until("the table is there", |s| s.show_measurements);
     window.button("Delete Angle 1");
     assert!(rulers(&window).is_empty());
@@ -81,7 +81,7 @@ fn the_table_measures_every_label_is_copied_for_a_spreadsheet_and_saved_as_csv()
     let (mut window, at) = painted(folder.path());
     window.press(CTRL_SHIFT, Key::N);
     window.click(at + vec2(40.0, 30.0));
-    window.press(Modifiers::SHIFT, Key::M);
+    window.press(Modifiers::ALT, Key::M);
     window.until("both labels are measured", |s| {
         s.session.as_ref().unwrap().table.as_ref().is_some_and(|table| table.rows.len() == 2)
     });
@@ -153,7 +153,7 @@ fn the_long_axis_is_shown_and_its_slice_is_found_again() {
     assert_ne!(slice(&window), wanted);
     window.press(Modifiers::NONE, Key::J);
     assert_eq!(slice(&window), wanted);
-    window.press(Modifiers::SHIFT, Key::M);
+    window.press(Modifiers::ALT, Key::M);
     window.until("the table is filled", |s| s.session.as_ref().unwrap().table.is_some());
     window.press(Modifiers::NONE, Key::PageDown);
     let link = format!("Go to the long axis of Lesion, slice {wanted}");
