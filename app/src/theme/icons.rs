@@ -111,14 +111,8 @@ pub fn paint_icon(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             pen.eye();
             pen.lines(&[&[(4., 20.), (20., 4.)]]);
         }
-        Icon::Lock => {
-            pen.closed(&[(5., 11.), (19., 11.), (19., 20.5), (5., 20.5)]);
-            pen.lines(&[&[(8., 11.), (8., 7.), (9.5, 4.5), (12., 3.5), (14.5, 4.5), (16., 7.), (16., 11.)]]);
-        }
-        Icon::LockOpen => {
-            pen.closed(&[(5., 11.), (19., 11.), (19., 20.5), (5., 20.5)]);
-            pen.lines(&[&[(8., 11.), (8., 6.5), (9.5, 4.), (12., 3.), (14.5, 4.), (16., 6.)]]);
-        }
+        Icon::Lock => pen.lock(&[(8., 7.), (9.5, 4.5), (12., 3.5), (14.5, 4.5), (16., 7.), (16., 11.)]),
+        Icon::LockOpen => pen.lock(&[(8., 6.5), (9.5, 4.), (12., 3.), (14.5, 4.), (16., 6.)]),
         Icon::Folder => pen.closed(&[(3., 5.), (9.5, 5.), (11.5, 7.5), (21., 7.5), (21., 19.), (3., 19.)]),
         Icon::Save => {
             pen.lines(&[&[(12., 3.), (12., 15.)], &[(7., 10.), (12., 15.), (17., 10.)]]);
@@ -153,6 +147,13 @@ pub(super) struct Pen<'a> {
 }
 
 impl Pen<'_> {
+    /// A padlock with this bow.
+    fn lock(&self, bow: &[(f32, f32)]) {
+        self.closed(&[(5., 11.), (19., 11.), (19., 20.5), (5., 20.5)]);
+        let bow: Vec<(f32, f32)> = [(8., 11.)].into_iter().chain(bow.iter().copied()).collect();
+        self.lines(&[&bow]);
+    }
+
     fn points(&self, line: &[(f32, f32)]) -> Vec<Pos2> {
         line.iter().map(|(x, y)| (self.at)(*x, *y)).collect()
     }

@@ -33,18 +33,6 @@ impl Window<'_> {
         self.harness.run_ok();
     }
 
-    /// Frames of the test are a quarter of a second long, so that a person who clicks twice may take longer here.
-    fn double_click(&mut self, pos: egui::Pos2) {
-        let delay = |window: &Self, secs| {
-            window.harness.ctx.options_mut(|options| options.input_options.max_double_click_delay = secs);
-        };
-        delay(self, 2.0);
-        self.click(pos);
-        self.click(pos);
-        delay(self, 0.3);
-        self.harness.run_ok();
-    }
-
     fn until_planned(&mut self, what: &str) {
         self.until(what, |state| {
             let session = state.session.as_ref().unwrap();
@@ -89,7 +77,7 @@ fn every_tool_stands_in_the_bar_the_menu_and_the_palette() {
         .collect();
     assert_eq!(tools.len(), 14);
     for command in &tools {
-        assert!(command.shortcut().is_some(), "{command:?} has no key");
+        assert!(!command.description().keys.is_empty(), "{command:?} has no key");
         window.button(command.text());
         assert!(window.state().is_on(*command), "{command:?} is in the hand");
     }

@@ -50,7 +50,7 @@ impl Window<'_> {
         self.harness.run_ok();
     }
 
-    fn double_click(&mut self, at: Pos2) {
+    pub(super) fn double_click(&mut self, at: Pos2) {
         self.pointer(at, None);
         for pressed in [true, false, true, false] {
             let (button, modifiers) = (PointerButton::Primary, Modifiers::NONE);

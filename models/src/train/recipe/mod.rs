@@ -45,7 +45,7 @@ pub enum TaskRecipe {
     /// To outline what is clicked in a volume.
     Click(ClickRecipe),
     /// To label every voxel of an image.
-    Dense(DenseRecipe),
+    Dense(Box<DenseRecipe>),
 }
 
 /// Everything that decides what weights come out.
