@@ -14,11 +14,14 @@ pub(super) fn claim(recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
     std::fs::create_dir_all(folder).map_err(|cause| TrainError::Folder { cause, path: folder.to_owned() })?;
     let path = folder.join("recipe.json");
     // The card's text does not change the weights.
-    let text = to_json(&Recipe { card: None, ..recipe.clone() });
+    let recipe = Recipe { card: None, ..recipe.clone() };
     match std::fs::read_to_string(&path) {
-        Ok(old) if old != text => Err(TrainError::OtherRecipe(folder.to_owned())),
-        Ok(_) => Ok(()),
-        Err(_) => write_text(&path, &text),
+        // Compared as recipes: an older version wrote fewer keys, which had their defaults.
+        Ok(old) => match serde_json::from_str::<Recipe>(&old) {
+            Ok(old) if old == recipe => Ok(()),
+            _ => Err(TrainError::OtherRecipe(folder.to_owned())),
+        },
+        Err(_) => write_text(&path, &to_json(&recipe)),
     }
 }
 

@@ -18,6 +18,7 @@ use super::recipe::{Recipe, RecipeError, TaskRecipe};
 use super::teacher::{Draw, Teacher};
 use super::validation::Validation;
 use crate::checkpoint::{FloatFormat, StateDict};
+use crate::nets::registry::reseed;
 use crate::nets::{AnyNetwork, NetError};
 
 /// Why a run stopped early.
@@ -249,7 +250,7 @@ impl<'a> Run<'a> {
         let recipe = self.recipe;
         let draw = Draw { step: self.progress.step, batch: recipe.batch, seed: recipe.seed };
         // Layers that drop values at random draw from the device: a continued run must find it in the same state.
-        self.device.seed(recipe.seed.wrapping_add(draw.step as u64));
+        reseed(&self.device, recipe.seed.wrapping_add(draw.step as u64));
         let loss = self.teacher.loss(&self.network, &draw)?;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);

@@ -58,7 +58,7 @@ fn a_project_is_saved_closed_and_opened_with_labels_rulers_history_and_view() {
     assert!(!window.session().has_unsaved_work(), "what a project keeps needs no question");
     let line = hilum_core::ruler::RulerShape::Distance([[0.0; 3], [3.0, 4.0, 0.0]]);
     window.press(Modifiers::NONE, Key::Num3);
-    window.press(Modifiers::NONE, Key::L);
+    window.press(Modifiers::ALT, Key::L);
     let middle = window.session().views.crosshair;
     for x in [0.0, 4.0] {
         let at = window.position(AXIAL, middle + nalgebra::Vector3::new(x, 0.0, 0.0));

@@ -407,19 +407,19 @@ fn keys_are_changed_kept_apart_and_shown_everywhere() {
     let (mut window, _) = sample(folder.path());
     window.press(Modifiers::NONE, Key::F1);
     window.harness.check_accessibility();
-    window.harness.get_by_role_and_label(Role::Button, "Add keys to Brush").click();
+    window.harness.get_by_role_and_label(Role::Button, "Add keys to Brush").click_accesskit();
     window.harness.run_ok();
     // A combination that belongs to another command is not taken without asking.
     window.press(CTRL, Key::S);
     assert!(window.harness.query_by_label("Ctrl+S belongs to “Save mask”").is_some());
     assert!(window.state().settings.keys.is_empty());
     window.button("Leave it");
-    window.harness.get_by_role_and_label(Role::Button, "Add keys to Brush").click();
+    window.harness.get_by_role_and_label(Role::Button, "Add keys to Brush").click_accesskit();
     window.harness.run_ok();
     window.press(Modifiers::ALT, Key::Num7);
     assert!(window.harness.query_by_role_and_label(Role::Button, "Remove Alt+7 from Brush").is_some());
     window.button("Remove B from Brush");
-    window.harness.get_by_role_and_label(Role::Button, "Add keys to Eraser").click();
+    window.harness.get_by_role_and_label(Role::Button, "Add keys to Eraser").click_accesskit();
     window.harness.run_ok();
     window.press(CTRL, Key::S);
     window.button("Use it for “Eraser”");

@@ -16,6 +16,12 @@ pub(crate) fn drawn<M: Module>(module: M, seed: u64, device: &Device) -> M {
     module
 }
 
+/// Sets the device's generator, but not while another thread draws weights from it.
+pub(crate) fn reseed(device: &Device, seed: u64) {
+    let _alone = alone();
+    device.seed(seed);
+}
+
 /// Draws what is still undrawn of a module: drawn when first used, it would disturb the generator of others.
 pub(super) fn draw_rest(module: &impl Module) {
     let _alone = alone();

@@ -18,7 +18,7 @@ use crate::checkpoint::{
 use draw::draw_rest;
 use table::Network;
 
-pub(crate) use draw::drawn;
+pub(crate) use draw::{drawn, reseed};
 pub use table::{ArchitectureInfo, Family, architecture, architectures};
 
 /// Most parameters a configuration may ask for (4 GiB of weights); more are typing errors.
