@@ -394,7 +394,7 @@ fn the_model_browser_shows_cards_and_lets_another_model_answer_clicks() {
     window.harness.get_by_role_and_label(Role::RadioButton, "The program's own choice").click();
     window.harness.run_ok();
     assert_eq!(window.state().settings.model, None);
-    window.harness.get_by_label(&format!("Card of {id}")).click();
+    window.harness.get_by_label(&format!("Card of {id}")).click_accesskit();
     window.harness.run_ok();
     assert!(window.harness.query_all_by_label("Limits").next().is_some(), "the card is shown");
 }
