@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use hilum_core::io::nifti::{self, LabelName};
+use hilum_core::label::color_of;
 use hilum_core::phantom::{CtPhantomOptions, PhantomLesion, ct_phantom};
 use serde::Serialize;
 
@@ -58,10 +59,6 @@ pub struct SampleCt {
     noise: f32,
 }
 
-/// Colours of the lesions of a truth, told apart by people who see red and green alike.
-const COLORS: [[u8; 3]; 6] =
-    [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [204, 121, 167], [213, 94, 0]];
-
 impl SampleCt {
     fn run(&self, console: &Console) -> anyhow::Result<()> {
         let targets = [Some(&self.out), self.truth.as_ref()];
@@ -84,7 +81,7 @@ impl SampleCt {
             let name = |lesion: &PhantomLesion| LabelName {
                 value: u16::from(lesion.label),
                 name: lesion.name.to_owned(),
-                color: COLORS[usize::from(lesion.label - 1) % COLORS.len()],
+                color: color_of(u16::from(lesion.label)),
             };
             let names: Vec<_> = phantom.lesions.iter().map(name).collect();
             nifti::save_labels(path, &labels, phantom.volume.grid(), &phantom.volume.meta().source, &names)?;

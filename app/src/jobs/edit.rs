@@ -4,6 +4,7 @@ use hilum_core::edit::{Change, EditBasis, Operation, OperationError};
 use hilum_core::job::{CancelToken, Observer};
 
 use super::{Event, Inbox, Numbered};
+use crate::jobs::watcher::Watcher;
 
 /// An operation to be planned.
 #[derive(Debug)]
@@ -48,7 +49,8 @@ pub enum EditEvent {
 /// Handles one request.
 pub fn handle(asked: EditRequest, inbox: &Inbox) {
     let EditRequest { request, operation, basis, cancel } = asked;
-    let watcher = Watcher { request, cancel, inbox };
+    let told = |what, share| Event::Edit(EditEvent::Progress { request, what, share });
+    let watcher = Watcher { told, cancel, inbox };
     let result = match watcher.is_cancelled() {
         true => Err(None),
         false => operation.plan(&basis, &watcher).map(Box::new).map_err(|error| match error {
@@ -59,24 +61,6 @@ pub fn handle(asked: EditRequest, inbox: &Inbox) {
     // Whoever applies the change finds the labels unshared and need not copy them.
     drop(basis);
     inbox.send(Event::Edit(EditEvent::Planned { request, result }));
-}
-
-struct Watcher<'a> {
-    request: u64,
-    cancel: CancelToken,
-    inbox: &'a Inbox,
-}
-
-impl Observer for Watcher<'_> {
-    fn progress(&self, what: &str, done: u64, total: u64) {
-        let share = (total > 0).then(|| done as f32 / total as f32);
-        let event = EditEvent::Progress { request: self.request, what: what.to_owned(), share };
-        self.inbox.try_send(Event::Edit(event));
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
 }
 
 #[cfg(test)]

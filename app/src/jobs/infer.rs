@@ -11,6 +11,7 @@ use hilum_models::infer::{
 };
 
 use super::{Event, Inbox, Numbered, panic_text};
+use crate::jobs::watcher::Watcher;
 
 mod label;
 
@@ -262,7 +263,7 @@ impl InferWorker {
             return Err(None);
         }
         let Some((choice, mut engine)) = self.loaded.take() else { return Err(None) };
-        let watcher = Watcher { request, cancel: cancel.clone(), inbox: &self.inbox };
+        let watcher = Watcher { told: progress_of(request), cancel: cancel.clone(), inbox: &self.inbox };
         let outcome = catch_unwind(AssertUnwindSafe(|| engine.segment(what, &watcher)));
         match outcome {
             Ok(result) => {
@@ -309,22 +310,9 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, InferError>) -> Result<T, Unusabl
     }
 }
 
-struct Watcher<'a> {
-    request: u64,
-    cancel: CancelToken,
-    inbox: &'a Inbox,
-}
-
-impl Observer for Watcher<'_> {
-    fn progress(&self, what: &str, done: u64, total: u64) {
-        let share = (total > 0).then(|| done as f32 / total as f32);
-        let event = InferEvent::Progress { request: self.request, what: what.to_owned(), share };
-        self.inbox.try_send(Event::Infer(event));
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
+/// How a request tells how far it is.
+fn progress_of(request: u64) -> impl Fn(String, Option<f32>) -> Event {
+    move |what, share| Event::Infer(InferEvent::Progress { request, what, share })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod photo;
 mod project;
 mod surface;
 mod table;
+mod watcher;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -27,6 +27,11 @@ const PALETTE: [[u8; 3]; 14] = [
     [119, 170, 221],
 ];
 
+/// Colour of label `id` where nobody chose one; 0 has that of 1.
+pub fn color_of(id: u16) -> [u8; 3] {
+    PALETTE[usize::from(id.saturating_sub(1)) % PALETTE.len()]
+}
+
 /// Opacity of the fill of a new label.
 const DEFAULT_OPACITY: f32 = 0.35;
 
@@ -360,7 +365,7 @@ impl TableChange {
 }
 
 fn new_entry(id: u16, name: String) -> LabelEntry {
-    let color = PALETTE[usize::from(id - 1) % PALETTE.len()];
+    let color = color_of(id);
     LabelEntry { id, name, color, opacity: DEFAULT_OPACITY, visible: true, locked: false }
 }
 

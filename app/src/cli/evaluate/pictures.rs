@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use hilum_core::io::{self, OpenOptions, raster};
+use hilum_core::label::color_of;
 use hilum_core::volume::{Volume, Voxels};
 
 use super::folders::image_of;
@@ -17,17 +18,6 @@ const MARGIN: f64 = 0.25;
 const LEAST_MARGIN: usize = 8;
 /// Pixels between the panels.
 const GAP: usize = 6;
-/// Colours of labels 1, 2, 3, … (Okabe and Ito's), told apart by all readers.
-const COLORS: [[u8; 3]; 7] = [
-    [230, 159, 0],
-    [86, 180, 233],
-    [0, 158, 115],
-    [240, 228, 66],
-    [0, 114, 178],
-    [213, 94, 0],
-    [204, 121, 167],
-];
-
 /// Where the pictures' images are, and where the pictures go.
 #[derive(Debug, clap::Args)]
 pub struct Pictures {
@@ -176,11 +166,7 @@ impl View {
         };
         let pixel = |i: usize| {
             let (x, y) = (i % width, i / width);
-            if is_edge(x, y) {
-                COLORS[usize::from(label(x, y) - 1) % COLORS.len()]
-            } else {
-                shown(volume, self.voxel([x, y], dims))
-            }
+            if is_edge(x, y) { color_of(label(x, y)) } else { shown(volume, self.voxel([x, y], dims)) }
         };
         (0..width * height).map(pixel).collect()
     }

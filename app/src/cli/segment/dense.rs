@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use hilum_core::io::nifti::{LabelName, save_labels, save_volume};
 use hilum_core::io::raster;
 use hilum_core::io::{self, FileKind};
+use hilum_core::label::color_of;
 use hilum_core::volume::{Source, Volume, Voxels};
 use hilum_models::device;
 use hilum_models::infer::{Dense, DenseAnswer};
@@ -16,17 +17,6 @@ use serde_json::Value;
 use super::Segment;
 use crate::cli::convert::check_target;
 use crate::cli::output::{Console, Progress, Report, by, table, warnings_json};
-
-/// Colours of labels 1, 2, 3, … in files that carry some: Okabe and Ito's, told apart by all readers.
-const COLORS: [[u8; 3]; 7] = [
-    [230, 159, 0],
-    [86, 180, 233],
-    [0, 158, 115],
-    [240, 228, 66],
-    [0, 114, 178],
-    [213, 94, 0],
-    [204, 121, 167],
-];
 
 impl Segment {
     pub(super) fn run_dense(&self, console: &Console) -> anyhow::Result<()> {
@@ -188,12 +178,12 @@ fn save_mask(path: &Path, volume: &Volume, answer: &DenseAnswer) -> anyhow::Resu
         return raster::save_labels(path, &answer.labels, [width, height])
             .context("the mask was not written");
     }
-    let name = |(index, region): (usize, &hilum_models::catalog::Region)| LabelName {
+    let name = |region: &hilum_models::catalog::Region| LabelName {
         value: region.label,
         name: region.name.clone(),
-        color: COLORS[index % COLORS.len()],
+        color: color_of(region.label),
     };
-    let names: Vec<LabelName> = answer.regions.iter().enumerate().map(name).collect();
+    let names: Vec<LabelName> = answer.regions.iter().map(name).collect();
     save_labels(path, &answer.labels, volume.grid(), &volume.meta().source, &names)
         .context("the mask was not written")
 }

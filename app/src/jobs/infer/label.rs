@@ -11,7 +11,8 @@ use hilum_models::device;
 use hilum_models::infer::{Dense, DenseError, DeviceChoice};
 
 use super::super::panic_text;
-use super::{InferEvent, InferWorker, Watcher};
+use super::{InferEvent, InferWorker, progress_of};
+use crate::jobs::watcher::Watcher;
 
 /// Models that label images kept ready; the one used longest ago goes first.
 const KEPT_LABELLERS: usize = 3;
@@ -143,7 +144,7 @@ impl InferWorker {
         if cancel.is_cancelled() {
             return Err(Failed::Cancelled);
         }
-        let watcher = Watcher { request, cancel: cancel.clone(), inbox: &self.inbox };
+        let watcher = Watcher { told: progress_of(request), cancel: cancel.clone(), inbox: &self.inbox };
         let known = self.labellers.iter().position(|(loaded, _)| loaded == choice);
         let mut labeller = match known {
             Some(at) => self.labellers.remove(at).1,
