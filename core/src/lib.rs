@@ -27,3 +27,4 @@ pub mod ruler;
 pub mod surface;
 pub mod testing;
 pub mod volume;
+pub mod worklist;

@@ -13,13 +13,14 @@
 //! one damaged or missing file is made up for by the others, but for the records of a damaged journal itself.
 
 mod error;
-mod files;
+pub(crate) mod files;
 mod frame;
 mod generation;
 mod image;
-mod lock;
+pub(crate) mod lock;
 mod manifest;
 mod saved;
+pub(crate) mod sealed;
 mod store;
 
 pub use error::{StoreError, StoreWarning};
