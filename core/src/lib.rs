@@ -21,6 +21,7 @@ pub mod patch;
 pub mod phantom;
 pub mod project;
 pub mod prompt;
+pub mod provenance;
 mod random;
 pub mod report;
 pub mod ruler;

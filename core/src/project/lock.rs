@@ -32,7 +32,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    fn myself() -> Self {
+    pub(crate) fn myself() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             process: std::process::id(),
