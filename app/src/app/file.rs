@@ -69,6 +69,8 @@ impl HilumApp {
 
     /// Does it at once, or asks first if work would be lost.
     pub(super) fn guard(&mut self, ctx: &egui::Context, what: Guarded) {
+        // A new intention: what was said about the one before no longer counts.
+        self.dropped = None;
         if self.state.session.as_ref().is_some_and(Session::has_unsaved_work) {
             self.state.dialog = Dialog::Unsaved(what);
             ctx.request_repaint();
@@ -167,6 +169,7 @@ impl HilumApp {
 
     /// One slice is shown while the rest is read, unless there is work on another image.
     pub(super) fn show_glimpse(&mut self, slice: Volume) {
+        self.detach();
         let id = self.number();
         let document = Document::new(Arc::new(slice));
         self.replace_session(Session::new(id, document, Vec::new(), true));
@@ -189,6 +192,7 @@ impl HilumApp {
             None => Session::new(self.number(), Document::new(volume), warnings, false),
         };
         self.detach();
+        self.state.options.forget_case();
         self.attach(&mut session);
         if session.can_segment() {
             self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
@@ -250,6 +254,7 @@ impl HilumApp {
     }
 
     pub(super) fn save_to(&mut self, path: PathBuf) {
+        self.dropped = None;
         let Some(session) = self.state.editable() else { return };
         let path = with_ending(path);
         let document = &session.document;

@@ -25,7 +25,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use egui::ViewportCommand;
-use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
@@ -37,6 +36,7 @@ use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
 use crate::theme;
 use crate::viewport::{CpuSlices, ViewContext};
+use project::LeftBehind;
 use screen::Screen;
 
 /// Key under which the settings are stored.
@@ -95,7 +95,11 @@ pub struct HilumApp {
     frame_start: Instant,
     /// The next frame was asked for at once.
     next_is_due: bool,
-    left_behind: Option<(u64, State)>,
+    left_behind: Option<LeftBehind>,
+    /// Work on images is kept when they are closed.
+    keeps_work: bool,
+    /// Session and state of its history whose work the person has dropped.
+    dropped: Option<(u64, u64)>,
     hand_over: HandOver,
     retried_at_secs: f64,
     view_at_secs: f64,
@@ -138,6 +142,7 @@ impl HilumApp {
         })
         .context("cannot start the thread of the network")?;
         let folder = services.project_folder;
+        let keeps_work = folder.is_some();
         let project = Worker::spawn("project", inbox.clone(), move || {
             let mut worker = ProjectWorker::new(folder, for_project);
             move |request| worker.handle(request)
@@ -153,7 +158,7 @@ impl HilumApp {
         })
         .context("cannot start the thread of the surfaces")?;
         let mut app = Self {
-            state: AppState { settings, ..AppState::default() },
+            state: AppState { options: settings.tools.clone(), settings, ..AppState::default() },
             actions: Actions::default(),
             cpu: RefCell::new(CpuSlices::default()),
             screen: Screen::new(creation.wgpu_render_state.clone()),
@@ -167,6 +172,8 @@ impl HilumApp {
             frame_start: Instant::now(),
             next_is_due: false,
             left_behind: None,
+            keeps_work,
+            dropped: None,
             hand_over: HandOver::default(),
             retried_at_secs: 0.0,
             view_at_secs: 0.0,
@@ -247,6 +254,13 @@ impl HilumApp {
             }
             Action::Dismiss(id) => self.state.messages.dismiss(id),
             Action::Discard => {
+                if let Dialog::Unsaved(guarded) = std::mem::take(&mut self.state.dialog) {
+                    let session = self.state.session.as_ref();
+                    self.dropped = session.map(|s| (s.id, s.document.history().state()));
+                    self.go_on(ctx, guarded);
+                }
+            }
+            Action::KeepForLater => {
                 if let Dialog::Unsaved(guarded) = std::mem::take(&mut self.state.dialog) {
                     self.go_on(ctx, guarded);
                 }

@@ -99,6 +99,7 @@ impl HilumApp {
             // A range dragged past its other end pushes it along.
             range.high = range.high.max(range.low);
         }
+        self.state.settings.tools = options.clone();
         self.state.options = options;
         self.follow_range();
     }

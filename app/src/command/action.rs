@@ -212,8 +212,10 @@ pub enum Action {
     CloseDialog,
     /// Remove a message.
     Dismiss(u64),
-    /// Leave without saving, after the guard has asked.
+    /// Leave and drop the work, after the guard has asked.
     Discard,
+    /// Leave without a mask file; the work waits until the image is opened again.
+    KeepForLater,
     /// Save, then do what the guard held back.
     SaveThenContinue,
     /// Take back what an earlier session left.

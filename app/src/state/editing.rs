@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
-use hilum_core::edit::{EditRule, FillScope, IslandRule, Logic, Operation, Shell};
+use hilum_core::edit::{
+    EditRule, FillScope, IslandRule, Logic, MAX_DISTANCE_MM, MAX_EDGE, MAX_SMOOTH_MM, Operation, Shell,
+};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::job::CancelToken;
-use hilum_core::paint::IntensityRange;
+use hilum_core::paint::{IntensityRange, MAX_SPREAD};
 use nalgebra::Vector3;
+use serde::{Deserialize, Serialize};
 
 use super::{Session, ViewId};
 use crate::viewport::slice_axis;
@@ -37,7 +40,7 @@ pub enum OperationKind {
 }
 
 /// What becomes of islands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IslandChoice {
     /// Keep the largest.
     #[default]
@@ -61,7 +64,7 @@ impl IslandChoice {
 }
 
 /// Where holes are looked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HoleChoice {
     /// In the slice that is shown.
     Slice,
@@ -78,18 +81,24 @@ impl HoleChoice {
         [(Self::Slice, "This slice"), (Self::EverySlice, "Every slice"), (Self::Volume, "3-D")];
 }
 
-/// Options of the tools that change labels.
-#[derive(Clone, Debug, PartialEq)]
+/// Options of the tools that change labels. Those that belong to the hand are kept in the settings, those that belong
+/// to the case in its project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EditOptions {
     /// Values that the threshold brush takes; none until the brush is first taken.
+    #[serde(skip)]
     pub threshold: Option<IntensityRange>,
     /// Standard deviations that the adaptive brush takes.
     pub spread: f32,
     /// Values that any edit may change, while `is_within` holds.
+    #[serde(skip)]
     pub within: Option<IntensityRange>,
     /// Whether only these values may change.
+    #[serde(skip)]
     pub is_within: bool,
     /// Plane of operations that work by slices.
+    #[serde(skip)]
     pub plane: ViewId,
     /// How far to grow along the image, in mm.
     pub grow_mm: f64,
@@ -122,6 +131,7 @@ pub struct EditOptions {
     /// How labels are combined.
     pub logic: Logic,
     /// With which other label.
+    #[serde(skip)]
     pub other: Option<u16>,
     /// Margin around the other label in mm.
     pub logic_margin_mm: f64,
@@ -157,6 +167,34 @@ impl Default for EditOptions {
 }
 
 impl EditOptions {
+    /// The same with every number in its range; a settings file may have been edited by hand.
+    #[must_use]
+    pub fn sane(mut self) -> Self {
+        fn within<T: PartialOrd + Copy>(value: &mut T, low: T, high: T, default: T) {
+            // Neither does a value that is no number lie in the range.
+            if !(*value >= low && *value <= high) {
+                *value = default;
+            }
+        }
+        let default = Self::default();
+        within(&mut self.spread, 0.1, MAX_SPREAD, default.spread);
+        within(&mut self.tolerance, 0.0, f32::MAX, default.tolerance);
+        within(&mut self.edge, 0.0, MAX_EDGE, default.edge);
+        within(&mut self.grow_mm, 0.1, MAX_DISTANCE_MM, default.grow_mm);
+        within(&mut self.island_mm3, 0.1, f64::MAX, default.island_mm3);
+        within(&mut self.median_mm, 0.1, MAX_SMOOTH_MM, default.median_mm);
+        within(&mut self.sigma_mm, 0.1, MAX_SMOOTH_MM, default.sigma_mm);
+        within(&mut self.margin_mm, 0.1, MAX_DISTANCE_MM, default.margin_mm);
+        within(&mut self.hollow_mm, 0.1, MAX_DISTANCE_MM, default.hollow_mm);
+        within(&mut self.logic_margin_mm, 0.0, MAX_DISTANCE_MM, default.logic_margin_mm);
+        self
+    }
+
+    /// Drops what belongs to the image that was open: values and another label.
+    pub fn forget_case(&mut self) {
+        (self.threshold, self.within, self.is_within, self.other) = (None, None, false, None);
+    }
+
     /// The other label of a combination: the one chosen if it is still there, else the first that is not active.
     pub fn other_label(&self, session: &Session) -> Option<u16> {
         let table = session.document.table();

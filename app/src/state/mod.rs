@@ -39,7 +39,7 @@ pub use scene::{Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use turn::Turn;
-pub use views::{ViewId, Views, auto_window};
+pub use views::{KeptViews, ViewId, Views, auto_window};
 
 use crate::command::UiCommand;
 
