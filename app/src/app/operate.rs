@@ -135,7 +135,7 @@ impl HilumApp {
                 self.remember_applied();
             }
         } else {
-            self.edit(EditCommand::AcceptPreview);
+            self.accept_proposal();
         }
     }
 

@@ -10,11 +10,13 @@
 //! | `lock` | who writes |
 
 mod case;
+mod find;
 mod list;
 mod select;
 mod store;
 
 pub use case::{Case, CaseId, CaseImage, CaseState, Doubt, Outline, Role};
+pub use find::{FoundImages, find_images, mask_for};
 pub use list::{CaseChange, Worklist, WorklistError};
 pub use select::{CaseFilter, CaseOrder};
 pub use store::{WORKLIST_SCHEMA, WorklistStore, is_worklist};
