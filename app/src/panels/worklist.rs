@@ -225,8 +225,9 @@ fn open_case(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist, case: &
     let edit =
         TextEdit::multiline(&mut comment).hint_text("Comment").desired_rows(2).desired_width(f32::INFINITY);
     let response = ui.add(edit);
-    response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::MultilineTextInput, true, "Comment on the case"));
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::MultilineTextInput, true, "Comment on the case")
+    });
     if response.changed() {
         context.actions.send(WorklistAction::Typing(comment));
     }

@@ -109,6 +109,11 @@ impl Entry {
         entry
     }
 
+    /// When, for people.
+    pub fn time(&self) -> String {
+        crate::project::lock::utc(self.unix_secs)
+    }
+
     /// The hash that its contents lead to.
     pub fn expected_hash(&self) -> String {
         let Self { number, unix_secs, user, action, previous, .. } = self;
