@@ -150,6 +150,7 @@ fn services(folder: &Path) -> Services {
         photo_folder: Some(folder.join("photographs")),
         models_folder: Some(folder.join("models")),
         always_mesh: true,
+        compact_bytes: None,
     }
 }
 

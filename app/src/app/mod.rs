@@ -59,6 +59,8 @@ pub struct Services {
     pub models_folder: Option<PathBuf>,
     /// Surfaces are made although no graphics device draws them; for tests.
     pub always_mesh: bool,
+    /// Journals are compacted beyond so many bytes instead of the usual number; for tests.
+    pub compact_bytes: Option<u64>,
 }
 
 impl Default for Services {
@@ -74,6 +76,7 @@ impl Default for Services {
             photo_folder: below("photographs"),
             models_folder,
             always_mesh: false,
+            compact_bytes: None,
         }
     }
 }
@@ -147,7 +150,8 @@ impl HilumApp {
         let folder = services.project_folder;
         let keeps_work = folder.is_some();
         let project = Worker::spawn("project", inbox.clone(), move || {
-            let mut worker = ProjectWorker::new(folder, for_project);
+            let mut worker =
+                ProjectWorker::new(folder, for_project).compacting_beyond(services.compact_bytes);
             move |request| worker.handle(request)
         })
         .context("cannot start the thread that keeps changes")?;
@@ -211,6 +215,11 @@ impl HilumApp {
     /// What is shown; for tests.
     pub fn state(&self) -> &AppState {
         &self.state
+    }
+
+    /// Tells `sender` when the thread that keeps changes has done what it was asked for so far; for tests.
+    pub(crate) fn when_kept(&self, sender: std::sync::mpsc::SyncSender<()>) {
+        self.project.ask(ProjectRequest::Flush(sender)).ok();
     }
 
     /// Asks for something as a widget would; it is done in the next frame.

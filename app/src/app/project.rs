@@ -206,7 +206,14 @@ impl HilumApp {
         }
         match Document::restore(Arc::clone(session.volume()), left.state) {
             Ok(document) => {
+                let is_same = session.document.labels().voxels() == document.labels().voxels();
+                let photo = session.photo.as_ref().filter(|_| is_same);
+                let review = photo.map(|photo| photo.state(&session.document));
                 session.replace_document(document);
+                if let (Some(review), Some(photo)) = (review, &mut session.photo) {
+                    // The outlines that were reviewed are those of this history.
+                    photo.mark(&session.document, review);
+                }
                 if let Some(view) = &left.view {
                     // The layout stays as it is: going on with an image is not opening a project.
                     super::project_view::show(session, &mut self.state.options, view);

@@ -185,8 +185,8 @@ impl ProjectWorker {
     }
 
     /// The same, with journals compacted beyond so many bytes, so that a test need not write megabytes.
-    pub fn compacting_beyond(self, bytes: u64) -> Self {
-        Self { compact_bytes: Some(bytes), ..self }
+    pub fn compacting_beyond(self, compact_bytes: Option<u64>) -> Self {
+        Self { compact_bytes, ..self }
     }
 
     /// Handles one request.

@@ -7,7 +7,7 @@ use hilum_core::edit::{
 };
 use hilum_core::geometry::WorldPoint;
 use hilum_core::job::CancelToken;
-use hilum_core::paint::{IntensityRange, MAX_SPREAD};
+use hilum_core::paint::{CutPlane, IntensityRange, MAX_SPREAD};
 use nalgebra::Vector3;
 use serde::{Deserialize, Serialize};
 
@@ -204,26 +204,27 @@ impl EditOptions {
 
     /// The operation as the options say; `None` while it lacks a click or another label.
     pub fn operation(&self, kind: OperationKind, session: &Session) -> Option<Operation> {
-        let (axis, slice) = slice_of(session, self.plane);
+        let shown = slice_of(session, self.plane);
         Some(match kind {
             OperationKind::Grow => Operation::Grow { limit_mm: self.grow_mm, edge: self.edge },
             OperationKind::Fill => {
-                let (view, seed) = session.editing.seed?;
-                let axis = slice_axis(session.volume().grid(), session.views.axes(view).into);
-                let flat = FillScope::Slice { axis, slice: seed[axis] };
-                let scope = if self.fill_volume { FillScope::Volume } else { flat };
+                let Seed { voxel: seed, slice } = session.editing.seed?;
+                let scope = if self.fill_volume { FillScope::Volume } else { slice.scope() };
                 Operation::FillRegion { seed, scope, tolerance: self.is_tolerant.then_some(self.tolerance) }
             }
             OperationKind::Holes => Operation::FillHoles(match self.holes {
-                HoleChoice::Slice => FillScope::Slice { axis, slice },
-                HoleChoice::EverySlice => FillScope::EverySlice { axis },
-                HoleChoice::Volume if session.views.is_flat() => FillScope::EverySlice { axis },
+                HoleChoice::Slice => shown.scope(),
+                HoleChoice::EverySlice => shown.every_scope(session),
+                HoleChoice::Volume if session.views.is_flat() => shown.every_scope(session),
                 HoleChoice::Volume => FillScope::Volume,
             }),
-            OperationKind::Between => Operation::FillBetween { axis },
+            OperationKind::Between => match shown {
+                ShownSlice::OfFile { axis, .. } => Operation::FillBetween { axis },
+                ShownSlice::Turned(plane) => Operation::FillBetweenPlanes { normal: plane.normal },
+            },
             OperationKind::Islands => Operation::Islands(match self.islands {
                 IslandChoice::KeepLargest => IslandRule::KeepLargest,
-                IslandChoice::KeepClicked => IslandRule::KeepAt(session.editing.seed?.1),
+                IslandChoice::KeepClicked => IslandRule::KeepAt(session.editing.seed?.voxel),
                 IslandChoice::RemoveSmall => IslandRule::RemoveSmall { volume_mm3: self.island_mm3 },
                 IslandChoice::Split => IslandRule::Split,
             }),
@@ -251,10 +252,69 @@ impl EditOptions {
     }
 }
 
-/// The voxel axis across the slices of a view, and the slice that it shows, from 0.
-pub fn slice_of(session: &Session, view: ViewId) -> (usize, usize) {
-    let axis = slice_axis(session.volume().grid(), session.views.axes(view).into);
-    (axis, session.views.slice_number(session.volume(), view).0 - 1)
+/// What of the image a view cuts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ShownSlice {
+    /// A slice of the file.
+    OfFile {
+        /// The voxel axis across it.
+        axis: usize,
+        /// Its index, from 0.
+        slice: usize,
+    },
+    /// The voxels that a plane oblique to them cuts.
+    Turned(CutPlane),
+}
+
+impl ShownSlice {
+    /// For filling in this slice.
+    fn scope(self) -> FillScope {
+        match self {
+            Self::OfFile { axis, slice } => FillScope::Slice { axis, slice },
+            Self::Turned(plane) => FillScope::Plane(plane),
+        }
+    }
+
+    /// For filling in all slices of this kind; they do not move with the crosshair.
+    fn every_scope(self, session: &Session) -> FillScope {
+        match self {
+            Self::OfFile { axis, .. } => FillScope::EverySlice { axis },
+            Self::Turned(plane) => {
+                let point = session.volume().grid().center_world();
+                FillScope::EveryPlane(CutPlane { point, ..plane })
+            }
+        }
+    }
+}
+
+/// What a view cuts at the crosshair.
+pub fn slice_of(session: &Session, view: ViewId) -> ShownSlice {
+    slice_at(session, view, session.views.crosshair)
+}
+
+/// What a plane of a view through a place cuts.
+pub fn slice_at(session: &Session, view: ViewId, at: WorldPoint) -> ShownSlice {
+    let (grid, into) = (session.volume().grid(), session.views.axes(view).into);
+    let of_file = |axis: usize, slice: i64| ShownSlice::OfFile {
+        axis,
+        slice: slice.clamp(0, grid.dims()[axis] as i64 - 1) as usize,
+    };
+    match CutPlane::new(at, into) {
+        Some(plane) if !session.views.is_flat() => match plane.aligned(grid) {
+            Some((axis, slice)) => of_file(axis, slice),
+            None => ShownSlice::Turned(plane),
+        },
+        _ => of_file(slice_axis(grid, into), 0),
+    }
+}
+
+/// A click of an operation that needs one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seed {
+    /// The voxel.
+    pub voxel: [usize; 3],
+    /// What the view showed.
+    pub slice: ShownSlice,
 }
 
 /// An outline being drawn.
@@ -306,8 +366,8 @@ pub struct Plan {
 pub struct Editing {
     /// The outline being drawn.
     pub draft: Option<Draft>,
-    /// The last click of an operation that needs one, and where it was made.
-    pub seed: Option<(ViewId, [usize; 3])>,
+    /// The last click of an operation that needs one.
+    pub seed: Option<Seed>,
     /// The operation being planned.
     pub running: Option<RunningOperation>,
     /// What was asked for last, and the state of the labels then.

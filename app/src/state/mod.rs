@@ -29,7 +29,8 @@ use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
 pub use editing::{
-    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, slice_of,
+    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
+    ShownSlice, slice_at, slice_of,
 };
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;

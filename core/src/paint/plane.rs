@@ -29,12 +29,15 @@ impl CutPlane {
         is_finite.then_some(Self { point, normal })
     }
 
-    /// The voxel axis across a plane that is parallel to a face of the grid, and the index of the slice nearest to the
-    /// plane, which may lie beside the image.
+    /// The voxel axis across a plane that follows a slice of the file, from one end of the image to the other within
+    /// half a slice, and the index of the slice nearest to its point, which may lie beside the image.
     pub fn aligned(&self, grid: &Grid) -> Option<(usize, i64)> {
         let per_voxel = grid.affine().linear().transpose() * self.normal;
-        let main = parallel_axis(&per_voxel)?;
-        Some((main, (grid.affine().voxel_from_world(self.point)[main] + 0.5).floor() as i64))
+        let main = per_voxel.iamax();
+        let drift = |axis: usize| per_voxel[axis].abs() * grid.dims()[axis] as f64;
+        let total: f64 = (0..3).filter(|axis| *axis != main).map(drift).sum();
+        let slice = (grid.affine().voxel_from_world(self.point)[main] + 0.5).floor() as i64;
+        (total < per_voxel[main].abs() / 2.0).then_some((main, slice))
     }
 
     /// Thickness of the slice: the extent of a voxel across the plane, in mm.
