@@ -104,6 +104,10 @@ impl HilumApp {
                 self.ask_io(IoRequest::Pictures { request, paths, store: self.photo_store.clone() });
             }
             Guarded::Picture(at) => self.show_picture(at),
+            Guarded::Case(case) => {
+                self.leave_pictures();
+                self.open_case(case);
+            }
         }
     }
 
@@ -134,6 +138,9 @@ impl HilumApp {
 
     /// Starts to open a file or folder.
     pub(super) fn open_path(&mut self, path: PathBuf, series_uid: Option<String>) {
+        if path.is_dir() && hilum_core::worklist::is_worklist(&path) {
+            return self.open_worklist(path);
+        }
         if path.is_dir() && hilum_core::project::is_project(&path) {
             return self.open_project(OpenProject { folder: path, image_at: None });
         }

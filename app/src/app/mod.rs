@@ -17,6 +17,7 @@ mod project_view;
 mod screen;
 mod segment;
 mod view;
+mod worklist;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -29,8 +30,8 @@ use egui::ViewportCommand;
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, handle_edit,
-    handle_io, handle_surface, network_engine, network_labeller,
+    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, WorklistRequest,
+    WorklistWorker, handle_edit, handle_io, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -91,6 +92,8 @@ pub struct HilumApp {
     project: Worker<ProjectRequest>,
     planner: Worker<EditRequest>,
     surfaces: Worker<SurfaceRequest>,
+    worklists: Worker<WorklistRequest>,
+    worklist_at_secs: f64,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
     /// Where the images were in the last frame.
@@ -156,6 +159,12 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
+        let for_worklists = inbox.clone();
+        let worklists = Worker::spawn("worklist", inbox.clone(), move || {
+            let mut worker = WorklistWorker::new(for_worklists);
+            move |request| worker.handle(request)
+        })
+        .context("cannot start the thread of the worklist")?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
@@ -171,6 +180,8 @@ impl HilumApp {
             project,
             planner,
             surfaces,
+            worklists,
+            worklist_at_secs: 0.0,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
@@ -233,6 +244,7 @@ impl HilumApp {
             Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
             Action::Photo(action) => self.photo(ctx, action),
             Action::Measure(action) => self.measure(ctx, action),
+            Action::Worklist(action) => self.worklist(ctx, action),
             Action::OpenProject(project) => {
                 self.state.dialog = Dialog::None;
                 self.guard(ctx, Guarded::OpenProject(project));
@@ -312,7 +324,9 @@ impl HilumApp {
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
             C::ToggleCine => self.toggle_cine(ctx),
-            _ if self.run_project(command) || self.run_measure(ctx, command) => {}
+            _ if self.run_worklist(ctx, command)
+                || self.run_project(command)
+                || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}
             _ => self.run_edit(command),
         }
@@ -381,6 +395,7 @@ impl eframe::App for HilumApp {
         self.prefetch();
         self.read_photo();
         self.keep_photo_when_quiet(ctx);
+        self.tend_worklist(ctx);
         self.keep_changes(ctx);
     }
 

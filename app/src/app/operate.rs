@@ -138,7 +138,7 @@ impl HilumApp {
                 self.remember_applied();
             }
         } else {
-            self.edit(EditCommand::AcceptPreview);
+            self.accept_proposal();
         }
     }
 

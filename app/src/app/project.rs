@@ -32,6 +32,18 @@ impl HilumApp {
     pub(super) fn attach(&mut self, session: &mut Session) {
         session.document.start_journal();
         session.is_kept = self.keeps_work;
+        if let Some(folder) = self.folder_of_opening_case() {
+            // The work on a case lies in the worklist, not among that of single images.
+            session.project = Some(folder.clone());
+            let request = ProjectRequest::Make {
+                session: session.id,
+                folder,
+                volume: Arc::clone(session.volume()),
+                snapshot: Box::new(session.document.snapshot()),
+            };
+            self.project.ask(request).ok();
+            return;
+        }
         let request = ProjectRequest::Attach {
             session: session.id,
             volume: Arc::clone(session.volume()),
@@ -70,6 +82,8 @@ impl HilumApp {
                     session.not_kept = None;
                 }
             }
+            ProjectEvent::Made { folder, .. }
+                if self.state.worklist.as_ref().is_some_and(|worklist| worklist.is_own(&folder)) => {}
             ProjectEvent::Made { session, folder } if Some(session) == open => {
                 let text = format!("The project is kept from now on: {}", folder.display());
                 self.state.messages.say(Severity::Info, text);
@@ -167,7 +181,9 @@ impl HilumApp {
             let layout = super::project_view::show(&mut session, &mut self.state.options, view);
             self.state.settings.layout = layout.unwrap_or(self.state.settings.layout);
         }
-        self.state.settings.remember(&folder);
+        if self.folder_of_opening_case().as_deref() != Some(folder.as_path()) {
+            self.state.settings.remember(&folder);
+        }
         session.project = Some(folder);
         self.project.ask(ProjectRequest::Adopt { session: session.id, store: Box::new(store) }).ok();
         if session.can_segment() {
@@ -293,8 +309,9 @@ impl HilumApp {
     /// Waits for the threads that write before the program ends.
     pub(super) fn finish_project(&mut self) {
         self.detach();
-        let (sender, done) = sync_channel(2);
+        let (sender, done) = sync_channel(3);
         let waiting = [
+            self.flush_worklist(sender.clone()),
             self.io.ask(IoRequest::Flush(sender.clone())).is_ok(),
             self.project.ask(ProjectRequest::Flush(sender)).is_ok(),
         ];

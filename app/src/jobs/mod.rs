@@ -13,6 +13,7 @@ mod project;
 mod surface;
 mod table;
 mod watcher;
+mod worklist;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +33,10 @@ pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
+pub use worklist::{
+    OutlineComparison, WorklistEvent, WorklistRequest, WorklistWorker, compare as compare_outlines,
+    copy_outlines,
+};
 
 use std::path::PathBuf;
 
@@ -53,8 +58,12 @@ pub enum Event {
     Project(ProjectEvent),
     /// From the thread of the surfaces.
     Meshed(Meshed),
+    /// From the thread of the worklist.
+    Worklist(WorklistEvent),
     /// A file dialog was answered; `None`: cancelled.
     Chosen(Ask, Option<PathBuf>),
+    /// A file dialog for several files was answered.
+    ChosenSeveral(Ask, Vec<PathBuf>),
     /// A thread met a fault of the program and goes on.
     Panicked {
         /// Name of the thread.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hilum_core::document::{JournalRecord, Snapshot, State};
+use hilum_core::label::LabelMap;
 use hilum_core::project::{self, ImageReference, Store, StoreError};
 use hilum_core::volume::Volume;
 
@@ -49,6 +50,13 @@ pub enum ProjectRequest {
     Continue(bool),
     /// Changes to be kept.
     Append(Vec<JournalRecord>),
+    /// Keep in the record of provenance what the labels are now.
+    Attest {
+        /// Why somebody looked.
+        why: String,
+        /// The labels.
+        labels: Arc<LabelMap>,
+    },
     /// The image is closed in good order. Its work waits for the next time, with what was looked at last.
     Close(serde_json::Value),
     /// The image is closed and the person dropped its work; a project that was saved stays all the same.
@@ -196,6 +204,12 @@ impl ProjectWorker {
             }
             ProjectRequest::Continue(yes) => self.go_on(yes),
             ProjectRequest::Append(records) => self.append(records),
+            ProjectRequest::Attest { why, labels } => {
+                let open = self.attached.as_mut().filter(|attached| !attached.offered);
+                if let Some(store) = open.and_then(|attached| attached.store.as_mut()) {
+                    store.attest(&why, &labels);
+                }
+            }
             ProjectRequest::Close(view) => self.close(view),
             ProjectRequest::Drop => self.drop_work(),
             ProjectRequest::Flush(sender) => drop(sender.send(())),

@@ -115,7 +115,8 @@ fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
             Guarded::Open { .. }
             | Guarded::OpenPictures(_)
             | Guarded::OpenProject(_)
-            | Guarded::Picture(_) => "Opening another image",
+            | Guarded::Picture(_)
+            | Guarded::Case(_) => "Opening another image",
         };
         if can_wait {
             ui.label("There are changes that are in no mask file.");
