@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use eframe::egui_wgpu::{WgpuSetup, WgpuSetupCreateNew};
 use egui::{IconData, ViewportBuilder};
+use wgpu::{Adapter, AdapterInfo, Backend, DeviceType, PowerPreference};
 
 use crate::app::{HilumApp, Services};
 
@@ -14,12 +15,25 @@ use crate::app::{HilumApp, Services};
 /// # Errors
 /// If there is no display or no way to draw on it; the text names the command line.
 pub fn run(paths: Vec<PathBuf>) -> anyhow::Result<()> {
+    run_with([1440.0, 900.0], Services::default(), paths, |app| Box::new(app))
+}
+
+/// The same with other services, a window of a size, and the program within another one.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_with(
+    size: [f32; 2],
+    services: Services,
+    paths: Vec<PathBuf>,
+    wrap: impl FnOnce(HilumApp) -> Box<dyn eframe::App> + 'static,
+) -> anyhow::Result<()> {
     check_display()?;
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_app_id("hilum")
             .with_title("Hilum")
-            .with_inner_size([1440.0, 900.0])
+            .with_inner_size(size)
             .with_min_inner_size([800.0, 560.0])
             .with_drag_and_drop(true)
             .with_icon(icon()),
@@ -29,10 +43,7 @@ pub fn run(paths: Vec<PathBuf>) -> anyhow::Result<()> {
     eframe::run_native(
         "hilum",
         options,
-        Box::new(|creation| {
-            let app = HilumApp::new(creation, Services::default(), paths)?;
-            Ok(Box::new(app))
-        }),
+        Box::new(|creation| Ok(wrap(HilumApp::new(creation, services, paths)?))),
     )
     .map_err(|error| {
         anyhow!(
@@ -66,7 +77,28 @@ fn graphics() -> WgpuSetup {
         asked.max_texture_dimension_2d = offered.max_texture_dimension_2d.max(asked.max_texture_dimension_2d);
         descriptor
     });
+    setup.native_adapter_selector = Some(Arc::new(|adapters, surface| {
+        let fits = |adapter: &&Adapter| surface.is_none_or(|surface| adapter.is_surface_supported(surface));
+        // The first of equals: backends come in the order in which wgpu prefers them.
+        let best = adapters.iter().filter(fits).min_by_key(|adapter| rank(&adapter.get_info()));
+        best.cloned().ok_or_else(|| "no graphics adapter can draw on this display".to_owned())
+    }));
     WgpuSetup::CreateNew(setup)
+}
+
+/// Which adapter draws the window, the smallest first. Where there is nothing but the CPU, OpenGL in software comes before
+/// Vulkan in software, which keeps a picture of the window in memory for every frame (llvmpipe of Mesa 22.3).
+fn rank(adapter: &AdapterInfo) -> (u8, u8) {
+    let saves_power = PowerPreference::from_env() == Some(PowerPreference::LowPower);
+    let device = match adapter.device_type {
+        DeviceType::DiscreteGpu => u8::from(saves_power),
+        DeviceType::IntegratedGpu => u8::from(!saves_power),
+        DeviceType::Other => 2,
+        DeviceType::VirtualGpu => 3,
+        DeviceType::Cpu => 4,
+    };
+    let is_gl = adapter.backend == Backend::Gl;
+    (device, u8::from(is_gl != (adapter.device_type == DeviceType::Cpu)))
 }
 
 /// A ring with a gap, the mark of an organ's hilum, drawn in code.

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,48 @@ use hilum_core::project::{Store, StoreError, StoreWarning};
 const PROGRAMS: usize = 8;
 /// Nothing older than this may be lost.
 const LOSS_MS: u128 = 1000;
+
+/// Windows that run at the same time.
+const WINDOWS: usize = 3;
+
+/// Where windows open, and with which image.
+struct Window {
+    display: String,
+    image: PathBuf,
+    home: tempfile::TempDir,
+}
+
+/// A virtual screen for as long as the value lives.
+struct Screen {
+    server: Child,
+    display: String,
+}
+
+impl Screen {
+    /// `None` where Xvfb is not installed or does not start.
+    fn start() -> Option<Self> {
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut line = String::new();
+        let told = BufReader::new(server.stdout.take()?).read_line(&mut line);
+        if told.is_ok() && line.trim().parse::<u32>().is_ok() {
+            return Some(Self { server, display: format!(":{}", line.trim()) });
+        }
+        server.kill().ok();
+        None
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.server.kill().ok();
+        self.server.wait().ok();
+    }
+}
 
 /// What was seen of all kills.
 #[derive(Debug, Default)]
@@ -37,15 +79,20 @@ fn now_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
 }
 
-/// A life of the program: what it told, as (when, digest), and when it was killed.
-fn life(root: &Path, seed: u64) -> (Vec<(u128, String)>, u128) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hilum"))
-        .arg("drive")
-        .arg(root)
-        .args(["--seed", &seed.to_string()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+/// A life of the program: what it told, as (when, digest), and when it was killed. With the name of a display it is the
+/// window.
+fn life(root: &Path, seed: u64, window: Option<&Window>) -> (Vec<(u128, String)>, u128) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
+    command.arg("drive").arg(root).args(["--seed", &seed.to_string()]).stdout(Stdio::piped());
+    if let Some(window) = window {
+        let home = window.home.path();
+        command.arg("--window").arg(&window.image).args(["--secs", "60"]).env("DISPLAY", &window.display);
+        command.env_remove("WAYLAND_DISPLAY").stderr(Stdio::null());
+        for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"] {
+            command.env(name, home);
+        }
+    }
+    let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let told = |line: &str| {
         let mut words = line.splitn(3, ' ');
@@ -56,7 +103,8 @@ fn life(root: &Path, seed: u64) -> (Vec<(u128, String)>, u128) {
     let read = move || lines.filter_map(|line| told(&line)).collect::<Vec<_>>();
     let reader = std::thread::Builder::new().name("reader".into()).spawn(read).unwrap();
     // Any moment: right after the start, within a hand-over, long after.
-    std::thread::sleep(Duration::from_micros(seed.wrapping_mul(2_654_435_761) % 1_700_000));
+    let longest_us = if window.is_some() { 4_000_000 } else { 1_700_000 };
+    std::thread::sleep(Duration::from_micros(seed.wrapping_mul(2_654_435_761) % longest_us));
     let killed_ms = now_ms();
     child.kill().unwrap();
     child.wait().unwrap();
@@ -147,7 +195,7 @@ fn a_killed_program_loses_nothing_older_than_a_second() {
                 let mut lives = 0;
                 while next.fetch_add(1, Ordering::Relaxed) < kills {
                     let seed = (program * 100_003 + lives * 7 + 1) as u64;
-                    let (told, killed_ms) = life(root.path(), seed);
+                    let (told, killed_ms) = life(root.path(), seed, None);
                     inspect(root.path(), &told, killed_ms, tally);
                     tally.kills.fetch_add(1, Ordering::Relaxed);
                     lives += 1;
@@ -163,4 +211,40 @@ fn a_killed_program_loses_nothing_older_than_a_second() {
     assert_eq!(tally.kills.into_inner(), kills);
     assert!(tally.edits.into_inner() > 5 * kills, "the programs edit");
     assert!(tally.compacted.into_inner() > kills / 10, "journals are compacted");
+}
+
+/// The window itself on a virtual screen, killed in the midst of frames.
+#[test]
+fn a_killed_window_loses_nothing_older_than_a_second() {
+    let Some(screen) = Screen::start() else {
+        hilum_core::testing::skip("Xvfb, to kill the real window");
+        return;
+    };
+    let kills: usize = std::env::var("HILUM_WINDOW_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(24);
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("image.nii.gz");
+    hilum_core::io::nifti::save_volume(&path, &image().unwrap()).unwrap();
+    let began = std::time::Instant::now();
+    let (tally, next) = (Tally::default(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for program in 0..WINDOWS {
+            let (tally, next, path, screen) = (&tally, &next, &path, &screen);
+            scope.spawn(move || {
+                let root = tempfile::tempdir().unwrap();
+                let home = tempfile::tempdir().unwrap();
+                let window = Window { display: screen.display.clone(), image: path.clone(), home };
+                let mut lives = 0;
+                while next.fetch_add(1, Ordering::Relaxed) < kills {
+                    let seed = (program * 100_003 + lives * 7 + 1) as u64;
+                    let (told, killed_ms) = life(root.path(), seed, Some(&window));
+                    inspect(root.path(), &told, killed_ms, tally);
+                    tally.kills.fetch_add(1, Ordering::Relaxed);
+                    lives += 1;
+                }
+            });
+        }
+    });
+    println!("window: {tally:?} in {:.0} s", began.elapsed().as_secs_f64());
+    assert_eq!(tally.kills.into_inner(), kills);
+    assert!(tally.edits.into_inner() > kills, "the windows are edited");
 }

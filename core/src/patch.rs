@@ -157,14 +157,12 @@ impl LabelPatch {
         let dims = map.grid().dims();
         let mut builder = PatchBuilder::new(dims);
         for RowSpan { z, y, x_start, x_end } in spans {
-            let span = VoxelBox::new([x_start, y, z], [x_end, y + 1, z + 1]);
-            check_inside(map, span)?;
-            if span.is_empty() {
+            if x_start >= x_end {
                 continue;
             }
-            let mut start = map.grid().index(span.start());
-            if start < builder.end() {
-                return Err(outside(map, span));
+            let mut start = map.grid().index([x_start, y, z]);
+            if x_end > dims[0] || y >= dims[1] || z >= dims[2] || start < builder.end() {
+                return Err(outside(map, VoxelBox::new([x_start, y, z], [x_end, y + 1, z + 1])));
             }
             for same in runs_of(&map.voxels()[start..start + x_end - x_start]) {
                 if same[0] != new && rule.allows(same[0], new) {

@@ -32,6 +32,8 @@ mod projects;
 mod tools;
 #[path = "window/views.rs"]
 mod views;
+#[path = "window/worklist.rs"]
+mod worklist;
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
@@ -45,7 +47,9 @@ impl Dialogs for Answers {
             Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
-            Ask::CompareMask | Ask::Relocate { .. } => String::new(),
+            Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),
+            Ask::NewWorklist | Ask::OpenWorklist => "list".into(),
+            Ask::AddCases | Ask::AddCaseFolder => "images".into(),
         };
         inbox.send(JobEvent::Chosen(ask, Some(self.0.join(name))));
         Ok(())
@@ -146,6 +150,7 @@ fn services(folder: &Path) -> Services {
         photo_folder: Some(folder.join("photographs")),
         models_folder: Some(folder.join("models")),
         always_mesh: true,
+        compact_bytes: None,
     }
 }
 

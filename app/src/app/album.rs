@@ -49,6 +49,9 @@ impl HilumApp {
         let is_flat = self.state.session.as_ref().is_none_or(|session| session.views.is_flat());
         match command {
             UiCommand::PreviousSlice if is_flat && self.state.album.is_some() => UiCommand::PreviousPicture,
+            UiCommand::NextPicture if self.state.album.is_none() && self.state.worklist.is_some() => {
+                UiCommand::NextCase
+            }
             UiCommand::NextSlice if is_flat && self.state.album.is_some() => UiCommand::NextPicture,
             other => other,
         }

@@ -8,7 +8,7 @@ use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::{Action, MeasureAction, PhotoAction};
+use crate::command::{Action, MeasureAction, PhotoAction, WorklistAction};
 use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
@@ -20,6 +20,9 @@ impl HilumApp {
             Event::Edit(event) => self.take_in_plan(event),
             Event::Project(event) => self.take_in_project(event),
             Event::Meshed(meshed) => self.take_meshed(meshed),
+            Event::Worklist(event) => self.take_in_worklist(event),
+            Event::ChosenSeveral(_, paths) if paths.is_empty() => {}
+            Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }
@@ -38,6 +41,10 @@ impl HilumApp {
                 Action::OpenProject(OpenProject { folder: project, image_at: Some(path) })
             }
             Ask::SaveProject { .. } => Action::SaveProject(path),
+            Ask::NewWorklist => WorklistAction::Create(path).into(),
+            Ask::OpenWorklist => WorklistAction::OpenList(path).into(),
+            Ask::AddCases | Ask::AddCaseFolder => WorklistAction::Add(vec![path]).into(),
+            Ask::ImportOutlines => WorklistAction::ImportOutlines(path).into(),
             Ask::CompareMask => MeasureAction::Reference(path).into(),
             Ask::SaveMeasurements { .. } => MeasureAction::Save(path).into(),
             Ask::ImportMask => Action::ImportMask(path),
@@ -95,9 +102,11 @@ impl HilumApp {
                 let photo = photo.map(|photo| *photo);
                 let found = Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo };
                 self.show_opened(path.as_deref(), found);
+                self.case_opened();
             }
             IoEvent::ProjectOpened { request, project } if self.is_opening(request) => {
-                self.show_project(*project)
+                self.show_project(*project);
+                self.case_opened();
             }
             IoEvent::ImageProblem { request, problem } if self.is_opening(request) => {
                 self.state.opening = None;
@@ -123,6 +132,7 @@ impl HilumApp {
             IoEvent::Written { error: Some(error), .. } => self.state.messages.error(error),
             IoEvent::OpenFailed { request, error } if self.is_opening(request) => {
                 self.state.opening = None;
+                self.case_failed(request);
                 if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
                     self.state.session = None;
                 }

@@ -69,6 +69,8 @@ impl HilumApp {
 
     /// Does it at once, or asks first if work would be lost.
     pub(super) fn guard(&mut self, ctx: &egui::Context, what: Guarded) {
+        // A new intention: what was said about the one before no longer counts.
+        self.dropped = None;
         if self.state.session.as_ref().is_some_and(Session::has_unsaved_work) {
             self.state.dialog = Dialog::Unsaved(what);
             ctx.request_repaint();
@@ -102,6 +104,10 @@ impl HilumApp {
                 self.ask_io(IoRequest::Pictures { request, paths, store: self.photo_store.clone() });
             }
             Guarded::Picture(at) => self.show_picture(at),
+            Guarded::Case(case) => {
+                self.leave_pictures();
+                self.open_case(case);
+            }
         }
     }
 
@@ -132,6 +138,9 @@ impl HilumApp {
 
     /// Starts to open a file or folder.
     pub(super) fn open_path(&mut self, path: PathBuf, series_uid: Option<String>) {
+        if path.is_dir() && hilum_core::worklist::is_worklist(&path) {
+            return self.open_worklist(path);
+        }
         if path.is_dir() && hilum_core::project::is_project(&path) {
             return self.open_project(OpenProject { folder: path, image_at: None });
         }
@@ -167,6 +176,7 @@ impl HilumApp {
 
     /// One slice is shown while the rest is read, unless there is work on another image.
     pub(super) fn show_glimpse(&mut self, slice: Volume) {
+        self.detach();
         let id = self.number();
         let document = Document::new(Arc::new(slice));
         self.replace_session(Session::new(id, document, Vec::new(), true));
@@ -189,6 +199,7 @@ impl HilumApp {
             None => Session::new(self.number(), Document::new(volume), warnings, false),
         };
         self.detach();
+        self.state.options.forget_case();
         self.attach(&mut session);
         if session.can_segment() {
             self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
@@ -250,6 +261,7 @@ impl HilumApp {
     }
 
     pub(super) fn save_to(&mut self, path: PathBuf) {
+        self.dropped = None;
         let Some(session) = self.state.editable() else { return };
         let path = with_ending(path);
         let document = &session.document;

@@ -17,6 +17,7 @@ mod project_view;
 mod screen;
 mod segment;
 mod view;
+mod worklist;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -25,18 +26,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use egui::ViewportCommand;
-use hilum_core::document::State;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, handle_edit,
-    handle_io, handle_surface, network_engine, network_labeller,
+    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, WorklistRequest,
+    WorklistWorker, handle_edit, handle_io, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
 use crate::theme;
 use crate::viewport::{CpuSlices, ViewContext};
+use project::LeftBehind;
 use screen::Screen;
 
 /// Key under which the settings are stored.
@@ -58,6 +59,8 @@ pub struct Services {
     pub models_folder: Option<PathBuf>,
     /// Surfaces are made although no graphics device draws them; for tests.
     pub always_mesh: bool,
+    /// Journals are compacted beyond so many bytes instead of the usual number; for tests.
+    pub compact_bytes: Option<u64>,
 }
 
 impl Default for Services {
@@ -73,6 +76,7 @@ impl Default for Services {
             photo_folder: below("photographs"),
             models_folder,
             always_mesh: false,
+            compact_bytes: None,
         }
     }
 }
@@ -88,6 +92,8 @@ pub struct HilumApp {
     project: Worker<ProjectRequest>,
     planner: Worker<EditRequest>,
     surfaces: Worker<SurfaceRequest>,
+    worklists: Worker<WorklistRequest>,
+    worklist_at_secs: f64,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
     /// Where the images were in the last frame.
@@ -95,7 +101,11 @@ pub struct HilumApp {
     frame_start: Instant,
     /// The next frame was asked for at once.
     next_is_due: bool,
-    left_behind: Option<(u64, State)>,
+    left_behind: Option<LeftBehind>,
+    /// Work on images is kept when they are closed.
+    keeps_work: bool,
+    /// Session and state of its history whose work the person has dropped.
+    dropped: Option<(u64, u64)>,
     hand_over: HandOver,
     retried_at_secs: f64,
     view_at_secs: f64,
@@ -138,8 +148,10 @@ impl HilumApp {
         })
         .context("cannot start the thread of the network")?;
         let folder = services.project_folder;
+        let keeps_work = folder.is_some();
         let project = Worker::spawn("project", inbox.clone(), move || {
-            let mut worker = ProjectWorker::new(folder, for_project);
+            let mut worker =
+                ProjectWorker::new(folder, for_project).compacting_beyond(services.compact_bytes);
             move |request| worker.handle(request)
         })
         .context("cannot start the thread that keeps changes")?;
@@ -147,13 +159,19 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
+        let for_worklists = inbox.clone();
+        let worklists = Worker::spawn("worklist", inbox.clone(), move || {
+            let mut worker = WorklistWorker::new(for_worklists);
+            move |request| worker.handle(request)
+        })
+        .context("cannot start the thread of the worklist")?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
         })
         .context("cannot start the thread of the surfaces")?;
         let mut app = Self {
-            state: AppState { settings, ..AppState::default() },
+            state: AppState { options: settings.tools.clone(), settings, ..AppState::default() },
             actions: Actions::default(),
             cpu: RefCell::new(CpuSlices::default()),
             screen: Screen::new(creation.wgpu_render_state.clone()),
@@ -162,11 +180,15 @@ impl HilumApp {
             project,
             planner,
             surfaces,
+            worklists,
+            worklist_at_secs: 0.0,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
             next_is_due: false,
             left_behind: None,
+            keeps_work,
+            dropped: None,
             hand_over: HandOver::default(),
             retried_at_secs: 0.0,
             view_at_secs: 0.0,
@@ -195,6 +217,11 @@ impl HilumApp {
         &self.state
     }
 
+    /// Tells `sender` when the thread that keeps changes has done what it was asked for so far; for tests.
+    pub(crate) fn when_kept(&self, sender: std::sync::mpsc::SyncSender<()>) {
+        self.project.ask(ProjectRequest::Flush(sender)).ok();
+    }
+
     /// Asks for something as a widget would; it is done in the next frame.
     pub fn send(&self, action: impl Into<Action>) {
         self.actions.send(action);
@@ -217,6 +244,7 @@ impl HilumApp {
             Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
             Action::Photo(action) => self.photo(ctx, action),
             Action::Measure(action) => self.measure(ctx, action),
+            Action::Worklist(action) => self.worklist(ctx, action),
             Action::OpenProject(project) => {
                 self.state.dialog = Dialog::None;
                 self.guard(ctx, Guarded::OpenProject(project));
@@ -247,6 +275,13 @@ impl HilumApp {
             }
             Action::Dismiss(id) => self.state.messages.dismiss(id),
             Action::Discard => {
+                if let Dialog::Unsaved(guarded) = std::mem::take(&mut self.state.dialog) {
+                    let session = self.state.session.as_ref();
+                    self.dropped = session.map(|s| (s.id, s.document.history().state()));
+                    self.go_on(ctx, guarded);
+                }
+            }
+            Action::KeepForLater => {
                 if let Dialog::Unsaved(guarded) = std::mem::take(&mut self.state.dialog) {
                     self.go_on(ctx, guarded);
                 }
@@ -289,7 +324,9 @@ impl HilumApp {
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
             C::ToggleCine => self.toggle_cine(ctx),
-            _ if self.run_project(command) || self.run_measure(ctx, command) => {}
+            _ if self.run_worklist(ctx, command)
+                || self.run_project(command)
+                || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}
             _ => self.run_edit(command),
         }
@@ -358,6 +395,7 @@ impl eframe::App for HilumApp {
         self.prefetch();
         self.read_photo();
         self.keep_photo_when_quiet(ctx);
+        self.tend_worklist(ctx);
         self.keep_changes(ctx);
     }
 

@@ -10,9 +10,12 @@ use hilum_core::paint::{BrushFilter, IntensityRange};
 use hilum_core::patch::DrawOver;
 
 use super::HilumApp;
-use crate::command::{EditAction, UiCommand, ViewAction};
+use crate::command::{EditAction, UiCommand};
 use crate::jobs::{EditEvent, EditRequest};
-use crate::state::{Draft, EditOptions, Plan, RunningOperation, Severity, Tool, ViewId, slice_of};
+use crate::state::{
+    Draft, EditOptions, Plan, RunningOperation, Seed, Severity, ShownSlice, Tool, ViewId, slice_at, slice_of,
+};
+use crate::viewport::extent_along;
 
 /// Positions of a free-hand outline nearer than this share of the finest voxel spacing are left out.
 const LASSO_STEP: f64 = 0.25;
@@ -99,6 +102,7 @@ impl HilumApp {
             // A range dragged past its other end pushes it along.
             range.high = range.high.max(range.low);
         }
+        self.state.settings.tools = options.clone();
         self.state.options = options;
         self.follow_range();
     }
@@ -134,7 +138,7 @@ impl HilumApp {
                 self.remember_applied();
             }
         } else {
-            self.edit(EditCommand::AcceptPreview);
+            self.accept_proposal();
         }
     }
 
@@ -164,7 +168,7 @@ impl HilumApp {
             self.state.messages.say(Severity::Info, "That point lies outside the image");
             return;
         };
-        session.editing.seed = Some((view, voxel));
+        session.editing.seed = Some(Seed { voxel, slice: slice_at(session, view, at) });
         (session.editing.applied, session.editing.asked) = (None, None);
     }
 
@@ -222,20 +226,34 @@ impl HilumApp {
         self.edit(EditCommand::DrawPolygon { name, tool, normal_world, vertices });
     }
 
-    /// Copies the mask of the active view's slice to the slice beside it, and goes there. The slices are those of
-    /// the voxel axis that the view follows best.
+    /// Copies the mask of the active view's slice to the slice beside it, and goes there: to the next slice of the
+    /// file, or where the view is oblique to it to the next plane that cuts other voxels.
     fn copy_slice(&mut self, slices: f64) {
         let Some(session) = self.state.editable() else { return };
         let view = session.views.active;
-        let (axis, from) = slice_of(session, view);
+        let (grid, volume) = (session.volume().grid(), session.volume());
         let mut views = session.views.clone();
-        views.scroll(session.volume(), view, slices);
-        let to = views.slice_number(session.volume(), view).0 - 1;
-        if to == from {
+        let operation = match slice_of(session, view) {
+            ShownSlice::OfFile { axis, slice: from } => {
+                views.scroll(volume, view, slices);
+                let to = views.slice_number(volume, view).0 - 1;
+                (to != from).then_some(Operation::CopySlice { axis, from, to })
+            }
+            ShownSlice::Turned(plane) => {
+                let way = views.forward(view) * (slices * plane.thickness_mm(grid));
+                views.crosshair += way;
+                let (low, high) = extent_along(grid, plane.normal);
+                let is_inside = (low..high).contains(&views.crosshair.coords.dot(&plane.normal));
+                let slices = way.dot(&plane.normal) / plane.thickness_mm(grid);
+                is_inside.then_some(Operation::CopyPlane { plane, slices })
+            }
+        };
+        let crosshair = views.crosshair;
+        let Some(operation) = operation else {
             self.state.messages.say(Severity::Info, "There is no further slice");
             return;
-        }
-        let planned = Operation::CopySlice { axis, from, to }.plan(&session.document.edit_basis(), &());
+        };
+        let planned = operation.plan(&session.document.edit_basis(), &());
         match planned {
             Ok(change) => {
                 if self.edit(EditCommand::StageChange(Box::new(change))).is_some() {
@@ -248,7 +266,9 @@ impl HilumApp {
                 return;
             }
         }
-        self.view(ViewAction::Scroll(view, slices));
+        if let Some(session) = &mut self.state.session {
+            session.views.crosshair = crosshair;
+        }
     }
 
     /// Plans the operation in the hand whenever something that it depends on has changed.

@@ -94,6 +94,11 @@ impl HilumApp {
         }
     }
 
+    /// Labels the open image with a model, for whatever it labels.
+    pub(super) fn label_with(&mut self, model: String) {
+        self.ask_labels(model, LabelPurpose::Plain);
+    }
+
     /// Asks a model to label the open image; an older question of the kind is stopped.
     fn ask_labels(&mut self, model: String, purpose: LabelPurpose) {
         let request = self.number();
@@ -156,7 +161,7 @@ impl HilumApp {
 
     /// One named step of the history.
     pub(super) fn write_labels(&mut self, running: &RunningLabels, answer: LabelAnswer) {
-        let LabelAnswer { labels, note, .. } = answer;
+        let LabelAnswer { labels, note, device, .. } = answer;
         if let Some(note) = note {
             self.state.messages.say(Severity::Warning, note);
         }
@@ -199,6 +204,10 @@ impl HilumApp {
         let before = session.photo.as_ref().map(|photo| photo.state(&session.document));
         if self.edit(EditCommand::ReplaceLabels { name, labels: new, names }).is_none() {
             return;
+        }
+        self.credit_labels(&labels.models, &device);
+        if let Some(model) = labels.models.last() {
+            self.case_proposed(model);
         }
         let Some(Session { document, photo: Some(photo), .. }) = &mut self.state.session else { return };
         for model in labels.models {

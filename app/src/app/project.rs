@@ -5,22 +5,45 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use hilum_core::document::{Document, State};
+use hilum_core::document::{Document, EditCommand, State};
+use hilum_core::label::BACKGROUND;
 
 use super::HilumApp;
 use crate::command::UiCommand;
-use crate::jobs::{Ask, IoRequest, OpenProject, OpenedProject, ProjectEvent, ProjectRequest};
+use crate::jobs::{Ask, IoRequest, Keeping, OpenProject, OpenedProject, ProjectEvent, ProjectRequest};
 use crate::state::{Dialog, Session, Severity};
 
 /// Writing that failed is tried again after so long, and the view is kept that often.
 const RETRY_SECS: f64 = 2.0;
+/// How long the window waits until the last requests for an image are taken.
+const LAST_REQUEST: Duration = Duration::from_secs(2);
 /// How long the program waits for the last write when it ends.
 const LAST_WRITE: Duration = Duration::from_secs(10);
+
+/// Earlier work on the open image that waits for an answer.
+pub(super) struct LeftBehind {
+    session: u64,
+    state: State,
+    view: Option<serde_json::Value>,
+}
 
 impl HilumApp {
     /// From now on the changes of a session are kept.
     pub(super) fn attach(&mut self, session: &mut Session) {
         session.document.start_journal();
+        session.is_kept = self.keeps_work;
+        if let Some(folder) = self.folder_of_opening_case() {
+            // The work on a case lies in the worklist, not among that of single images.
+            session.project = Some(folder.clone());
+            let request = ProjectRequest::Make {
+                session: session.id,
+                folder,
+                volume: Arc::clone(session.volume()),
+                snapshot: Box::new(session.document.snapshot()),
+            };
+            self.project.ask(request).ok();
+            return;
+        }
         let request = ProjectRequest::Attach {
             session: session.id,
             volume: Arc::clone(session.volume()),
@@ -32,17 +55,25 @@ impl HilumApp {
     pub(super) fn take_in_project(&mut self, event: ProjectEvent) {
         let open = self.state.session.as_ref().map(|session| session.id);
         match event {
-            ProjectEvent::Found { session, state, warnings } if Some(session) == open => {
-                self.state.dialog = Dialog::Recover { steps: state.history().len() };
-                self.left_behind = Some((session, *state));
+            ProjectEvent::Found { session, state, view, is_closed, warnings } if Some(session) == open => {
                 for warning in warnings {
                     self.state.messages.say(Severity::Warning, warning);
                 }
+                let steps = state.history().len();
+                let goes_on = is_closed && self.goes_on(&state);
+                self.left_behind = Some(LeftBehind { session, state: *state, view });
+                if goes_on {
+                    self.recover(true);
+                    self.say_continued(steps);
+                } else {
+                    self.state.dialog = Dialog::Recover { steps };
+                }
             }
-            ProjectEvent::Failed { session, why, is_tried_again } if Some(session) == open => {
+            ProjectEvent::Failed { session, why, keeping } if Some(session) == open => {
                 self.state.messages.say(Severity::Warning, why.clone());
-                if let Some(session) = self.state.session.as_mut().filter(|_| is_tried_again) {
-                    session.not_kept = Some(why);
+                if let Some(session) = &mut self.state.session {
+                    session.is_kept &= keeping != Keeping::Off;
+                    session.not_kept = (keeping == Keeping::Waits).then_some(why).or(session.not_kept.take());
                 }
             }
             ProjectEvent::KeptAgain { session } if Some(session) == open => {
@@ -51,6 +82,8 @@ impl HilumApp {
                     session.not_kept = None;
                 }
             }
+            ProjectEvent::Made { folder, .. }
+                if self.state.worklist.as_ref().is_some_and(|worklist| worklist.is_own(&folder)) => {}
             ProjectEvent::Made { session, folder } if Some(session) == open => {
                 let text = format!("The project is kept from now on: {}", folder.display());
                 self.state.messages.say(Severity::Info, text);
@@ -63,6 +96,24 @@ impl HilumApp {
             }
             ProjectEvent::NotMade { session, why } if Some(session) == open => self.state.messages.error(why),
             _ => {}
+        }
+    }
+
+    /// Whether work that was closed in good order goes on without a question: nothing else was begun meanwhile.
+    fn goes_on(&self, left: &State) -> bool {
+        let Some(session) = &self.state.session else { return false };
+        let document = &session.document;
+        let (is, was) = (document.labels(), left.labels());
+        let is_fresh = document.history().is_empty() && document.prompts().is_empty();
+        is_fresh && (is.used_labels().iter().all(|label| *label == BACKGROUND) || is.voxels() == was.voxels())
+    }
+
+    fn say_continued(&mut self, steps: usize) {
+        // Who flips through photographs need not read this for each of them.
+        if self.state.session.as_ref().is_some_and(|session| session.photo.is_none()) {
+            let count = if steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+            let text = format!("Your earlier work on this image is here ({count}); the history goes back");
+            self.state.messages.say(Severity::Info, text);
         }
     }
 
@@ -124,11 +175,15 @@ impl HilumApp {
         self.keep_photo(None);
         let mut session = Session::new(self.number(), document, image_warnings, false);
         session.labels_revision = 1;
-        if let Some(view) = &view {
-            super::project_view::show(&mut session, view);
-        }
         self.detach();
-        self.state.settings.remember(&folder);
+        self.state.options.forget_case();
+        if let Some(view) = &view {
+            let layout = super::project_view::show(&mut session, &mut self.state.options, view);
+            self.state.settings.layout = layout.unwrap_or(self.state.settings.layout);
+        }
+        if self.folder_of_opening_case().as_deref() != Some(folder.as_path()) {
+            self.state.settings.remember(&folder);
+        }
         session.project = Some(folder);
         self.project.ask(ProjectRequest::Adopt { session: session.id, store: Box::new(store) }).ok();
         if session.can_segment() {
@@ -141,23 +196,36 @@ impl HilumApp {
     /// The person's answer to work that an earlier session left.
     pub(super) fn recover(&mut self, yes: bool) {
         self.state.dialog = Dialog::None;
-        let Some((id, state)) = self.left_behind.take() else { return };
-        let restored = if yes { self.restore(id, state) } else { false };
-        self.project.ask(ProjectRequest::Continue(restored)).ok();
-    }
-
-    fn restore(&mut self, id: u64, state: State) -> bool {
-        let Some(session) = self.state.session.as_mut().filter(|session| session.id == id) else {
-            return false;
+        let Some(left) = self.left_behind.take() else { return };
+        let Some(session) = self.state.session.as_mut().filter(|session| session.id == left.session) else {
+            return;
         };
-        match Document::restore(Arc::clone(session.volume()), state) {
+        if !yes {
+            self.project.ask(ProjectRequest::Continue(false)).ok();
+            return;
+        }
+        match Document::restore(Arc::clone(session.volume()), left.state) {
             Ok(document) => {
+                let is_same = session.document.labels().voxels() == document.labels().voxels();
+                let photo = session.photo.as_ref().filter(|_| is_same);
+                let review = photo.map(|photo| photo.state(&session.document));
                 session.replace_document(document);
-                true
+                if let (Some(review), Some(photo)) = (review, &mut session.photo) {
+                    // The outlines that were reviewed are those of this history.
+                    photo.mark(&session.document, review);
+                }
+                if let Some(view) = &left.view {
+                    // The layout stays as it is: going on with an image is not opening a project.
+                    super::project_view::show(session, &mut self.state.options, view);
+                }
+                self.project.ask(ProjectRequest::Continue(true)).ok();
             }
             Err(error) => {
-                self.state.messages.error(error.to_string());
-                false
+                // Without an answer what was found stays where it is, and nothing is written over it.
+                session.is_kept = false;
+                self.state
+                    .messages
+                    .error(format!("{error}. The earlier work stays as it is; changes are not kept"));
             }
         }
     }
@@ -183,6 +251,10 @@ impl HilumApp {
             return;
         }
         let records = session.document.take_unsaved();
+        if !session.is_kept && session.project.is_none() {
+            // It was told that they are not; they must not fill the memory.
+            return;
+        }
         if let Err(ProjectRequest::Append(records)) = self.project.ask(ProjectRequest::Append(records)) {
             // The disk is slower than the hand: the next frame tries again.
             session.document.put_back_unsaved(records);
@@ -190,12 +262,14 @@ impl HilumApp {
         }
     }
 
-    /// Keeps what is looked at in a project, at rest and not often.
+    /// Keeps what is looked at, at rest and not often.
     fn keep_view(&mut self, ctx: &egui::Context, now: f64) {
-        let Some(session) = self.state.session.as_ref().filter(|session| session.project.is_some()) else {
+        let has_work =
+            |session: &&Session| session.project.is_some() || !session.document.history().is_empty();
+        if !self.state.session.as_ref().is_some_and(|session| has_work(&session)) {
             return;
-        };
-        let view = super::project_view::of(session);
+        }
+        let view = super::project_view::of(&self.state);
         if self.kept_view.as_ref() == Some(&view) {
             return;
         }
@@ -209,21 +283,35 @@ impl HilumApp {
         self.project.ask(ProjectRequest::View(view)).ok();
     }
 
-    /// The image was closed in good order: nothing of it needs to be kept.
+    /// The image is closed in good order: its work waits for the next time, unless the person has just dropped it.
     pub(super) fn detach(&mut self) {
         self.left_behind = None;
-        if let Some(session) = self.state.session.as_mut().filter(|session| session.project.is_some()) {
-            self.project.ask(ProjectRequest::Append(session.document.take_unsaved())).ok();
-            self.project.ask(ProjectRequest::View(super::project_view::of(session))).ok();
+        let dropped = self.dropped.take();
+        let view = super::project_view::of(&self.state);
+        let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
+        let state = (session.id, session.document.history().state());
+        if dropped == Some(state) {
+            self.project.ask(ProjectRequest::Drop).ok();
+            return;
         }
-        self.project.ask(ProjectRequest::Discard).ok();
+        session.document.apply(EditCommand::EndStroke).ok();
+        let requests = [ProjectRequest::Append(session.document.take_unsaved()), ProjectRequest::Close(view)];
+        for request in requests {
+            if self.project.ask_waiting(request, LAST_REQUEST).is_err() {
+                self.state
+                    .messages
+                    .error("the disk is too slow: the last changes to the closed image may be lost");
+                return;
+            }
+        }
     }
 
     /// Waits for the threads that write before the program ends.
     pub(super) fn finish_project(&mut self) {
         self.detach();
-        let (sender, done) = sync_channel(2);
+        let (sender, done) = sync_channel(3);
         let waiting = [
+            self.flush_worklist(sender.clone()),
             self.io.ask(IoRequest::Flush(sender.clone())).is_ok(),
             self.project.ask(ProjectRequest::Flush(sender)).is_ok(),
         ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hilum_core::document::{EditCommand, Effects};
 use hilum_core::job::CancelToken;
+use hilum_core::provenance::Origin;
 use hilum_models::infer::{ClickRequest, ClickResult};
 
 use super::HilumApp;
@@ -82,6 +83,33 @@ impl HilumApp {
             }
             Ok(_) | Err(None) => {}
             Err(Some(error)) => self.state.messages.error(error),
+        }
+    }
+
+    /// Writes the proposal into the active label, and where it comes from into the record of provenance.
+    pub(super) fn accept_proposal(&mut self) {
+        let Some(session) = self.state.editable() else { return };
+        let result = session.result.as_ref();
+        let origin = result.filter(|result| session.document.preview().is_some_and(|p| **p == result.mask));
+        let origin = origin.map(|result| {
+            let models = self.state.used_models(std::slice::from_ref(&result.model));
+            let clicks = session.document.prompts().clicks().to_vec();
+            let mask_sha256 = Some(result.mask.sha256());
+            Origin { models, device: result.device.clone(), clicks, mask_sha256 }
+        });
+        if self.edit(EditCommand::AcceptPreview).is_some()
+            && let (Some(session), Some(origin)) = (&mut self.state.session, origin)
+        {
+            session.document.credit(origin);
+        }
+    }
+
+    /// Notes in the record of provenance which models made the last step.
+    pub(super) fn credit_labels(&mut self, models: &[String], device: &str) {
+        let models = self.state.used_models(models);
+        let origin = Origin { models, device: device.to_owned(), clicks: Vec::new(), mask_sha256: None };
+        if let Some(session) = &mut self.state.session {
+            session.document.credit(origin);
         }
     }
 

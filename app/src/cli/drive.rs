@@ -1,7 +1,9 @@
-//! `hilum drive`: edits without a window, for the test that kills the program.
+//! `hilum drive`: edits without a hand, for the tests that kill the program; without a window or with one.
 //!
 //! The edits go through the same document, the same thread and the same hand-over as those of the window. Every one is
 //! told on the standard output before it is handed over: when it was made and what it led to.
+
+mod window;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -38,6 +40,9 @@ pub struct Drive {
     /// Ends after so many seconds, for the case that nobody kills it.
     #[arg(long, default_value_t = 30.0)]
     secs: f64,
+    /// Edits in the window, with this image.
+    #[arg(long)]
+    window: Option<PathBuf>,
 }
 
 /// The image that every drive edits.
@@ -75,11 +80,15 @@ fn crc(bytes: &[u8], start: u64) -> u64 {
 impl Drive {
     /// Edits until it is killed.
     pub fn run(&self) -> anyhow::Result<()> {
+        if let Some(image) = &self.window {
+            return self.run_window(image.clone());
+        }
         let volume = image()?;
         let (inbox, events) = Inbox::new(egui::Context::default());
         let (folder, for_worker) = (self.folder.clone(), inbox.clone());
         let project = Worker::spawn("project", inbox, move || {
-            let mut worker = ProjectWorker::new(Some(folder), for_worker).compacting_beyond(COMPACT_BYTES);
+            let mut worker =
+                ProjectWorker::new(Some(folder), for_worker).compacting_beyond(Some(COMPACT_BYTES));
             move |request| worker.handle(request)
         })?;
         let mut document = self.start(&project, &events, &volume)?;

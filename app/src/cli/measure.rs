@@ -266,7 +266,7 @@ impl Object {
             with_interval(self.intervals.long_axis_mm, 1),
             with_interval(self.intervals.short_axis_mm, 1),
             with_interval(self.intervals.surface_mm2, 0),
-            self.recist.as_ref().map_or_else(|| "–".into(), |lines| lines.slice.to_string()),
+            self.recist.as_ref().map_or_else(|| "–".into(), |lines| (lines.slice + 1).to_string()),
             self.parts.to_string(),
         ];
         if with_values {

@@ -18,10 +18,12 @@ mod measure;
 mod models;
 mod net;
 mod output;
+mod provenance;
 mod sample;
 mod segment;
 mod simulate;
 mod train;
+mod worklist;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -64,6 +66,10 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Measure the objects of a mask.
     Measure(measure::Measure),
+    /// Say who or what made the labels of a case, and verify the record.
+    Provenance(provenance::Provenance),
+    /// Make and fill lists of images to be labelled alike.
+    Worklist(worklist::WorklistCommand),
     /// Read the cup-to-disc ratio and the rim off a photograph of the fundus.
     Cdr(cdr::Cdr),
     /// List, show or verify models.
@@ -128,6 +134,8 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Segment(command)) => command.run(&console),
         Some(Command::Evaluate(command)) => command.run(&console),
         Some(Command::Measure(command)) => command.run(&console),
+        Some(Command::Provenance(command)) => command.run(&console),
+        Some(Command::Worklist(command)) => command.run(&console),
         Some(Command::Cdr(command)) => command.run(&console),
         Some(Command::Models(command)) => command.run(&console),
         Some(Command::Net(command)) => command.run(&console),

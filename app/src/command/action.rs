@@ -7,6 +7,7 @@ use egui::{KeyboardShortcut, Vec2};
 use hilum_core::fundus::{Enhancement, Laterality};
 use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::label::LookChange;
+use hilum_core::worklist::{CaseFilter, CaseId, CaseOrder, Role};
 use hilum_models::infer::DeviceChoice;
 use nalgebra::Vector3;
 
@@ -164,6 +165,48 @@ pub enum PhotoAction {
     SavePage(PathBuf),
 }
 
+/// What several people agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consensus {
+    /// What more than half mark.
+    Majority,
+    /// What STAPLE finds likely.
+    Staple,
+    /// Where not all agree.
+    Differences,
+}
+
+/// Work on a worklist.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorklistAction {
+    /// Make one of this folder.
+    Create(PathBuf),
+    /// Open the one in this folder.
+    OpenList(PathBuf),
+    /// Add the images in files and folders.
+    Add(Vec<PathBuf>),
+    /// Look in this folder for what somebody else drew.
+    ImportOutlines(PathBuf),
+    /// Look at a case.
+    Show(CaseId),
+    /// Show these cases.
+    Filter(CaseFilter),
+    /// In this order.
+    Order(CaseOrder),
+    /// Let this model propose; `None`: none.
+    Model(Option<String>),
+    /// The comment so far.
+    Typing(String),
+    /// The comment is finished.
+    Comment,
+    /// Use a case for teaching or for judging.
+    Role(CaseId, Role),
+    /// Take a case off the list.
+    Remove(CaseId),
+    /// Take over what several people agree on.
+    TakeConsensus(Consensus),
+}
+
 /// Everything widgets can ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -182,6 +225,8 @@ pub enum Action {
     Photo(PhotoAction),
     /// Measure.
     Measure(MeasureAction),
+    /// Work on a worklist.
+    Worklist(WorklistAction),
     /// Open a project.
     OpenProject(OpenProject),
     /// Make a project of this folder.
@@ -212,8 +257,10 @@ pub enum Action {
     CloseDialog,
     /// Remove a message.
     Dismiss(u64),
-    /// Leave without saving, after the guard has asked.
+    /// Leave and drop the work, after the guard has asked.
     Discard,
+    /// Leave without a mask file; the work waits until the image is opened again.
+    KeepForLater,
     /// Save, then do what the guard held back.
     SaveThenContinue,
     /// Take back what an earlier session left.
@@ -247,6 +294,12 @@ impl From<EditAction> for Action {
 impl From<MeasureAction> for Action {
     fn from(action: MeasureAction) -> Self {
         Self::Measure(action)
+    }
+}
+
+impl From<WorklistAction> for Action {
+    fn from(action: WorklistAction) -> Self {
+        Self::Worklist(action)
     }
 }
 

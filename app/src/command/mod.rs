@@ -9,9 +9,11 @@ mod edit_action;
 mod edit_table;
 mod looking;
 mod table;
+mod worklist_table;
 
 pub use action::{
-    Action, Actions, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction, ViewAction,
+    Action, Actions, Consensus, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction, ViewAction,
+    WorklistAction,
 };
 pub use edit_action::EditAction;
 pub use table::Description;
@@ -54,6 +56,30 @@ commands! {
     OpenProject,
     /// Ask where to make a project.
     SaveProject,
+    /// Ask where to make a worklist.
+    NewWorklist,
+    /// Ask for the folder of a worklist.
+    OpenWorklist,
+    /// Close the worklist.
+    CloseWorklist,
+    /// Ask for images for the worklist.
+    AddCases,
+    /// Ask for a folder with images for the worklist.
+    AddCaseFolder,
+    /// Ask for a folder with what somebody else drew.
+    ImportOutlines,
+    /// Look at the next case that is not done.
+    NextCase,
+    /// The labels of the case are right.
+    MarkCorrected,
+    /// A second look confirmed them.
+    MarkCaseReviewed,
+    /// The case needs work again.
+    ReopenCase,
+    /// Judge networks on the case, or teach them with it.
+    ToggleSetAside,
+    /// Compare what several people drew.
+    CompareOutlines,
     /// Take the labels of a file over.
     ImportMask,
     /// Save the mask where it was saved before, or ask.

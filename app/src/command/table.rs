@@ -50,6 +50,7 @@ impl UiCommand {
             .or_else(|| self.tool())
             .or_else(|| self.drawing())
             .or_else(|| self.measure())
+            .or_else(|| self.worklist())
             .or_else(|| self.view())
             .or_else(|| self.looking())
             .or_else(|| self.photo())

@@ -27,6 +27,16 @@ pub enum Ask {
         /// Folder to start in.
         folder: Option<PathBuf>,
     },
+    /// Where to make a worklist.
+    NewWorklist,
+    /// A folder with a worklist.
+    OpenWorklist,
+    /// Images for the worklist.
+    AddCases,
+    /// A folder with images for the worklist.
+    AddCaseFolder,
+    /// A folder with what somebody else drew.
+    ImportOutlines,
     /// A mask to compare with.
     CompareMask,
     /// Where to write the measurements; the name proposed.
@@ -70,6 +80,9 @@ pub struct SystemDialogs;
 
 impl Dialogs for SystemDialogs {
     fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
+        if ask == Ask::AddCases {
+            return ask_for_several(ask, inbox);
+        }
         // The future must be made on the thread of the window (macOS); it may be waited for on any.
         let dialog = rfd::AsyncFileDialog::new();
         let future: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match &ask {
@@ -86,6 +99,16 @@ impl Dialogs for SystemDialogs {
                 dialog.set_title("Import mask").add_filter("NIfTI", &["nii", "gz", "hdr", "img"]).pick_file(),
             ),
             Ask::OpenProject => Box::pin(dialog.set_title("Open project").pick_folder()),
+            Ask::NewWorklist => {
+                Box::pin(dialog.set_title("New worklist").set_file_name("worklist").save_file())
+            }
+            Ask::OpenWorklist => Box::pin(dialog.set_title("Open worklist").pick_folder()),
+            Ask::AddCaseFolder | Ask::AddCases => {
+                Box::pin(dialog.set_title("Folder with images for the worklist").pick_folder())
+            }
+            Ask::ImportOutlines => {
+                Box::pin(dialog.set_title("Folder with one annotator's masks").pick_folder())
+            }
             Ask::Relocate { is_folder: true, .. } => {
                 Box::pin(dialog.set_title("Folder of the project's image").pick_folder())
             }
@@ -137,4 +160,15 @@ impl Dialogs for SystemDialogs {
         })?;
         Ok(())
     }
+}
+
+fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
+    let future = rfd::AsyncFileDialog::new().set_title("Images for the worklist").pick_files();
+    let inbox = inbox.clone();
+    std::thread::Builder::new().name("dialog".into()).spawn(move || {
+        let chosen = pollster::block_on(future).unwrap_or_default();
+        let paths = chosen.iter().map(|file| file.path().to_owned()).collect();
+        inbox.send(Event::ChosenSeveral(ask, paths));
+    })?;
+    Ok(())
 }

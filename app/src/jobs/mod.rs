@@ -13,10 +13,12 @@ mod project;
 mod surface;
 mod table;
 mod watcher;
+mod worklist;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
@@ -28,9 +30,13 @@ pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_i
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
-pub use project::{HandOver, ProjectEvent, ProjectRequest, ProjectWorker};
+pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
+pub use worklist::{
+    OutlineComparison, WorklistEvent, WorklistRequest, WorklistWorker, compare as compare_outlines,
+    copy_outlines,
+};
 
 use std::path::PathBuf;
 
@@ -52,8 +58,12 @@ pub enum Event {
     Project(ProjectEvent),
     /// From the thread of the surfaces.
     Meshed(Meshed),
+    /// From the thread of the worklist.
+    Worklist(WorklistEvent),
     /// A file dialog was answered; `None`: cancelled.
     Chosen(Ask, Option<PathBuf>),
+    /// A file dialog for several files was answered.
+    ChosenSeveral(Ask, Vec<PathBuf>),
     /// A thread met a fault of the program and goes on.
     Panicked {
         /// Name of the thread.
@@ -124,6 +134,24 @@ impl<Request: Numbered + Send + 'static> Worker<Request> {
             }
         })?;
         Ok(Self { sender })
+    }
+
+    /// The same, but waits for room in the queue: for what must not be lost.
+    ///
+    /// # Errors
+    /// The request itself, if there is no room after that time or the thread has gone.
+    pub fn ask_waiting(&self, mut request: Request, at_most: Duration) -> Result<(), Request> {
+        let began = Instant::now();
+        loop {
+            request = match self.sender.try_send(request) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(request)) if began.elapsed() < at_most => request,
+                Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) => {
+                    return Err(request);
+                }
+            };
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Hands over a request; gives it back if the queue is full or the thread has gone.

@@ -1,13 +1,14 @@
 //! The thread that keeps every change on disk, so that neither a crash nor loss of power takes work away.
 //!
-//! Each image has a folder of its own below the program's data folder. It is removed when the image is closed in
-//! good order; one that is found when an image is opened was left by a crash and is offered to the person. A project
-//! that a person saved lies where they wanted it and stays.
+//! Each image has a folder of its own below the program's data folder. It stays when the image is closed, with labels
+//! and history, and is found when the image is opened again; it goes when the person drops the work, or when a project
+//! takes it over. A project that a person saved lies where they wanted it and stays.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hilum_core::document::{JournalRecord, Snapshot, State};
+use hilum_core::label::LabelMap;
 use hilum_core::project::{self, ImageReference, Store, StoreError};
 use hilum_core::volume::Volume;
 
@@ -43,14 +44,23 @@ pub enum ProjectRequest {
         /// Its document now.
         snapshot: Box<Snapshot>,
     },
-    /// What is looked at; kept in projects that a person saved.
+    /// What is looked at.
     View(serde_json::Value),
     /// Go on with the work that was found (or forget it).
     Continue(bool),
     /// Changes to be kept.
     Append(Vec<JournalRecord>),
-    /// The image was closed in good order.
-    Discard,
+    /// Keep in the record of provenance what the labels are now.
+    Attest {
+        /// Why somebody looked.
+        why: String,
+        /// The labels.
+        labels: Arc<LabelMap>,
+    },
+    /// The image is closed in good order. Its work waits for the next time, with what was looked at last.
+    Close(serde_json::Value),
+    /// The image is closed and the person dropped its work; a project that was saved stays all the same.
+    Drop,
     /// Tells `sender` when everything before is done.
     Flush(std::sync::mpsc::SyncSender<()>),
 }
@@ -64,12 +74,16 @@ impl Numbered for ProjectRequest {
 /// What it answers.
 #[derive(Debug)]
 pub enum ProjectEvent {
-    /// Work was left by a crash.
+    /// Earlier work on the image was found.
     Found {
         /// The image.
         session: u64,
         /// The state it was in.
         state: Box<State>,
+        /// What was looked at.
+        view: Option<serde_json::Value>,
+        /// The image was closed in good order; otherwise the program ended in the midst of the work.
+        is_closed: bool,
         /// What was mended.
         warnings: Vec<String>,
     },
@@ -79,8 +93,8 @@ pub enum ProjectEvent {
         session: u64,
         /// Why, for people.
         why: String,
-        /// They wait, and writing is tried again when changes (or none) are handed over.
-        is_tried_again: bool,
+        /// What becomes of the changes.
+        keeping: Keeping,
     },
     /// Changes that could not be kept for a while are on disk now.
     KeptAgain {
@@ -101,6 +115,17 @@ pub enum ProjectEvent {
         /// Why, for people.
         why: String,
     },
+}
+
+/// What becomes of changes after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// They are kept; the failure was about earlier ones.
+    On,
+    /// They wait, and writing is tried again when changes (or none) are handed over.
+    Waits,
+    /// They are not kept.
+    Off,
 }
 
 /// How long changes wait before they are handed to the thread that writes.
@@ -124,6 +149,9 @@ impl HandOver {
     }
 }
 
+/// In the view of a project: the image was closed in good order.
+const CLOSED: &str = "closed";
+
 /// The image at hand and its folder.
 struct Attached {
     session: u64,
@@ -137,6 +165,8 @@ struct Attached {
     offered: bool,
     /// Changes that are not on disk yet.
     pending: Vec<JournalRecord>,
+    /// What was looked at last.
+    view: Option<serde_json::Value>,
     complained: bool,
 }
 
@@ -155,8 +185,8 @@ impl ProjectWorker {
     }
 
     /// The same, with journals compacted beyond so many bytes, so that a test need not write megabytes.
-    pub fn compacting_beyond(self, bytes: u64) -> Self {
-        Self { compact_bytes: Some(bytes), ..self }
+    pub fn compacting_beyond(self, compact_bytes: Option<u64>) -> Self {
+        Self { compact_bytes, ..self }
     }
 
     /// Handles one request.
@@ -167,10 +197,21 @@ impl ProjectWorker {
             ProjectRequest::Make { session, folder, volume, snapshot } => {
                 self.make(session, folder, &volume, &snapshot);
             }
-            ProjectRequest::View(view) => self.keep_view(&view),
+            ProjectRequest::View(view) => {
+                if let Some(attached) = &mut self.attached {
+                    attached.keep_view(view, false);
+                }
+            }
             ProjectRequest::Continue(yes) => self.go_on(yes),
             ProjectRequest::Append(records) => self.append(records),
-            ProjectRequest::Discard => self.discard(),
+            ProjectRequest::Attest { why, labels } => {
+                let open = self.attached.as_mut().filter(|attached| !attached.offered);
+                if let Some(store) = open.and_then(|attached| attached.store.as_mut()) {
+                    store.attest(&why, &labels);
+                }
+            }
+            ProjectRequest::Close(view) => self.close(view),
+            ProjectRequest::Drop => self.drop_work(),
             ProjectRequest::Flush(sender) => drop(sender.send(())),
         }
     }
@@ -184,14 +225,18 @@ impl ProjectWorker {
         attached.start = Some((reference, snapshot));
         match found(&attached.folder) {
             Ok(None) => {}
-            Ok(Some((store, state, warnings))) => {
-                if state.history().is_empty() {
-                    drop(store);
+            Ok(Some(left)) => {
+                if left.state.history().is_empty() {
+                    drop(left);
                     remove(&attached.folder);
                 } else {
+                    let Left { store, state, view, warnings } = left;
                     attached.store = Some(tuned(store, self.compact_bytes));
                     attached.offered = true;
-                    let event = ProjectEvent::Found { session, state: Box::new(state), warnings };
+                    let is_closed = view.as_ref().is_some_and(|view| view[CLOSED] == true);
+                    attached.view.clone_from(&view);
+                    let state = Box::new(state);
+                    let event = ProjectEvent::Found { session, state, view, is_closed, warnings };
                     self.inbox.send(Event::Project(event));
                 }
             }
@@ -221,7 +266,7 @@ impl ProjectWorker {
     fn make(&mut self, session: u64, folder: PathBuf, volume: &Volume, snapshot: &Snapshot) {
         match Store::create(&folder, ImageReference::of(volume), snapshot) {
             Ok(store) => {
-                self.discard();
+                self.drop_work();
                 self.adopt(session, store);
                 self.inbox.send(Event::Project(ProjectEvent::Made { session, folder }));
             }
@@ -232,17 +277,9 @@ impl ProjectWorker {
         }
     }
 
-    fn keep_view(&mut self, view: &serde_json::Value) {
-        let project = self.attached.as_ref().filter(|attached| attached.is_project);
-        if let Some(store) = project.and_then(|attached| attached.store.as_ref()) {
-            // No work is lost with it; a disk that fails is told with the next change.
-            store.save_view(view).ok();
-        }
-    }
-
     fn complain(&self, session: u64, error: &StoreError) {
         let why = format!("Changes are not kept for the case of a crash: {error}");
-        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why, is_tried_again: false }));
+        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why, keeping: Keeping::Off }));
     }
 
     fn say_set_aside(&self, session: u64, error: &StoreError, kept: &Path) {
@@ -250,7 +287,7 @@ impl ProjectWorker {
             "Earlier changes to this image cannot be opened ({error}). They are set aside as {}; new changes are kept.",
             kept.display()
         );
-        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why, is_tried_again: false }));
+        self.inbox.send(Event::Project(ProjectEvent::Failed { session, why, keeping: Keeping::On }));
     }
 
     fn go_on(&mut self, yes: bool) {
@@ -259,6 +296,10 @@ impl ProjectWorker {
         if yes {
             // What was done before the answer belongs to the document that is now replaced.
             attached.pending.clear();
+            // From now on it is work that goes on, until it is closed again.
+            if let Some(view) = attached.view.take() {
+                attached.keep_view(view, false);
+            }
         } else {
             attached.store = None;
             remove(&attached.folder);
@@ -284,17 +325,30 @@ impl ProjectWorker {
                 let why = format!(
                     "Changes cannot be written ({waits} wait in memory and are tried again every two seconds): {error}"
                 );
-                ProjectEvent::Failed { session, why, is_tried_again: true }
+                ProjectEvent::Failed { session, why, keeping: Keeping::Waits }
             }
         };
         self.inbox.send(Event::Project(event));
     }
 
-    fn discard(&mut self) {
+    fn close(&mut self, view: serde_json::Value) {
+        let Some(mut attached) = self.attached.take() else { return };
+        // Work that was offered and never answered stays as it is.
+        if attached.offered {
+            return;
+        }
+        if !attached.pending.is_empty()
+            && let Err(error) = attached.write(self.compact_bytes)
+        {
+            self.complain(attached.session, &error);
+        }
+        attached.keep_view(view, true);
+    }
+
+    fn drop_work(&mut self) {
         if let Some(attached) = self.attached.take() {
             let Attached { store, folder, offered, is_project, .. } = attached;
             drop(store);
-            // Work that was offered and never answered stays for the next time.
             if !offered && !is_project {
                 remove(&folder);
             }
@@ -312,8 +366,21 @@ impl Attached {
             is_project: false,
             offered: false,
             pending: Vec::new(),
+            view: None,
             complained: false,
         }
+    }
+
+    /// Keeps what is looked at, once there is work. No work is lost with it; a disk that fails is told with the next
+    /// change.
+    fn keep_view(&mut self, mut view: serde_json::Value, is_closed: bool) {
+        if let Some(view) = view.as_object_mut() {
+            view.insert(CLOSED.to_owned(), is_closed.into());
+        }
+        if let Some(store) = &self.store {
+            store.save_view(&view).ok();
+        }
+        self.view = Some(view);
     }
 
     fn write(&mut self, compact_bytes: Option<u64>) -> Result<(), StoreError> {
@@ -321,6 +388,9 @@ impl Attached {
             (Some(store), _) => store,
             (None, Some((image, snapshot))) => {
                 let store = Store::create(&self.folder, image.clone(), snapshot)?;
+                if let Some(view) = &self.view {
+                    store.save_view(view).ok();
+                }
                 self.store.insert(tuned(store, compact_bytes))
             }
             (None, None) => return Ok(()),
@@ -341,7 +411,13 @@ fn tuned(mut store: Store, compact_bytes: Option<u64>) -> Store {
     store
 }
 
-type Left = (Store, State, Vec<String>);
+/// What an earlier session left.
+struct Left {
+    store: Store,
+    state: State,
+    view: Option<serde_json::Value>,
+    warnings: Vec<String>,
+}
 
 /// What an earlier session left in a folder.
 fn found(folder: &Path) -> Result<Option<Left>, StoreError> {
@@ -352,10 +428,11 @@ fn found(folder: &Path) -> Result<Option<Left>, StoreError> {
         Err(error) => return Err(error),
     };
     let mut warnings: Vec<String> = saved.warnings.iter().map(ToString::to_string).collect();
+    let view = saved.view.clone();
     let (state, more) = saved.into_state()?;
     warnings.extend(more.iter().map(ToString::to_string));
     warnings.dedup();
-    Ok(Some((store, state, warnings)))
+    Ok(Some(Left { store, state, view, warnings }))
 }
 
 fn remove(folder: &Path) {

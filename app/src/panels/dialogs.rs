@@ -5,7 +5,7 @@ use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 use super::{Context, DISCLAIMER, keys, models, palette, sentence, settings};
 use crate::command::Action;
 use crate::jobs::ImageProblem;
-use crate::state::{Dialog, Guarded, SeriesChoice};
+use crate::state::{Dialog, Guarded, SeriesChoice, Session};
 use crate::theme;
 
 pub(super) fn show(ui: &Ui, context: Context<'_>) {
@@ -106,22 +106,34 @@ fn series(ui: &mut Ui, context: Context<'_>, choice: &SeriesChoice) {
 }
 
 fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
+    let can_wait = context.state.session.as_ref().is_some_and(Session::can_wait);
     let response = frame(ui, 420.0, |ui| {
         ui.heading("Save the mask first?");
-        ui.label(match guarded {
-            Guarded::Quit => "There are changes that were not saved. Closing the window discards them.",
-            Guarded::CloseImage => "There are changes that were not saved. Closing the image discards them.",
+        let doing = match guarded {
+            Guarded::Quit => "Closing the window",
+            Guarded::CloseImage => "Closing the image",
             Guarded::Open { .. }
             | Guarded::OpenPictures(_)
             | Guarded::OpenProject(_)
-            | Guarded::Picture(_) => {
-                "There are changes that were not saved. Opening another image discards them."
-            }
-        });
+            | Guarded::Picture(_)
+            | Guarded::Case(_) => "Opening another image",
+        };
+        if can_wait {
+            ui.label("There are changes that are in no mask file.");
+            ui.label(
+                "Keep for later: they wait with their history until this image is opened again. Discard: they are \
+                 deleted.",
+            );
+        } else {
+            ui.label(format!("There are changes that were not saved. {doing} discards them."));
+        }
         ui.add_space(10.0);
         ui.horizontal(|ui| {
             if ui.button("Save").clicked() {
                 context.actions.send(Action::SaveThenContinue);
+            }
+            if can_wait && ui.button("Keep for later").clicked() {
+                context.actions.send(Action::KeepForLater);
             }
             if ui.button("Discard").clicked() {
                 context.actions.send(Action::Discard);
@@ -165,7 +177,7 @@ fn recover(ui: &Ui, context: Context<'_>, steps: usize) {
     frame(ui, 440.0, |ui| {
         ui.heading("Continue where you were?");
         let count = if steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
-        ui.label(format!("An earlier session left work on this image that was not saved: {count}."));
+        ui.label(format!("An earlier session left work on this image: {count}. Starting afresh deletes it."));
         ui.add_space(10.0);
         ui.horizontal(|ui| {
             if ui.button("Continue that work").clicked() {

@@ -53,6 +53,12 @@ const EYE: &[&[C]] = &[
     &[C::PreviousPicture, C::NextPicture],
     &[C::ExportTable, C::SavePage],
 ];
+const WORKLIST: &[&[C]] = &[
+    &[C::NewWorklist, C::OpenWorklist, C::CloseWorklist],
+    &[C::AddCases, C::AddCaseFolder, C::ImportOutlines],
+    &[C::NextCase, C::MarkCorrected, C::MarkCaseReviewed, C::ReopenCase],
+    &[C::ToggleSetAside, C::CompareOutlines],
+];
 const HELP: &[&[C]] = &[&[C::Palette, C::Shortcuts], &[C::ShowWarnings], &[C::About]];
 
 pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
@@ -70,7 +76,9 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             groups(ui, context, TOOLS);
             label_image(ui, context);
         });
-        for (name, commands) in [("Mask", MASK), ("Measure", MEASURE), ("Eye", EYE), ("Help", HELP)] {
+        for (name, commands) in
+            [("Mask", MASK), ("Measure", MEASURE), ("Eye", EYE), ("Worklist", WORKLIST), ("Help", HELP)]
+        {
             ui.menu_button(name, |ui| groups(ui, context, commands));
         }
         title(ui, context);

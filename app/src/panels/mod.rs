@@ -20,6 +20,7 @@ mod status;
 mod toasts;
 mod toolbar;
 mod views;
+mod worklist;
 
 use egui::{Frame, Margin, Panel, RichText, ScrollArea, Ui};
 
@@ -47,6 +48,15 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
     let bar = Frame::new().fill(tokens.bar).inner_margin(Margin::symmetric(8, 4));
     Panel::top("menu").frame(bar).show(ui, |ui| menu::show(ui, panels));
     Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, panels));
+    if let Some(worklist) = &context.state.worklist {
+        let list = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
+        Panel::left("worklist")
+            .frame(list)
+            .default_size(280.0)
+            .size_range(220.0..=440.0)
+            .resizable(true)
+            .show(ui, |ui| worklist::show(ui, panels, worklist));
+    }
     if context.state.session.is_some() {
         let strip = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(6, 8));
         Panel::left("tools")

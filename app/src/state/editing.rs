@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
-use hilum_core::edit::{EditRule, FillScope, IslandRule, Logic, Operation, Shell};
+use hilum_core::edit::{
+    EditRule, FillScope, IslandRule, Logic, MAX_DISTANCE_MM, MAX_EDGE, MAX_SMOOTH_MM, Operation, Shell,
+};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::job::CancelToken;
-use hilum_core::paint::IntensityRange;
+use hilum_core::paint::{CutPlane, IntensityRange, MAX_SPREAD};
 use nalgebra::Vector3;
+use serde::{Deserialize, Serialize};
 
 use super::{Session, ViewId};
 use crate::viewport::slice_axis;
@@ -37,7 +40,7 @@ pub enum OperationKind {
 }
 
 /// What becomes of islands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IslandChoice {
     /// Keep the largest.
     #[default]
@@ -61,7 +64,7 @@ impl IslandChoice {
 }
 
 /// Where holes are looked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HoleChoice {
     /// In the slice that is shown.
     Slice,
@@ -78,18 +81,24 @@ impl HoleChoice {
         [(Self::Slice, "This slice"), (Self::EverySlice, "Every slice"), (Self::Volume, "3-D")];
 }
 
-/// Options of the tools that change labels.
-#[derive(Clone, Debug, PartialEq)]
+/// Options of the tools that change labels. Those that belong to the hand are kept in the settings, those that belong
+/// to the case in its project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EditOptions {
     /// Values that the threshold brush takes; none until the brush is first taken.
+    #[serde(skip)]
     pub threshold: Option<IntensityRange>,
     /// Standard deviations that the adaptive brush takes.
     pub spread: f32,
     /// Values that any edit may change, while `is_within` holds.
+    #[serde(skip)]
     pub within: Option<IntensityRange>,
     /// Whether only these values may change.
+    #[serde(skip)]
     pub is_within: bool,
     /// Plane of operations that work by slices.
+    #[serde(skip)]
     pub plane: ViewId,
     /// How far to grow along the image, in mm.
     pub grow_mm: f64,
@@ -122,6 +131,7 @@ pub struct EditOptions {
     /// How labels are combined.
     pub logic: Logic,
     /// With which other label.
+    #[serde(skip)]
     pub other: Option<u16>,
     /// Margin around the other label in mm.
     pub logic_margin_mm: f64,
@@ -157,6 +167,34 @@ impl Default for EditOptions {
 }
 
 impl EditOptions {
+    /// The same with every number in its range; a settings file may have been edited by hand.
+    #[must_use]
+    pub fn sane(mut self) -> Self {
+        fn within<T: PartialOrd + Copy>(value: &mut T, low: T, high: T, default: T) {
+            // Neither does a value that is no number lie in the range.
+            if !(*value >= low && *value <= high) {
+                *value = default;
+            }
+        }
+        let default = Self::default();
+        within(&mut self.spread, 0.1, MAX_SPREAD, default.spread);
+        within(&mut self.tolerance, 0.0, f32::MAX, default.tolerance);
+        within(&mut self.edge, 0.0, MAX_EDGE, default.edge);
+        within(&mut self.grow_mm, 0.1, MAX_DISTANCE_MM, default.grow_mm);
+        within(&mut self.island_mm3, 0.1, f64::MAX, default.island_mm3);
+        within(&mut self.median_mm, 0.1, MAX_SMOOTH_MM, default.median_mm);
+        within(&mut self.sigma_mm, 0.1, MAX_SMOOTH_MM, default.sigma_mm);
+        within(&mut self.margin_mm, 0.1, MAX_DISTANCE_MM, default.margin_mm);
+        within(&mut self.hollow_mm, 0.1, MAX_DISTANCE_MM, default.hollow_mm);
+        within(&mut self.logic_margin_mm, 0.0, MAX_DISTANCE_MM, default.logic_margin_mm);
+        self
+    }
+
+    /// Drops what belongs to the image that was open: values and another label.
+    pub fn forget_case(&mut self) {
+        (self.threshold, self.within, self.is_within, self.other) = (None, None, false, None);
+    }
+
     /// The other label of a combination: the one chosen if it is still there, else the first that is not active.
     pub fn other_label(&self, session: &Session) -> Option<u16> {
         let table = session.document.table();
@@ -166,26 +204,27 @@ impl EditOptions {
 
     /// The operation as the options say; `None` while it lacks a click or another label.
     pub fn operation(&self, kind: OperationKind, session: &Session) -> Option<Operation> {
-        let (axis, slice) = slice_of(session, self.plane);
+        let shown = slice_of(session, self.plane);
         Some(match kind {
             OperationKind::Grow => Operation::Grow { limit_mm: self.grow_mm, edge: self.edge },
             OperationKind::Fill => {
-                let (view, seed) = session.editing.seed?;
-                let axis = slice_axis(session.volume().grid(), session.views.axes(view).into);
-                let flat = FillScope::Slice { axis, slice: seed[axis] };
-                let scope = if self.fill_volume { FillScope::Volume } else { flat };
+                let Seed { voxel: seed, slice } = session.editing.seed?;
+                let scope = if self.fill_volume { FillScope::Volume } else { slice.scope() };
                 Operation::FillRegion { seed, scope, tolerance: self.is_tolerant.then_some(self.tolerance) }
             }
             OperationKind::Holes => Operation::FillHoles(match self.holes {
-                HoleChoice::Slice => FillScope::Slice { axis, slice },
-                HoleChoice::EverySlice => FillScope::EverySlice { axis },
-                HoleChoice::Volume if session.views.is_flat() => FillScope::EverySlice { axis },
+                HoleChoice::Slice => shown.scope(),
+                HoleChoice::EverySlice => shown.every_scope(session),
+                HoleChoice::Volume if session.views.is_flat() => shown.every_scope(session),
                 HoleChoice::Volume => FillScope::Volume,
             }),
-            OperationKind::Between => Operation::FillBetween { axis },
+            OperationKind::Between => match shown {
+                ShownSlice::OfFile { axis, .. } => Operation::FillBetween { axis },
+                ShownSlice::Turned(plane) => Operation::FillBetweenPlanes { normal: plane.normal },
+            },
             OperationKind::Islands => Operation::Islands(match self.islands {
                 IslandChoice::KeepLargest => IslandRule::KeepLargest,
-                IslandChoice::KeepClicked => IslandRule::KeepAt(session.editing.seed?.1),
+                IslandChoice::KeepClicked => IslandRule::KeepAt(session.editing.seed?.voxel),
                 IslandChoice::RemoveSmall => IslandRule::RemoveSmall { volume_mm3: self.island_mm3 },
                 IslandChoice::Split => IslandRule::Split,
             }),
@@ -213,10 +252,69 @@ impl EditOptions {
     }
 }
 
-/// The voxel axis across the slices of a view, and the slice that it shows, from 0.
-pub fn slice_of(session: &Session, view: ViewId) -> (usize, usize) {
-    let axis = slice_axis(session.volume().grid(), session.views.axes(view).into);
-    (axis, session.views.slice_number(session.volume(), view).0 - 1)
+/// What of the image a view cuts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ShownSlice {
+    /// A slice of the file.
+    OfFile {
+        /// The voxel axis across it.
+        axis: usize,
+        /// Its index, from 0.
+        slice: usize,
+    },
+    /// The voxels that a plane oblique to them cuts.
+    Turned(CutPlane),
+}
+
+impl ShownSlice {
+    /// For filling in this slice.
+    fn scope(self) -> FillScope {
+        match self {
+            Self::OfFile { axis, slice } => FillScope::Slice { axis, slice },
+            Self::Turned(plane) => FillScope::Plane(plane),
+        }
+    }
+
+    /// For filling in all slices of this kind; they do not move with the crosshair.
+    fn every_scope(self, session: &Session) -> FillScope {
+        match self {
+            Self::OfFile { axis, .. } => FillScope::EverySlice { axis },
+            Self::Turned(plane) => {
+                let point = session.volume().grid().center_world();
+                FillScope::EveryPlane(CutPlane { point, ..plane })
+            }
+        }
+    }
+}
+
+/// What a view cuts at the crosshair.
+pub fn slice_of(session: &Session, view: ViewId) -> ShownSlice {
+    slice_at(session, view, session.views.crosshair)
+}
+
+/// What a plane of a view through a place cuts.
+pub fn slice_at(session: &Session, view: ViewId, at: WorldPoint) -> ShownSlice {
+    let (grid, into) = (session.volume().grid(), session.views.axes(view).into);
+    let of_file = |axis: usize, slice: i64| ShownSlice::OfFile {
+        axis,
+        slice: slice.clamp(0, grid.dims()[axis] as i64 - 1) as usize,
+    };
+    match CutPlane::new(at, into) {
+        Some(plane) if !session.views.is_flat() => match plane.aligned(grid) {
+            Some((axis, slice)) => of_file(axis, slice),
+            None => ShownSlice::Turned(plane),
+        },
+        _ => of_file(slice_axis(grid, into), 0),
+    }
+}
+
+/// A click of an operation that needs one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seed {
+    /// The voxel.
+    pub voxel: [usize; 3],
+    /// What the view showed.
+    pub slice: ShownSlice,
 }
 
 /// An outline being drawn.
@@ -268,8 +366,8 @@ pub struct Plan {
 pub struct Editing {
     /// The outline being drawn.
     pub draft: Option<Draft>,
-    /// The last click of an operation that needs one, and where it was made.
-    pub seed: Option<(ViewId, [usize; 3])>,
+    /// The last click of an operation that needs one.
+    pub seed: Option<Seed>,
     /// The operation being planned.
     pub running: Option<RunningOperation>,
     /// What was asked for last, and the state of the labels then.

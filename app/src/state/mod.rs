@@ -14,12 +14,14 @@ mod session;
 mod settings;
 mod turn;
 mod views;
+mod worklist;
 
 use std::path::PathBuf;
 
 use egui::KeyboardShortcut;
 use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
+use hilum_core::provenance::UsedModel;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
 use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
@@ -27,7 +29,8 @@ use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
 pub use editing::{
-    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, slice_of,
+    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
+    ShownSlice, slice_at, slice_of,
 };
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
@@ -39,7 +42,8 @@ pub use scene::{Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use turn::Turn;
-pub use views::{ViewId, Views, auto_window};
+pub use views::{KeptViews, ViewId, Views, auto_window};
+pub use worklist::{OpenCase, OpenWorklist, OpeningCase};
 
 use crate::command::UiCommand;
 
@@ -188,6 +192,8 @@ pub enum Guarded {
     OpenPictures(Vec<PathBuf>),
     /// Looking at another picture of the album.
     Picture(usize),
+    /// Looking at a case of the worklist.
+    Case(hilum_core::worklist::CaseId),
 }
 
 /// What is known about the network.
@@ -238,6 +244,8 @@ pub struct AppState {
     pub models: Vec<ModelInfo>,
     /// Models were looked for.
     pub models_known: bool,
+    /// The worklist that is open.
+    pub worklist: Option<OpenWorklist>,
     /// The pictures that are looked at one after the other.
     pub album: Option<Album>,
     /// The network.
@@ -273,6 +281,39 @@ impl AppState {
         self.models.iter().filter(fits).min_by_key(|model| model.is_embedded)
     }
 
+    /// Models with the hashes of their weights, each after the one that it builds on.
+    pub fn used_models(&self, ids: &[String]) -> Vec<UsedModel> {
+        let mut used: Vec<UsedModel> = Vec::new();
+        let mut add = |id: &str| {
+            let model = self.models.iter().find(|model| model.card.id == id);
+            let weights_sha256 = model.map(|model| model.card.weights_sha256.clone()).unwrap_or_default();
+            if used.iter().all(|known| known.id != id) {
+                used.push(UsedModel { id: id.to_owned(), weights_sha256 });
+            }
+        };
+        for id in ids {
+            let model = self.models.iter().find(|model| model.card.id == *id);
+            if let Some(coarse) = model.and_then(|m| m.card.click()).and_then(|task| task.coarse.as_deref()) {
+                add(coarse);
+            }
+            add(id);
+        }
+        used
+    }
+
+    /// Whether a model labels every pixel of an image.
+    pub fn is_labeller(&self, id: &str) -> bool {
+        self.models.iter().any(|model| model.card.id == id && model.card.dense().is_some())
+    }
+
+    /// A model for a new worklist: the first one that labels volumes of every kind by itself.
+    pub fn default_labeller(&self) -> Option<String> {
+        let labeller = |model: &&ModelInfo| {
+            model.card.dense().is_some_and(|task| task.purpose.is_none() && task.around.is_none())
+        };
+        self.models.iter().find(labeller).map(|model| model.card.id.clone())
+    }
+
     /// The device asked for.
     pub fn device_choice(&self) -> DeviceChoice {
         self.settings.device()
@@ -291,6 +332,19 @@ impl AppState {
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
+            C::CloseWorklist | C::AddCases | C::AddCaseFolder | C::ImportOutlines | C::NextCase => {
+                self.worklist.is_some()
+            }
+            C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
+                self.worklist.as_ref().is_some_and(|worklist| worklist.open.is_some())
+            }
+            C::CompareOutlines => {
+                self.worklist
+                    .as_ref()
+                    .and_then(OpenWorklist::case)
+                    .is_some_and(|case| !case.outlines.is_empty())
+                    && editable.is_some()
+            }
             C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
             C::ToolDistance | C::ToolAngle | C::CompareWithMask => editable.is_some(),
             C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),

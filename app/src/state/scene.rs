@@ -78,6 +78,11 @@ impl Scene {
         self.opacity.get(&label).copied().unwrap_or(1.0)
     }
 
+    /// Labels whose surfaces were given an opacity.
+    pub fn opacities(&self) -> impl Iterator<Item = (u16, f32)> + '_ {
+        self.opacity.iter().map(|(label, opacity)| (*label, *opacity))
+    }
+
     /// Sets the opacity of a label's surface.
     pub fn set_opacity(&mut self, label: u16, opacity: f32) {
         self.opacity.insert(label, opacity.clamp(0.0, 1.0));

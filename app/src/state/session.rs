@@ -87,6 +87,8 @@ pub struct Session {
     pub result: Option<ClickResult>,
     /// Folder of the project that a person saved, where there is one.
     pub project: Option<PathBuf>,
+    /// Changes are kept on disk, for the next time that the image is opened.
+    pub is_kept: bool,
     /// Why changes cannot be written at present, for people.
     pub not_kept: Option<String>,
     /// Points of the distance or angle that is being drawn.
@@ -136,6 +138,7 @@ impl Session {
             running: None,
             result: None,
             project: None,
+            is_kept: false,
             not_kept: None,
             ruler_draft: Vec::new(),
             table: None,
@@ -224,7 +227,12 @@ impl Session {
         self.document.staged().is_some() || editing.running.is_some() || editing.draft.is_some()
     }
 
-    /// Whether something would be lost if the image were closed.
+    /// Whether all changes wait on disk for the next time that the image is opened.
+    pub fn can_wait(&self) -> bool {
+        self.is_kept && self.not_kept.is_none()
+    }
+
+    /// Whether closing the image asks: something would be lost, or there is no mask file of it yet.
     pub fn has_unsaved_work(&self) -> bool {
         let in_project = self.project.is_some() && self.not_kept.is_none();
         let is_kept = in_project || self.photo.as_ref().is_some_and(|photo| photo.is_kept);

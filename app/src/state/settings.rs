@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hilum_models::infer::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
-use super::{CINE_RANGE_HZ, Layout, MousePreset, SceneMode};
+use super::{CINE_RANGE_HZ, EditOptions, Layout, MousePreset, SceneMode};
 
 /// Files kept in the list of recent ones.
 const MAX_RECENT: usize = 12;
@@ -38,6 +38,8 @@ pub struct Settings {
     pub brush_radius_mm: f32,
     /// Brush and eraser work in three dimensions.
     pub ball: bool,
+    /// Options of the other tools.
+    pub tools: EditOptions,
     /// How views share the window.
     pub layout: Layout,
     /// What the 3-D view draws.
@@ -71,6 +73,7 @@ impl Default for Settings {
             crosshair: true,
             brush_radius_mm: 5.0,
             ball: false,
+            tools: EditOptions::default(),
             layout: Layout::default(),
             scene: SceneMode::default(),
             cine_hz: 12.0,
@@ -96,6 +99,7 @@ impl Settings {
         self.brush_radius_mm = within(self.brush_radius_mm, BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1, 5.0);
         self.cine_hz = within(self.cine_hz, CINE_RANGE_HZ.0, CINE_RANGE_HZ.1, 12.0);
         self.recent.truncate(MAX_RECENT);
+        self.tools = self.tools.sane();
         self
     }
 

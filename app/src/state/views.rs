@@ -2,10 +2,18 @@
 
 use egui::{Rect, Vec2};
 use hilum_core::geometry::{AnatomicalPlane, PatientDirection, WorldPoint};
-use hilum_core::volume::{Modality, Volume};
+use hilum_core::volume::Volume;
 use nalgebra::{Rotation3, Unit, Vector3};
 
+mod framing;
+mod kept;
+mod window;
+
 use super::{Cine, Layout, Turn};
+use framing::{Framing, Zoom, fit, fit_any_side};
+pub use kept::KeptViews;
+pub use window::{auto_window, first_window};
+
 use crate::viewport::{ScreenAxes, SliceView, extent_along, slice_axis, slice_step_mm};
 
 /// One of the views of an image.
@@ -37,6 +45,12 @@ impl ViewId {
         }
     }
 
+    /// The view of a volume with a number.
+    pub fn from_index(index: usize) -> Option<Self> {
+        let all = Self::PLANES.into_iter().chain([Self::Scene]);
+        all.into_iter().find(|view| view.index() == index)
+    }
+
     /// Name for people and screen readers.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,26 +61,6 @@ impl ViewId {
     }
 }
 
-/// Where a view looks and how large.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Framing {
-    center: WorldPoint,
-    zoom: Zoom,
-}
-
-/// How large a view shows things.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Zoom {
-    /// The whole image fits.
-    Fit,
-    /// A square of so many mm fits.
-    Square(f64),
-    /// So many mm a point.
-    MmPerPoint(f64),
-}
-
-/// Share of a view that a fitted image leaves free.
-const FIT_MARGIN: f64 = 1.08;
 /// Smallest and largest zoom relative to the voxel spacing.
 const ZOOM_RANGE: (f64, f64) = (0.01, 40.0);
 /// Above this cosine a view shows slices as they were acquired.
@@ -334,124 +328,5 @@ impl Views {
     }
 }
 
-/// Millimetres per point at which the whole image fits.
-fn fit(volume: &Volume, axes: &ScreenAxes, size: Vec2) -> f64 {
-    let span = |direction| {
-        let (low, high) = extent_along(volume.grid(), direction);
-        high - low
-    };
-    let across = span(axes.right) / f64::from(size.x.max(1.0));
-    let along = span(axes.down) / f64::from(size.y.max(1.0));
-    across.max(along).max(1e-9) * FIT_MARGIN
-}
-
-/// Millimetres per point at which the whole image fits from whatever side it is seen.
-fn fit_any_side(volume: &Volume, size: Vec2) -> f64 {
-    let diagonal = volume.grid().extent_mm().into_iter().map(|mm| mm * mm).sum::<f64>().sqrt();
-    // The corners of the image are hardly ever of interest.
-    (diagonal * 0.75 / f64::from(size.min_elem().max(1.0))).max(1e-9)
-}
-
-/// Centre and width with which an image opens: what the file recommends, else soft tissue for CT, else the
-/// central 99 % of the values; bytes and colours are shown as they are.
-pub fn first_window(volume: &Volume) -> (f32, f32) {
-    if volume.meta().modality == Modality::Photograph || volume.voxels().is_color() {
-        let top = if volume.range().max > 255.0 { volume.range().max } else { 255.0 };
-        return (top / 2.0, top);
-    }
-    if let Some((center, width)) = volume.meta().window.filter(|(c, w)| c.is_finite() && *w > 0.0) {
-        return (center, width);
-    }
-    if volume.meta().modality == Modality::Ct {
-        return (40.0, 400.0);
-    }
-    auto_window(volume)
-}
-
-/// Centre and width from the percentiles of the values.
-pub fn auto_window(volume: &Volume) -> (f32, f32) {
-    let range = volume.range();
-    let (low, high) = if range.high > range.low { (range.low, range.high) } else { (range.min, range.max) };
-    ((low + high) / 2.0, (high - low).max(1e-6))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::oblique_volume;
-    use egui::{Pos2, vec2};
-    use hilum_core::geometry::Grid;
-    use hilum_core::volume::{ImageMeta, Voxels};
-
-    const SIZE: Vec2 = vec2(400.0, 300.0);
-
-    fn rect() -> Rect {
-        Rect::from_min_size(Pos2::new(10.0, 20.0), SIZE)
-    }
-
-    #[test]
-    fn a_fitted_volume_lies_wholly_in_every_view() {
-        let volume = oblique_volume();
-        let views = Views::new(&volume);
-        for view in ViewId::PLANES {
-            let shown = views.slice_view(&volume, view, rect());
-            let dims = volume.grid().dims();
-            for corner in 0..8 {
-                let voxel = [0, 1, 2].map(|a| if corner >> a & 1 == 1 { dims[a] - 1 } else { 0 });
-                assert!(rect().contains(shown.screen_from_world(volume.grid().world_of(voxel))));
-            }
-        }
-    }
-
-    #[test]
-    fn zooming_keeps_the_world_under_the_mouse() {
-        let volume = oblique_volume();
-        let mut views = Views::new(&volume);
-        let (view, offset) = (ViewId::PLANES[1], vec2(60.0, -45.0));
-        let before = views.slice_view(&volume, view, rect()).world_from_screen(rect().center() + offset);
-        views.zoom(&volume, view, 2.5, offset, SIZE);
-        let shown = views.slice_view(&volume, view, rect());
-        assert!((shown.world_from_screen(rect().center() + offset) - before).norm() < 1e-6);
-        views.pan(&volume, view, vec2(12.0, 7.0), SIZE);
-        let shown = views.slice_view(&volume, view, rect());
-        assert!((shown.world_from_screen(rect().center() + offset + vec2(12.0, 7.0)) - before).norm() < 1e-5);
-    }
-
-    #[test]
-    fn scrolling_an_aligned_volume_visits_every_slice_and_stops_at_the_ends() {
-        let grid = Grid::from_spacing([4, 5, 6], [1.0, 1.5, 3.0]).unwrap();
-        let volume = Volume::new(grid, Voxels::U8(vec![0; 120]), ImageMeta::default()).unwrap();
-        let mut views = Views::new(&volume);
-        let axial = ViewId::PLANES[0];
-        views.scroll(&volume, axial, -100.0);
-        for slice in (1..=6).rev() {
-            assert_eq!(views.slice_number(&volume, axial), (slice, 6));
-            views.scroll(&volume, axial, 1.0);
-        }
-        assert_eq!(views.slice_number(&volume, axial), (1, 6));
-    }
-
-    #[test]
-    fn scrolling_an_oblique_volume_moves_only_along_the_normal() {
-        let volume = oblique_volume();
-        let mut views = Views::new(&volume);
-        let before = views.crosshair;
-        views.scroll(&volume, ViewId::PLANES[0], 1.0);
-        let moved = views.crosshair - before;
-        assert!(moved.x.abs() < 1e-9 && moved.y.abs() < 1e-9 && moved.z < -0.1);
-    }
-
-    #[test]
-    fn windows_suit_the_modality() {
-        let grid = Grid::from_spacing([10, 10, 10], [1.0; 3]).unwrap();
-        let voxels = || Voxels::I16((0..1000).collect());
-        let of = |modality, window| {
-            let meta = ImageMeta { modality, window, ..ImageMeta::default() };
-            first_window(&Volume::new(grid, voxels(), meta).unwrap())
-        };
-        assert_eq!(of(Modality::Ct, None), (40.0, 400.0));
-        assert_eq!(of(Modality::Ct, Some((50.0, 350.0))), (50.0, 350.0));
-        let (center, width) = of(Modality::Mr, None);
-        assert!((center - 499.5).abs() < 2.0 && (width - 989.0).abs() < 4.0);
-    }
-}
+mod tests;

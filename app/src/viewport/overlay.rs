@@ -142,7 +142,7 @@ fn heading(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView) 
 }
 
 /// What to know about editing in a turned plane.
-pub const TURNED_NOTE: &str = "In a turned plane point, brushes and outlines work exactly; operations on slices follow those of the image";
+pub const TURNED_NOTE: &str = "In a turned plane every tool works on the voxels that the plane cuts";
 
 /// How a plane is turned, in words; `None` where it is not.
 fn turned_text(session: &Session, view: ViewId) -> Option<String> {

@@ -23,6 +23,7 @@ use crate::label::{BoxMask, LabelMap, LabelTable};
 use crate::paint::{BrushFilter, IntensityRange};
 use crate::patch::{DrawOver, OverwriteRule};
 use crate::prompt::Prompts;
+use crate::provenance::Origin;
 use crate::ruler::Rulers;
 use crate::volume::Volume;
 use plan::Stroke;
@@ -231,6 +232,12 @@ impl Document {
     pub fn mark_saved(&mut self) {
         // This record is never refused.
         self.record(JournalRecord::Exported).ok();
+    }
+
+    /// Keeps with the last step which answer of a network it was made from (see [`provenance`](crate::provenance)).
+    pub fn credit(&mut self, origin: Origin) {
+        // This record is never refused.
+        self.record(JournalRecord::Origin(origin)).ok();
     }
 
     /// The state to store when a project is created.

@@ -1,6 +1,8 @@
 //! From commands to records.
 
-use crate::geometry::WorldPoint;
+use std::sync::Arc;
+
+use crate::geometry::{Grid, WorldPoint};
 use crate::history::{Commit, Delta};
 use crate::label::{BACKGROUND, BoxMask, LabelMap, RowSpan, TableChange};
 use crate::paint::{BrushFilter, BrushShape, IntensityRange, MAX_BRUSH_RADIUS_MM, like_seed, sweep};
@@ -24,9 +26,26 @@ pub(super) struct Stroke {
     rule: OverwriteRule,
     filter: BrushFilter,
     within: Option<IntensityRange>,
+    /// Where the brush has been in its event before this one.
+    last: Option<WorldPoint>,
 }
 
 impl Stroke {
+    /// The voxels under the brush on its way, without those that the stroke has dealt with in the event before: what a
+    /// voxel becomes does not depend on how often the brush passes it, unless it learns anew each time.
+    fn swept(&mut self, grid: &Grid, from: WorldPoint, to: WorldPoint) -> Vec<RowSpan> {
+        let spans = sweep(grid, self.shape, self.radius_mm, from, to);
+        let last = self.last.replace(to);
+        let diagonal_mm = grid.spacing_mm().iter().map(|s| s * s).sum::<f64>().sqrt();
+        let learns = matches!(self.filter, BrushFilter::Adaptive { .. });
+        if self.shape != BrushShape::Ball || learns || last != Some(from) || self.radius_mm < diagonal_mm {
+            return spans;
+        }
+        // A little less than what was painted, so that rounding leaves out no voxel.
+        let done = sweep(grid, BrushShape::Ball, self.radius_mm * (1.0 - 1e-9), from, from);
+        without(&spans, &done)
+    }
+
     /// The voxels under the brush that it takes.
     fn taken(&self, image: &Volume, spans: Vec<RowSpan>, cursor: WorldPoint) -> Vec<RowSpan> {
         let spans = match self.filter {
@@ -43,6 +62,26 @@ impl Stroke {
             None => spans,
         }
     }
+}
+
+/// Spans without the voxels of others; both in memory order, a row of `done` being one span.
+fn without(spans: &[RowSpan], done: &[RowSpan]) -> Vec<RowSpan> {
+    let mut rest = Vec::with_capacity(spans.len() * 2);
+    let mut at = 0;
+    for span in spans {
+        let row = (span.z, span.y);
+        while done.get(at).is_some_and(|d| (d.z, d.y) < row) {
+            at += 1;
+        }
+        let Some(hole) = done.get(at).filter(|d| (d.z, d.y) == row) else {
+            rest.push(*span);
+            continue;
+        };
+        let left = RowSpan { x_end: span.x_end.min(hole.x_start), ..*span };
+        let right = RowSpan { x_start: span.x_start.max(hole.x_end), ..*span };
+        rest.extend([left, right].into_iter().filter(|part| part.x_start < part.x_end));
+    }
+    rest
 }
 
 impl Document {
@@ -283,7 +322,7 @@ impl Document {
             StrokeTool::Brush | StrokeTool::Relabel { .. } => self.filter,
         };
         let within = self.draw_within;
-        self.stroke = Some(Stroke { tool, shape, radius_mm, label, rule, filter, within });
+        self.stroke = Some(Stroke { tool, shape, radius_mm, label, rule, filter, within, last: None });
         Ok(Effects::default())
     }
 
@@ -315,10 +354,12 @@ impl Document {
     }
 
     fn stroke_to(&mut self, from: WorldPoint, to: WorldPoint) -> Result<Effects, EditError> {
-        let stroke = self.stroke.as_ref().ok_or(EditError::NoStroke)?;
-        let spans = sweep(self.image().grid(), stroke.shape, stroke.radius_mm, from, to);
-        let spans = stroke.taken(self.image(), spans, to);
-        let patch = LabelPatch::from_spans(self.labels(), spans, stroke.label, &stroke.rule)?;
+        let image = Arc::clone(self.image());
+        let stroke = self.stroke.as_mut().ok_or(EditError::NoStroke)?;
+        let spans = stroke.swept(image.grid(), from, to);
+        let stroke = &*stroke;
+        let spans = stroke.taken(&image, spans, to);
+        let patch = LabelPatch::from_spans(self.state.labels(), spans, stroke.label, &stroke.rule)?;
         if patch.is_empty() {
             return Ok(Effects::default());
         }

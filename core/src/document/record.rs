@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::Commit;
 use crate::label::LookChange;
 use crate::patch::LabelPatch;
+use crate::provenance::Origin;
 
 /// One change of a [`State`](super::State). The window and the replay of a journal go through the same records,
 /// so what is loaded is what was seen.
@@ -29,6 +30,8 @@ pub enum JournalRecord {
     Look(LookChange),
     /// The labels were exported as they are now.
     Exported,
+    /// The step before was made from the answer of a network. Changes nothing of the state.
+    Origin(Origin),
 }
 
 impl JournalRecord {

@@ -214,6 +214,7 @@ impl State {
                 self.exported = self.history.state();
                 Ok(Effects::default())
             }
+            JournalRecord::Origin(_) => Ok(Effects::default()),
         }
     }
 

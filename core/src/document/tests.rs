@@ -108,6 +108,48 @@ fn a_stroke_is_one_step_and_the_eraser_spares_other_labels() {
     assert_eq!(names(&doc), ["Brush", "Add label"]);
 }
 
+proptest! {
+    /// What a stroke leaves out because the event before dealt with it is painted all the same.
+    #[test]
+    fn a_stroke_paints_whatever_the_brush_swept(
+        places in prop::collection::vec([0.0..20.0f64, 0.0..20.0f64, 0.0..20.0f64], 2..9),
+        radius_mm in 0.5..7.0f64, lifted in 0..9usize, ball: bool, locked: bool,
+    ) {
+        let grid = Grid::from_spacing([23, 19, 9], [0.8, 1.0, 2.5]).unwrap();
+        let voxels = (0..grid.voxel_count()).map(|i| (i * 7919 % 251) as u8).collect();
+        let image = Arc::new(Volume::new(grid, Voxels::U8(voxels), ImageMeta::default()).unwrap());
+        let mut document = Document::new(Arc::clone(&image));
+        document.apply(EditCommand::AddLabel { name: None }).unwrap();
+        let mask = block([3, 3, 1], [12, 12, 6]);
+        document.apply(EditCommand::WriteMask { name: "box".into(), mask: mask.clone(), label: 1 }).unwrap();
+        document.apply(EditCommand::Look(LookChange::Locked { id: 1, locked })).unwrap();
+        let range = crate::paint::IntensityRange { low: 40.0, high: 200.0 };
+        document.apply(EditCommand::SetBrushFilter(BrushFilter::Range(range))).unwrap();
+        let normal_world = Vector3::new(0.2, -0.3, 0.9);
+        let shape = if ball { BrushShape::Ball } else { BrushShape::Disc { normal_world } };
+        document.apply(EditCommand::BeginStroke { tool: StrokeTool::Brush, shape, radius_mm }).unwrap();
+        let mut expected = std::collections::BTreeSet::new();
+        let mut from = Point3::from(places[0]);
+        for (event, place) in places.iter().enumerate() {
+            let to = Point3::from(*place);
+            // An event may be lost, so that a way begins elsewhere.
+            from = if event == lifted { Point3::from(places[0]) } else { from };
+            document.apply(EditCommand::StrokeTo { from, to }).unwrap();
+            for span in crate::paint::sweep(&grid, shape, radius_mm, from, to) {
+                expected.extend((span.x_start..span.x_end).map(|x| [x, span.y, span.z]));
+            }
+            from = to;
+        }
+        document.apply(EditCommand::EndStroke).unwrap();
+        for index in 0..grid.voxel_count() {
+            let voxel = grid.voxel(index);
+            let is_open = range.contains(image.voxels().value(index)) && !(locked && mask.contains(voxel));
+            let is_painted = document.labels().value(voxel) == 2;
+            prop_assert_eq!(is_painted, expected.contains(&voxel) && is_open, "{:?}", voxel);
+        }
+    }
+}
+
 #[test]
 fn a_command_in_the_middle_of_a_stroke_ends_it() {
     let mut doc = document();

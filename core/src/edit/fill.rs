@@ -3,11 +3,11 @@
 use super::{EditBasis, OperationError, go_on, replaced};
 use crate::geometry::VoxelBox;
 use crate::job::Observer;
-use crate::label::BoxMask;
-use crate::paint::{Components, Connectivity};
+use crate::label::{BoxMask, RowSpan};
+use crate::paint::{Components, Connectivity, CutPlane, Slab};
 
 /// Where filling looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FillScope {
     /// In one slice.
     Slice {
@@ -21,6 +21,10 @@ pub enum FillScope {
         /// Voxel axis across them.
         axis: usize,
     },
+    /// In the slice of a plane that may be oblique to the grid.
+    Plane(CutPlane),
+    /// In each of the slices of parallel planes a slice's thickness apart; together they hold every voxel once.
+    EveryPlane(CutPlane),
     /// In three dimensions.
     Volume,
 }
@@ -37,14 +41,22 @@ pub(super) fn holes(
     let mut inside = mask.inside().to_vec();
     let mut fill = |part: VoxelBox, flat: Option<usize>| {
         for hole in holes_in(&mask, part, flat) {
-            for span in hole {
-                let first = mask.index_of([span.x_start, span.y, span.z]);
-                inside[first..first + span.x_end - span.x_start].fill(true);
-            }
+            fill_spans(&mask, hole.into_iter(), &mut inside);
         }
     };
     match scope {
         FillScope::Volume => fill(region, None),
+        FillScope::Plane(plane) => {
+            fill_slab(&mask, &Slab::new(basis.grid(), &plane), &mut inside);
+        }
+        FillScope::EveryPlane(plane) => {
+            let tiles = Slab::tiles(basis.grid(), &plane, region);
+            let (first, count) = (*tiles.start(), tiles.clone().count());
+            for tile in tiles {
+                go_on(observer, "filling slices", (tile - first) as usize, count)?;
+                fill_slab(&mask, &Slab::tile(basis.grid(), &plane, tile), &mut inside);
+            }
+        }
         FillScope::Slice { axis, slice } => {
             fill(basis.slice_box(axis, slice)?.intersection(&region), Some(axis));
         }
@@ -72,6 +84,58 @@ fn holes_in(mask: &BoxMask, part: VoxelBox, flat: Option<usize>) -> Vec<Vec<crat
     closed.map(|(index, _)| components.spans(index).collect()).collect()
 }
 
+fn fill_spans(mask: &BoxMask, spans: impl Iterator<Item = RowSpan>, inside: &mut [bool]) {
+    for span in spans {
+        let first = mask.index_of([span.x_start, span.y, span.z]);
+        inside[first..first + span.x_end - span.x_start].fill(true);
+    }
+}
+
+/// Fills the holes that a mask has within a slab: what has no way out to where the slab leaves the mask's box.
+fn fill_slab(mask: &BoxMask, slab: &Slab, inside: &mut [bool]) {
+    let region = mask.region();
+    let mut outside = Vec::new();
+    for span in slab.spans(region) {
+        let mut begun = None;
+        for x in span.x_start..=span.x_end {
+            let is_out = x < span.x_end && !mask.contains([x, span.y, span.z]);
+            match begun {
+                None if is_out => begun = Some(x),
+                Some(x_start) if !is_out => {
+                    outside.push(RowSpan { x_start, x_end: x, ..span });
+                    begun = None;
+                }
+                _ => {}
+            }
+        }
+    }
+    let components = Components::of_spans(outside, region, Connectivity::Six);
+    for index in 0..components.all().len() {
+        if !components.spans(index).any(|span| leads_out(slab, region, span)) {
+            fill_spans(mask, components.spans(index), inside);
+        }
+    }
+}
+
+/// Whether a voxel of a span has a neighbour in the slab that is not in the box: beyond it there is no mask, or no
+/// image.
+fn leads_out(slab: &Slab, region: VoxelBox, span: RowSpan) -> bool {
+    let (start, end) = (region.start().map(|c| c as i64), region.end().map(|c| c as i64));
+    let beside = |x: usize| {
+        let voxel = [x, span.y, span.z].map(|c| c as i64);
+        (0..6).any(|side| {
+            let (axis, mut next) = (side / 2, voxel);
+            next[axis] += if side % 2 == 0 { -1 } else { 1 };
+            (next[axis] < start[axis] || next[axis] >= end[axis]) && slab.contains(next)
+        })
+    };
+    let is_at = |axis: usize, at: usize| at as i64 == start[axis] || at as i64 + 1 == end[axis];
+    if is_at(1, span.y) || is_at(2, span.z) {
+        return (span.x_start..span.x_end).any(beside);
+    }
+    beside(span.x_start) || beside(span.x_end - 1)
+}
+
 /// The active label with the region around a voxel: what has its label, and a value within the tolerance of its own.
 pub(super) fn region(
     basis: &EditBasis,
@@ -81,18 +145,28 @@ pub(super) fn region(
     observer: &dyn Observer,
 ) -> Result<BoxMask, OperationError> {
     let part = match scope {
-        FillScope::Volume => basis.grid().full_box(),
+        FillScope::Volume | FillScope::Plane(_) | FillScope::EveryPlane(_) => basis.grid().full_box(),
         FillScope::Slice { axis, slice } => basis.slice_box(axis, slice)?,
         FillScope::EverySlice { axis } => basis.slice_box(axis, seed.get(axis).copied().unwrap_or(0))?,
     };
-    if !part.contains(seed) {
+    let slab = match scope {
+        FillScope::Plane(plane) => Some(Slab::new(basis.grid(), &plane)),
+        FillScope::EveryPlane(plane) => {
+            let through = CutPlane { point: basis.grid().world_of(seed), ..plane };
+            Some(Slab::new(basis.grid(), &through))
+        }
+        _ => None,
+    };
+    let in_slab = |voxel: [usize; 3]| slab.as_ref().is_none_or(|slab| slab.contains(voxel.map(|c| c as i64)));
+    if !part.contains(seed) || !in_slab(seed) {
         return Err(OperationError::Seed { voxel: seed, expected: "in the image's slice" });
     }
     let label = basis.labels.value(seed);
     let value = basis.image.value(seed).unwrap_or_default();
     let fits = |index: usize| {
         let near = |tolerance: f32| (basis.image.voxels().value(index) - value).abs() <= tolerance;
-        basis.labels.voxels()[index] == label && tolerance.is_none_or(near)
+        let is_in = || slab.is_none() || in_slab(basis.grid().voxel(index));
+        basis.labels.voxels()[index] == label && tolerance.is_none_or(near) && is_in()
     };
     let flood = Flood { part, visited: vec![false; part.voxel_count()], bounds: VoxelBox::default() };
     let filled = flood.run(basis, seed, fits, observer)?;

@@ -1,5 +1,7 @@
 //! Two labels as sets.
 
+use serde::{Deserialize, Serialize};
+
 use super::{EditBasis, OperationError, margin};
 use crate::job::Observer;
 use crate::label::BoxMask;
@@ -8,7 +10,7 @@ use crate::label::BoxMask;
 ///
 /// A voxel has one label, so A and B never share one: without a margin, subtracting changes nothing and the
 /// intersection is empty. With a margin B counts as grown by it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Logic {
     /// A and B: B's voxels become A's.
     #[default]

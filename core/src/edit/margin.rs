@@ -1,12 +1,14 @@
 //! Margins and shells.
 
+use serde::{Deserialize, Serialize};
+
 use super::{EditBasis, OperationError, go_on, replaced};
 use crate::job::Observer;
 use crate::label::BoxMask;
 use crate::measure::distance::squared_mm_watched;
 
 /// Where the shell of a hollow label lies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shell {
     /// Within the label: its surface becomes the shell's outer one.
     #[default]

@@ -8,6 +8,7 @@
 //! as rectangular. The border of the image is no border of a label: nothing shrinks from there.
 
 mod between;
+mod between_planes;
 mod change;
 mod fill;
 mod geodesic;
@@ -16,6 +17,7 @@ mod joint;
 mod logic;
 mod margin;
 mod median;
+mod shape;
 mod slice;
 
 pub use change::{Change, EditBasis, EditRule};
@@ -24,8 +26,11 @@ pub use islands::{IslandRule, MAX_SPLIT};
 pub use logic::Logic;
 pub use margin::Shell;
 
+use nalgebra::Vector3;
+
 use crate::job::{Cancelled, Observer};
 use crate::label::{BoxMask, TableError};
+use crate::paint::CutPlane;
 use crate::patch::PatchError;
 
 /// Largest margin, thickness or growth in mm.
@@ -61,6 +66,11 @@ pub enum Operation {
     FillBetween {
         /// Voxel axis across the slices: 0 = x, 1 = y, 2 = z.
         axis: usize,
+    },
+    /// Fills between labelled slices that are oblique to the grid.
+    FillBetweenPlanes {
+        /// Normal of the slices, in world space.
+        normal: Vector3<f64>,
     },
     /// Works on connected parts.
     Islands(IslandRule),
@@ -103,6 +113,13 @@ pub enum Operation {
         from: usize,
         /// The slice that changes.
         to: usize,
+    },
+    /// The label in the slice of one plane becomes as it is in that of a parallel one; for planes oblique to the grid.
+    CopyPlane {
+        /// The plane copied.
+        plane: CutPlane,
+        /// How many slices further along its normal the plane lies that changes.
+        slices: f64,
     },
 }
 
@@ -148,6 +165,9 @@ pub enum OperationError {
         /// Slice asked for, counted from 0.
         slice: usize,
     },
+    /// A plane without direction or place.
+    #[error("the plane has no direction; put the planes back and turn them again")]
+    Plane,
     /// Nothing lies between slices.
     #[error(
         "no empty slices lie between labelled ones; draw the label in two slices with a gap between them"
@@ -191,7 +211,7 @@ impl Operation {
             Self::Grow { .. } => "Grow",
             Self::FillHoles(_) => "Fill holes",
             Self::FillRegion { .. } => "Fill region",
-            Self::FillBetween { .. } => "Fill between slices",
+            Self::FillBetween { .. } | Self::FillBetweenPlanes { .. } => "Fill between slices",
             Self::Islands(rule) => rule.step_name(),
             Self::Median { .. } => "Median smoothing",
             Self::SmoothAll { .. } => "Joint smoothing",
@@ -199,7 +219,7 @@ impl Operation {
             Self::Margin { .. } => "Grow margin",
             Self::Hollow { .. } => "Hollow",
             Self::Logic { logic, .. } => logic.step_name(),
-            Self::CopySlice { .. } => "Copy slice",
+            Self::CopySlice { .. } | Self::CopyPlane { .. } => "Copy slice",
         }
     }
 
@@ -221,6 +241,7 @@ impl Operation {
                 fill::region(basis, seed, scope, tolerance, observer)?
             }
             Self::FillBetween { axis } => between::fill(basis, axis, observer)?,
+            Self::FillBetweenPlanes { normal } => between_planes::fill(basis, normal, observer)?,
             Self::Islands(IslandRule::Split) => return islands::split(basis, name),
             Self::Islands(rule) => islands::keep(basis, rule)?,
             Self::Median { radius_mm } => median::smooth(basis, radius_mm, observer)?,
@@ -231,11 +252,27 @@ impl Operation {
                 logic::combine(basis, logic, other, margin_mm, observer)?
             }
             Self::CopySlice { axis, from, to } => slice::copy(basis, axis, from, to)?,
+            Self::CopyPlane { plane, slices } => slice::copy_plane(basis, &plane, slices)?,
         };
         Change::of_mask(basis, name, &mask)
     }
 
+    /// The plane that it works on.
+    fn plane(&self) -> Option<CutPlane> {
+        match *self {
+            Self::CopyPlane { plane, .. } => Some(plane),
+            Self::FillHoles(scope) | Self::FillRegion { scope, .. } => match scope {
+                FillScope::Plane(plane) | FillScope::EveryPlane(plane) => Some(plane),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn check(&self) -> Result<(), OperationError> {
+        if self.plane().is_some_and(|plane| CutPlane::new(plane.point, plane.normal).is_none()) {
+            return Err(OperationError::Plane);
+        }
         let within = |what, value: f64, low: f64, high: f64| {
             let fits = value > low && value <= high;
             if fits { Ok(()) } else { Err(OperationError::Parameter { what, value, low, high }) }
@@ -259,6 +296,7 @@ impl Operation {
             Self::Islands(IslandRule::RemoveSmall { volume_mm3 }) => {
                 within("a volume in mm³", volume_mm3, 0.0, f64::MAX)
             }
+            Self::CopyPlane { slices, .. } => within("a number of slices", slices.abs(), 0.0, 1000.0),
             Self::FillRegion { tolerance: Some(tolerance), .. } => {
                 within("a tolerance", f64::from(tolerance), -f64::MIN_POSITIVE, f64::from(f32::MAX))
             }

@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
+use sha2::{Digest as _, Sha256};
+
+use super::RunLengths;
 use crate::geometry::{Grid, VoxelBox};
+use crate::provenance::hex;
 
 /// Number of values a label can take.
 const LABEL_VALUES: usize = 1 << 16;
@@ -90,6 +94,17 @@ impl LabelMap {
     /// Volume of a label in millilitres.
     pub fn volume_ml(&self, label: u16) -> f64 {
         self.count(label) as f64 * self.grid.affine().voxel_volume_mm3() / 1000.0
+    }
+
+    /// SHA-256 of size and labels as 64 hexadecimal digits: of the three sizes as little-endian `u64`, then of the runs of
+    /// equal labels `[z, y, x]`, each as length and label in LEB128. The place in space is not part of it.
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        for size in self.grid.dims() {
+            hasher.update((size as u64).to_le_bytes());
+        }
+        hasher.update(RunLengths::encode(&self.voxels).packed());
+        hex(&hasher.finalize())
     }
 
     /// Writes `new` over a range that holds only `old`. For [`LabelPatch`](crate::patch::LabelPatch) alone.

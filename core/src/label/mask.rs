@@ -1,9 +1,11 @@
 //! Binary masks in a box of voxels.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::LabelMap;
 use crate::geometry::VoxelBox;
+use crate::provenance::hex;
 
 /// Why a mask cannot exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,18 @@ impl BoxMask {
             return Err(MaskError::Count { found: inside.len(), size: region.size() });
         }
         Ok(Self { region, inside })
+    }
+
+    /// SHA-256 of the voxels that are inside, as 64 hexadecimal digits: of every row span in memory order as the
+    /// little-endian `u64`s z, y, first x and one past the last x. The same for the same voxels in boxes of any size.
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        for span in self.spans() {
+            for number in [span.z, span.y, span.x_start, span.x_end] {
+                hasher.update((number as u64).to_le_bytes());
+            }
+        }
+        hex(&hasher.finalize())
     }
 
     /// A mask made by asking for every voxel of a box, in memory order.

@@ -67,6 +67,11 @@ impl RunLengths {
         Ok(labels)
     }
 
+    /// The packed form.
+    pub(crate) fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
     /// Bytes of the packed form.
     pub fn bytes(&self) -> usize {
         self.packed.len()

@@ -5,14 +5,12 @@
 
 use nalgebra::{Matrix3, Point3, Vector3};
 
+use super::plane::{CutPlane, EVERYWHERE, Slab, between};
 use crate::geometry::{Grid, VoxelBox, WorldPoint};
 use crate::label::RowSpan;
 
 /// Largest brush radius in mm.
 pub const MAX_BRUSH_RADIUS_MM: f64 = 1000.0;
-
-/// A voxel axis is taken as lying in the plane of a disc below this cosine.
-const IN_PLANE: f64 = 1e-6;
 
 /// The footprint of a brush.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,13 +63,6 @@ struct Capsule {
     bounds: VoxelBox,
 }
 
-/// Voxels between two planes: `|offset + per_voxel · v| ≤ half_width`, all in mm.
-pub(super) struct Slab {
-    per_voxel: Vector3<f64>,
-    offset: f64,
-    half_width: f64,
-}
-
 impl Capsule {
     fn new(grid: &Grid, shape: BrushShape, radius_mm: f64, from: WorldPoint, to: WorldPoint) -> Self {
         let (linear, origin) = (*grid.affine().linear(), grid.affine().origin());
@@ -80,11 +71,11 @@ impl Capsule {
             BrushShape::Disc { normal_world } => normal_world.try_normalize(f64::MIN_POSITIVE),
         };
         let flatten = normal.map_or_else(Matrix3::identity, |n| Matrix3::identity() - n * n.transpose());
-        let slab = normal.map(|n| Slab::new(grid, n, from));
+        let slab = normal.map(|normal| Slab::new(grid, &CutPlane { point: from, normal }));
         let reach = Vector3::from_fn(|axis, _| {
             let gradient = voxel_gradient(grid, axis);
             let across = normal.map_or(0.0, |n| gradient.dot(&n).abs());
-            let depth = slab.as_ref().map_or(0.0, |s| s.half_width);
+            let depth = slab.as_ref().map_or(0.0, Slab::half_width_mm);
             radius_mm * (flatten * gradient).norm() + across * depth
         });
         let line = flatten * (to - from);
@@ -121,7 +112,7 @@ impl Capsule {
         let along = self.line.norm_squared();
         let t = if along > 0.0 { (point.dot(&self.line) / along).clamp(0.0, 1.0) } else { 0.0 };
         (point - self.line * t).norm_squared() <= self.radius_mm * self.radius_mm
-            && self.slab.as_ref().is_none_or(|slab| slab.contains(x, y, z))
+            && self.slab.as_ref().is_none_or(|slab| slab.contains([x, y, z].map(|c| c as i64)))
     }
 
     /// Where a row enters and leaves the capsule: the hull of its entries into two round ends and the tube
@@ -145,56 +136,6 @@ impl Capsule {
         let across = within(start - self.line * t_start, step - self.line * t_step, self.radius_mm)?;
         common(across, between(t_start, t_step, 0.0, 1.0)?)
     }
-}
-
-impl Slab {
-    /// The voxels that the plane through `at` cuts. Where the plane is parallel to a face of the grid, these are
-    /// those of the slice that holds `at`, whatever the rounding.
-    pub(super) fn new(grid: &Grid, normal: Vector3<f64>, at: WorldPoint) -> Self {
-        let per_voxel = grid.affine().linear().transpose() * normal;
-        let thickness = per_voxel.abs();
-        let main = thickness.imax();
-        let mut center = grid.affine().voxel_from_world(at);
-        let parallel = (0..3).all(|axis| axis == main || thickness[axis] < IN_PLANE * thickness[main]);
-        if !parallel {
-            let offset = -per_voxel.dot(&center.coords);
-            return Self { per_voxel, offset, half_width: thickness.sum() / 2.0 };
-        }
-        center[main] = (center[main] + 0.5).floor();
-        let mut only_main = Vector3::zeros();
-        only_main[main] = per_voxel[main];
-        // Less than half a slice to either side, so that no rounding lets a neighbour in.
-        Self {
-            per_voxel: only_main,
-            offset: -only_main[main] * center[main],
-            half_width: thickness[main] * 0.499,
-        }
-    }
-
-    fn distance(&self, x: f64, y: usize, z: usize) -> f64 {
-        self.offset + self.per_voxel.dot(&Vector3::new(x, y as f64, z as f64))
-    }
-
-    fn contains(&self, x: usize, y: usize, z: usize) -> bool {
-        self.distance(x as f64, y, z).abs() <= self.half_width
-    }
-
-    pub(super) fn interval(&self, y: usize, z: usize) -> Option<(f64, f64)> {
-        between(self.distance(0.0, y, z), self.per_voxel.x, -self.half_width, self.half_width)
-    }
-}
-
-/// All x.
-const EVERYWHERE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
-
-/// Where `low <= start + step · x <= high`.
-fn between(start: f64, step: f64, low: f64, high: f64) -> Option<(f64, f64)> {
-    if step.abs() < 1e-12 * (1.0 + start.abs()) {
-        let slack = 1e-9 * (high - low);
-        return (start >= low - slack && start <= high + slack).then_some(EVERYWHERE);
-    }
-    let ends = [(low - start) / step, (high - start) / step];
-    Some((ends[0].min(ends[1]), ends[0].max(ends[1])))
 }
 
 /// Where `|start + step · x| <= radius`.

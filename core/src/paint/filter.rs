@@ -86,8 +86,8 @@ pub fn like_seed(
 ) -> Vec<RowSpan> {
     let around = VoxelBox::of_voxel(seed).grown(reach, image.grid().dims());
     let Some((mean, deviation)) = statistics(image, spans, around) else { return Vec::new() };
-    let central = image.range();
-    let half_width = spread * deviation.max(LEAST_DEVIATION * (central.high - central.low));
+    let (low, high) = image.central().unwrap_or_default();
+    let half_width = spread * deviation.max(LEAST_DEVIATION * (high - low));
     let range = IntensityRange { low: mean - half_width, high: mean + half_width };
     let mut alike = range.within(image, spans.iter().copied());
     with_voxel(&mut alike, spans, seed);

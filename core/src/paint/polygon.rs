@@ -2,7 +2,7 @@
 
 use nalgebra::{Matrix2, Vector2, Vector3};
 
-use super::brush::Slab;
+use super::plane::{CutPlane, Slab};
 use crate::geometry::{Grid, VoxelBox, WorldPoint};
 use crate::label::RowSpan;
 
@@ -53,7 +53,7 @@ impl Outline {
             corners: vertices.iter().map(|v| flat(v - base)).collect(),
             origin: flat(grid.affine().origin() - base),
             steps: [0, 1, 2].map(|axis| flat(linear.column(axis).into())),
-            slab: Slab::new(grid, normal, base),
+            slab: Slab::new(grid, &CutPlane { point: base, normal }),
             thickness_mm: (0..3).map(|axis| linear.column(axis).dot(&normal).abs()).sum(),
         }
     }

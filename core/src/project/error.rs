@@ -38,6 +38,12 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder holds no worklist.
+    #[error("this folder holds no worklist (no worklist.json): {}", .path.display())]
+    NotAWorklist {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder already holds a project.
     #[error("this folder already holds a project; open it, or choose another folder: {}", .path.display())]
     Exists {
@@ -77,11 +83,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Io { action, cause, path: path.to_owned() }
     }
 
-    pub(super) fn damaged(what: impl Into<String>, path: &Path) -> Self {
+    pub(crate) fn damaged(what: impl Into<String>, path: &Path) -> Self {
         Self::Damaged { what: what.into(), path: path.to_owned() }
     }
 
@@ -141,6 +147,9 @@ pub enum StoreWarning {
         /// Why the first did not fit.
         cause: StateError,
     },
+    /// The newest file of a worklist is unreadable; the one before was taken.
+    #[error("the worklist's file is damaged; the state before its last change was opened")]
+    OlderWorklist,
     /// The file system has no locks.
     #[error("this folder cannot be locked; make sure that the project is open only once")]
     NoLock,

@@ -9,7 +9,7 @@ use crate::io::{SaveError, replace_file};
 
 /// The file operations of a project. Paths are given anew each time, so that a network folder that went away and
 /// came back is used again.
-pub(super) trait Files: Debug + Send {
+pub(crate) trait Files: Debug + Send {
     /// A whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Names in a folder.
@@ -26,7 +26,7 @@ pub(super) trait Files: Debug + Send {
 
 /// The file system itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Disk;
+pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -32,7 +32,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    fn myself() -> Self {
+    pub(crate) fn myself() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             process: std::process::id(),
@@ -88,7 +88,7 @@ fn host() -> String {
 }
 
 /// "2026-11-21 09:30 UTC" (days to date after Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn utc(unix_secs: u64) -> String {
+pub(crate) fn utc(unix_secs: u64) -> String {
     let (days, secs) = (unix_secs / 86_400 + 719_468, unix_secs % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -104,15 +104,15 @@ fn utc(unix_secs: u64) -> String {
 /// it ends, so that no stale lock stays behind. Where a file system knows no locks, the name in the file stands
 /// for one; it counts as stale once its process on this computer has ended.
 #[derive(Debug)]
-pub(super) struct WriteLock {
+pub(crate) struct WriteLock {
     file: File,
     /// Whether the file system knows locks at all.
-    pub(super) is_held: bool,
+    pub(crate) is_held: bool,
 }
 
 impl WriteLock {
     /// Locks a project's folder.
-    pub(super) fn acquire(files: &dyn Files, folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn acquire(files: &dyn Files, folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join("lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);

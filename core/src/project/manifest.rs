@@ -5,14 +5,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files::Files;
-use super::{ImageReference, SCHEMA_VERSION, StoreError};
+use super::{ImageReference, SCHEMA_VERSION, StoreError, sealed};
 
 /// Name of the file.
 pub(super) const MANIFEST: &str = "project.json";
 /// Largest manifest that is read.
 const LIMIT: u64 = 1 << 20;
-/// What the last field starts with; the checksum is of everything before it.
-const CHECKSUM: &str = "  \"checksum\"";
 
 /// Contents of `project.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,12 +42,7 @@ impl Manifest {
     /// # Errors
     /// [`StoreError::Io`], or [`StoreError::Encode`] for a path that is not Unicode.
     pub(super) fn write(&self, files: &dyn Files, folder: &Path) -> Result<(), StoreError> {
-        let mut text = serde_json::to_string_pretty(self).map_err(|e| StoreError::Encode(e.to_string()))?;
-        // One more field goes in front of the last brace.
-        text.truncate(text.strip_suffix("\n}").map_or(text.len(), str::len));
-        text.push_str(",\n");
-        let sum = crc32fast::hash(text.as_bytes());
-        text.push_str(&format!("{CHECKSUM}: \"{sum:08x}\"\n}}\n"));
+        let text = sealed::seal(self)?;
         let path = folder.join(MANIFEST);
         files.replace(&path, text.as_bytes()).map_err(StoreError::io("write", &path))
     }
@@ -76,18 +69,13 @@ impl Manifest {
 
 fn parse(bytes: &[u8], path: &Path) -> Result<Manifest, StoreError> {
     let damaged = |what: String| StoreError::damaged(format!("project.json: {what}"), path);
-    let text = std::str::from_utf8(bytes).map_err(|e| damaged(e.to_string()))?;
-    let json: serde_json::Value = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
+    let json = sealed::parse(bytes).map_err(damaged)?;
     let schema = json["schema"].as_u64().ok_or_else(|| damaged("no schema version".to_owned()))?;
     if schema == 0 {
         return Err(damaged("schema 0 never was".to_owned()));
     }
     if schema > 1 {
-        let at = text.rfind(CHECKSUM).ok_or_else(|| damaged("no checksum".to_owned()))?;
-        let sum = format!("{:08x}", crc32fast::hash(&bytes[..at]));
-        if json["checksum"].as_str() != Some(&sum) {
-            return Err(damaged("its checksum is wrong".to_owned()));
-        }
+        sealed::check(bytes, &json).map_err(damaged)?;
     }
     if schema > u64::from(SCHEMA_VERSION) {
         let found = u32::try_from(schema).unwrap_or(u32::MAX);

@@ -5,6 +5,7 @@
 //! | `project.json` | format, schema version, which image, a checksum |
 //! | `snapshot-N.bin` | the image's reference and the whole state with its history at the start of generation N, checksummed |
 //! | `journal-N.bin` | every change since, appended as checksummed records |
+//! | `provenance.jsonl` | where every change comes from (see [`provenance`](crate::provenance)) |
 //! | `view.json` | what was looked at; worth nothing for the work |
 //! | `lock` | who writes and since when, held locked by the operating system while the program lives |
 //!
@@ -13,13 +14,14 @@
 //! one damaged or missing file is made up for by the others, but for the records of a damaged journal itself.
 
 mod error;
-mod files;
+pub(crate) mod files;
 mod frame;
 mod generation;
 mod image;
-mod lock;
+pub(crate) mod lock;
 mod manifest;
 mod saved;
+pub(crate) mod sealed;
 mod store;
 
 pub use error::{StoreError, StoreWarning};
@@ -31,4 +33,4 @@ pub use store::{Store, is_project, peek, set_aside};
 /// Version of the files that this program writes. Raise it with every change of a stored type, keep the old
 /// types, and convert in `frame::decode_snapshot` and `frame::decode_records`; keep a project of the old version
 /// beside the tests.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;

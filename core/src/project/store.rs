@@ -9,6 +9,8 @@ use super::lock::WriteLock;
 use super::manifest::{self, Manifest};
 use super::{ImageReference, SCHEMA_VERSION, Saved, StoreError, StoreWarning};
 use crate::document::{JournalRecord, Snapshot};
+use crate::label::LabelMap;
+use crate::provenance::{Action, Chain};
 
 /// A journal shorter than this is not compacted.
 const COMPACT_BYTES: u64 = 8 << 20;
@@ -28,6 +30,7 @@ pub struct Store {
     snapshot_bytes: u64,
     compact_bytes: u64,
     files: Box<dyn Files>,
+    chain: Chain,
     lock: WriteLock,
 }
 
@@ -100,6 +103,7 @@ impl Store {
         // Twice, so that no single file is needed.
         let snapshot_bytes = generation::write(&*files, folder, 1, &image, snapshot)?;
         Manifest::new(image.clone()).write(&*files, folder)?;
+        let chain = Chain::open(&*files, folder, &image.voxels_sha256);
         Ok(Self {
             folder: folder.to_owned(),
             image,
@@ -108,6 +112,7 @@ impl Store {
             snapshot_bytes,
             compact_bytes: COMPACT_BYTES,
             files,
+            chain,
             lock,
         })
     }
@@ -151,6 +156,7 @@ impl Store {
             journal_bytes: found.journal_bytes,
             snapshot_bytes: found.snapshot_bytes,
             compact_bytes: COMPACT_BYTES,
+            chain: Chain::open(&*files, folder, &image.voxels_sha256),
             files,
             lock,
         };
@@ -244,7 +250,14 @@ impl Store {
         let written = self.files.write_at(&path, self.journal_bytes, &frames);
         written.map_err(StoreError::io("write", &path))?;
         self.journal_bytes += frames.len() as u64;
+        self.chain.append(&*self.files, records);
         Ok(())
+    }
+
+    /// Keeps in the record of provenance what the labels are now, and why somebody looked.
+    pub fn attest(&mut self, why: &str, labels: &LabelMap) {
+        let action = Action::Attested { why: why.to_owned(), labels_sha256: labels.sha256() };
+        self.chain.add(&*self.files, action);
     }
 
     /// Whether the journal is so much longer than the state that reading it takes needless time.

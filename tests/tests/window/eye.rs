@@ -139,6 +139,9 @@ fn a_folder_of_photographs_is_outlined_corrected_reviewed_and_written_as_a_table
     assert_eq!(vertical(window.state()), Some(painted), "labels are kept");
     assert_eq!(review_state(window.state()), ReviewState::Reviewed);
     assert!(window.session().labelling.is_empty(), "nobody outlines what is outlined");
+    window.until("the history is there as well", |s| s.session.as_ref().unwrap().document.can_undo());
+    assert_eq!(vertical(window.state()), Some(painted));
+    assert_eq!(review_state(window.state()), ReviewState::Reviewed);
 
     window.button("Export table…");
     let table = folder.path().join("eyes.csv");

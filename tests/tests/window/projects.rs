@@ -1,7 +1,10 @@
 //! The history list, saved projects, moved images, disks that refuse.
 
 use super::*;
+use hilum::command::EditAction;
 use hilum::jobs::OpenProject;
+use hilum::state::{EditOptions, Layout, Turn};
+use hilum_core::patch::DrawOver;
 
 #[test]
 fn a_click_in_the_history_goes_back_and_forward() {
@@ -40,6 +43,117 @@ fn painted_file(folder: &Path) -> (Window<'static>, PathBuf) {
     window.harness.run();
     assert!(window.labelled() > 0);
     (window, path)
+}
+
+/// Closes the window in good order.
+fn quit(mut window: Window<'_>) {
+    eframe::App::on_exit(window.harness.state_mut());
+}
+
+#[test]
+fn an_image_that_was_kept_for_later_or_saved_comes_back_with_labels_history_and_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, path) = painted_file(folder.path());
+    window.press(Modifiers::NONE, Key::Num3);
+    let painted = Arc::clone(window.session().document.labels());
+    window.press(CTRL, Key::W);
+    assert!(matches!(window.state().dialog, Dialog::Unsaved(_)));
+    window.button("Keep for later");
+    assert!(window.state().session.is_none());
+
+    // In the same window, without a question.
+    let open = Action::Open { path: path.clone(), series_uid: None };
+    window.harness.state().send(open);
+    window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
+    assert!(matches!(window.state().dialog, Dialog::None));
+    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    assert_eq!((window.session().views.center, window.session().views.width), (400.0, 1800.0));
+
+    // Saved and quit: the history is there all the same.
+    window.press(CTRL, Key::S);
+    window.until("the mask is saved", |s| !s.session.as_ref().unwrap().has_unsaved_work());
+    quit(window);
+    let mut window = Window::open(folder.path(), vec![path.clone()]);
+    window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
+    assert!(!window.session().has_unsaved_work(), "it is still saved");
+    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    window.press(CTRL, Key::Z);
+    assert_eq!(window.labelled(), 0);
+
+    // Undone is a change as well, and can be dropped.
+    window.press(CTRL, Key::W);
+    window.button("Discard");
+    window.harness.state().send(Action::Open { path, series_uid: None });
+    window.until("the file is open", is_complete);
+    std::thread::sleep(Duration::from_millis(300));
+    window.harness.run();
+    assert!(window.session().document.history().is_empty(), "what was discarded is gone");
+}
+
+#[test]
+fn what_was_discarded_for_an_image_that_did_not_open_is_still_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, path) = painted_file(folder.path());
+    let broken = folder.path().join("broken.nii.gz");
+    std::fs::write(&broken, b"this is no image").unwrap();
+    window.harness.state().send(Action::Open { path: broken, series_uid: None });
+    window.harness.run();
+    window.button("Discard");
+    window.until("the error is told", |s| s.opening.is_none() && !s.messages.list().is_empty());
+    let at = window.position(AXIAL, window.session().views.crosshair);
+    window.click(at + vec2(40.0, 0.0));
+    window.harness.run();
+    let painted = Arc::clone(window.session().document.labels());
+    quit(window);
+    let mut window = Window::open(folder.path(), vec![path]);
+    window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
+    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+}
+
+#[test]
+fn a_project_keeps_the_case_and_the_settings_keep_the_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("case.hilum");
+    let (mut window, _) = painted_file(folder.path());
+    save_project(&mut window, &project);
+    window.press(Modifiers::NONE, Key::F4);
+    let turn = Turn::from_degrees([20.0, 0.0, 0.0]);
+    let options = EditOptions { margin_mm: 7.5, is_within: true, ..window.state().options.clone() };
+    let app = window.harness.state();
+    app.send(ViewAction::SetTurn(AXIAL, turn));
+    app.send(ViewAction::SurfaceOpacity(1, 0.25));
+    app.send(EditAction::Options(Box::new(options)));
+    app.send(EditAction::DrawOver(DrawOver::Background));
+    let rect = window.harness.get_by_role_and_label(Role::Canvas, "Coronal view").rect();
+    window.pointer(rect.center(), None);
+    window.harness.event(Event::Zoom(2.0));
+    window.harness.run();
+    let seen = window.session().views.clone();
+    let (within, layout) = (window.state().options.within, window.state().settings.layout);
+    assert!(within.is_some() && layout == Layout::Four);
+    quit(window);
+
+    // Another person's window: nothing of the hand comes along, all of the case does.
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let mut window = Window::open(&other, vec![project]);
+    window.until("the project is open", is_complete);
+    window.harness.run();
+    let (state, session) = (window.state(), window.session());
+    assert_eq!(state.settings.layout, Layout::Four);
+    assert_eq!((state.options.is_within, state.options.within), (true, within));
+    assert_eq!(
+        (session.document.draw_within(), session.document.draw_over()),
+        (within, DrawOver::Background)
+    );
+    assert!((session.scene.opacity(1) - 0.25).abs() < 1e-6);
+    assert!((session.views.turn(AXIAL).degrees()[0] - 20.0).abs() < 1e-6);
+    for view in ViewId::PLANES {
+        let size = egui::Rect::from_min_size(Pos2::ZERO, vec2(300.0, 200.0));
+        let at = |views: &hilum::state::Views| views.slice_view(session.volume(), view, size).mm_per_point;
+        assert!((at(&session.views) - at(&seen)).abs() < 1e-9, "zoom of {}", view.name());
+    }
+    assert!((state.settings.tools.margin_mm - EditOptions::default().margin_mm).abs() < 1e-9);
 }
 
 fn save_project(window: &mut Window<'_>, folder: &Path) {

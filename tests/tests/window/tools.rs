@@ -6,7 +6,7 @@ use std::path::Path;
 
 use egui::{Event, Key, Modifiers, Role, Vec2, vec2};
 use egui_kittest::kittest::Queryable as _;
-use hilum::command::{EditAction, UiCommand};
+use hilum::command::{EditAction, UiCommand, ViewAction};
 use hilum::state::{AppState, OperationKind, Tool};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::label::LookChange;
@@ -295,6 +295,64 @@ fn islands_are_kept_removed_and_split() {
     assert_eq!(window.session().document.table().get(2).unwrap().name, "Lesion 2");
     window.press(CTRL, Key::Z);
     assert_eq!(window.session().document.table().entries().len(), 1);
+}
+
+#[test]
+fn slices_of_a_turned_plane_are_copied_and_filled_as_they_are_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, lesion) = sample(folder.path());
+    window
+        .harness
+        .state()
+        .send(ViewAction::SetTurn(AXIAL, hilum::state::Turn::from_degrees([25.0, 10.0, 0.0])));
+    window.harness.run();
+    let at = window.position(AXIAL, lesion);
+    window.press(Modifiers::NONE, Key::B);
+    window.click(at);
+    window.harness.run_ok();
+    let one = window.labelled();
+    // What the plane shows of the label, point by point.
+    let seen = |window: &Window<'_>| {
+        let rect = window.harness.get_by_role_and_label(Role::Canvas, "Axial view").rect();
+        let session = window.session();
+        let shown = session.views.slice_view(session.volume(), AXIAL, rect);
+        let (grid, labels) = (session.volume().grid(), session.document.labels());
+        let places = (0..3600u16).map(|i| vec2(f32::from(i % 60), f32::from(i / 60)) - vec2(30.0, 30.0));
+        let is_label = |offset| {
+            let world = shown.world_from_screen(at + offset);
+            grid.voxel_at_world(world).is_some_and(|voxel| labels.value(voxel) == 1)
+        };
+        places.filter(|offset| is_label(*offset)).count()
+    };
+    let before = seen(&window);
+    assert!(before > 50);
+    let from = window.session().views.crosshair;
+    window.press(CTRL, Key::PageDown);
+    let copied = window.labelled();
+    assert!(copied > one * 3 / 2 && copied <= 2 * one + one / 5, "{copied} after {one}");
+    let after = seen(&window);
+    assert!(after.abs_diff(before) * 10 <= before, "{after} points are seen, {before} were");
+    let axes = window.session().views.axes(AXIAL);
+    let moved = (window.session().views.crosshair - from).dot(&axes.into).abs();
+    let plane = hilum_core::paint::CutPlane::new(from, axes.into).unwrap();
+    let thickness = plane.thickness_mm(window.session().volume().grid());
+    assert!((moved - thickness).abs() < 1e-6, "the view went to the slice that was written");
+    window.press(CTRL, Key::Z);
+    assert_eq!(window.labelled(), one);
+
+    // A second disc four slices on; between them it is filled.
+    window.harness.state().send(ViewAction::Crosshair(from + axes.into * (4.0 * thickness)));
+    window.harness.run();
+    window.press(Modifiers::NONE, Key::B);
+    window.click(at);
+    window.harness.run_ok();
+    let two = window.labelled();
+    assert!(two > one);
+    window.press(SHIFT, Key::F);
+    window.until_planned("the shapes between are shown");
+    window.press(Modifiers::NONE, Key::Enter);
+    assert!(window.labelled() > 3 * one, "{} after {two}", window.labelled());
+    assert_eq!(window.steps().last(), Some(&"Fill between slices".to_owned()));
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Report for SegmentReport {
             self.volume_ml,
             self.long_axis_mm,
             self.short_axis_mm,
-            self.slice.map_or_else(String::new, |slice| format!(" in slice {slice}")),
+            self.slice.map_or_else(String::new, |slice| format!(" in slice {}", slice + 1)),
             self.seconds_total,
             self.model,
             self.device,

@@ -24,7 +24,7 @@ fn attach(worker: &mut ProjectWorker, volume: &Arc<Volume>, document: &Document)
 }
 
 #[test]
-fn work_left_by_a_crash_is_found_and_continued_and_a_good_end_leaves_nothing() {
+fn work_left_by_a_crash_is_found_and_continued_and_dropped_work_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let volume = Arc::new(oblique_volume());
     let mut document = Document::new(Arc::clone(&volume));
@@ -57,8 +57,63 @@ fn work_left_by_a_crash_is_found_and_continued_and_a_good_end_leaves_nothing() {
     };
     assert_eq!(state.history().len(), 3);
     third.handle(ProjectRequest::Continue(false));
-    third.handle(ProjectRequest::Discard);
+    third.handle(ProjectRequest::Drop);
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn work_that_was_closed_in_good_order_waits_with_its_history_and_view() {
+    let root = tempfile::tempdir().unwrap();
+    let volume = Arc::new(oblique_volume());
+    let mut document = Document::new(Arc::clone(&volume));
+    document.start_journal();
+    let (mut first, events) = start(root.path());
+    attach(&mut first, &volume, &document);
+    // A look before the first change waits for the project to be made.
+    first.handle(ProjectRequest::View(serde_json::json!({"zoom": 1})));
+    first.handle(ProjectRequest::Append(edit(&mut document, 2)));
+    assert!(std::fs::read_dir(root.path()).unwrap().next().is_some());
+    first.handle(ProjectRequest::Append(edit(&mut document, 5)));
+    first.handle(ProjectRequest::Close(serde_json::json!({"zoom": 2})));
+    assert!(events.try_recv().is_err());
+
+    // The same thread lets go of the folder and finds it again.
+    for (is_expected_closed, zoom) in [(true, 2), (false, 2), (false, 3)] {
+        let (mut next, events) = start(root.path());
+        attach(&mut next, &volume, &Document::new(Arc::clone(&volume)));
+        let Ok(Event::Project(ProjectEvent::Found { state, view, is_closed, .. })) = events.try_recv() else {
+            panic!("nothing found")
+        };
+        assert_eq!((state.history().len(), is_closed), (2, is_expected_closed));
+        assert_eq!(view.unwrap()["zoom"], zoom);
+        assert_eq!(state.labels().voxels(), document.labels().voxels());
+        next.handle(ProjectRequest::Continue(true));
+        // A crash from here on is no good order.
+        if !is_expected_closed {
+            next.handle(ProjectRequest::View(serde_json::json!({"zoom": 3})));
+        }
+    }
+}
+
+#[test]
+fn an_offer_that_is_not_answered_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let volume = Arc::new(oblique_volume());
+    let mut document = Document::new(Arc::clone(&volume));
+    document.start_journal();
+    let (mut worker, events) = start(root.path());
+    attach(&mut worker, &volume, &document);
+    worker.handle(ProjectRequest::Append(edit(&mut document, 2)));
+    for last in [ProjectRequest::Drop, ProjectRequest::Close(serde_json::json!({}))] {
+        let (mut next, found) = start(root.path());
+        // The first worker holds the lock until it attaches to something else.
+        worker.handle(ProjectRequest::Close(serde_json::json!({})));
+        attach(&mut next, &volume, &Document::new(Arc::clone(&volume)));
+        assert!(matches!(found.try_recv(), Ok(Event::Project(ProjectEvent::Found { .. }))));
+        next.handle(last);
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+    assert!(events.try_recv().is_err());
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn compaction_keeps_state_and_history_and_goes_on() {
     store.append(&document.take_unsaved()).unwrap();
     drop(store);
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(files.len(), 6, "lock, manifest, two generations: {files:?}");
+    assert_eq!(files.len(), 7, "lock, manifest, provenance, two generations: {files:?}");
     let (_, state, warnings) = reopen(folder.path());
     assert_eq!((state.snapshot(), warnings), (document.snapshot(), vec![]));
 }

@@ -112,7 +112,7 @@ fn every_missing_file_is_made_up_for_by_the_others() {
     let whole = root.path().join("whole");
     let document = project(&whole);
     let names: Vec<_> = files_of(&whole).iter().map(|file| file.file_name().unwrap().to_owned()).collect();
-    assert_eq!(names.len(), 6, "{names:?}");
+    assert_eq!(names.len(), 7, "{names:?}");
     for name in names {
         let case = root.path().join("case");
         copy(&whole, &case);
@@ -124,20 +124,34 @@ fn every_missing_file_is_made_up_for_by_the_others() {
     }
 }
 
-/// The folder `fixtures/v1` was written by the program of schema 1, which is no longer here.
+/// The folders `fixtures/v1` and `fixtures/v2` were written by the programs of schema 1 and 2, which are no longer
+/// here.
 #[test]
-fn a_project_of_the_earlier_version_is_brought_up_to_date() {
+fn projects_of_earlier_versions_are_brought_up_to_date() {
+    for version in 1..SCHEMA_VERSION {
+        bring_up_to_date(version);
+    }
+}
+
+fn bring_up_to_date(version: u32) {
     let folder = tempfile::tempdir().unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/project/store/fixtures/v1"), folder.path());
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/project/store/fixtures/v{version}"));
+    copy(&fixture, folder.path());
     let (store, state, warnings) = {
         let (store, saved) = Store::open(folder.path()).unwrap();
         let warnings = saved.warnings.clone();
         saved.image.verify(document().image()).unwrap();
         (store, saved.into_state().unwrap().0, warnings)
     };
-    assert_eq!(warnings, [StoreWarning::Migrated { from: 1, to: SCHEMA_VERSION }]);
+    assert_eq!(warnings, [StoreWarning::Migrated { from: version, to: SCHEMA_VERSION }]);
     let steps: Vec<_> = state.history().steps().collect();
-    assert_eq!(steps, ["Add point", "Segment lesion", "Add label", "Brush", "Rename label", "Add point"]);
+    // The project of schema 2 is that of schema 1 with a step that was undone.
+    assert_eq!(
+        steps[..6],
+        ["Add point", "Segment lesion", "Add label", "Brush", "Rename label", "Add point"]
+    );
+    assert_eq!((steps.len(), state.history().cursor()), (if version == 1 { 6 } else { 7 }, 6));
     assert_eq!((state.labels().count(1), state.labels().count(2)), (18, 13));
     let weighted: usize = state.labels().voxels().iter().enumerate().map(|(i, v)| i * usize::from(*v)).sum();
     assert_eq!((weighted, state.prompts().len()), (5538, 1));

@@ -1,0 +1,436 @@
+//! Worklists: opening cases one after the other, what the network proposes, what becomes of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hilum_core::document::EditCommand;
+use hilum_core::label::{BACKGROUND, LabelMap, LabelTable};
+use hilum_core::project::is_project;
+use hilum_core::worklist::{CaseChange, CaseId, CaseState, FoundImages, Outline, Role, Worklist};
+
+use super::HilumApp;
+use crate::command::{Consensus, UiCommand, WorklistAction};
+use crate::jobs::{Ask, OpenProject, ProjectRequest, WorklistEvent, WorklistRequest};
+use crate::state::{Guarded, OpenCase, OpenWorklist, OpeningCase, Severity};
+
+/// The list is written at most this often, and again after a failure.
+const KEEP_SECS: f64 = 0.3;
+const RETRY_SECS: f64 = 2.0;
+/// Time of work is kept once it is this much.
+const WORK_SECS: f64 = 20.0;
+
+fn now_unix_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Who works: the account of the computer.
+fn annotator() -> String {
+    ["USER", "USERNAME", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
+}
+
+impl HilumApp {
+    /// Commands about worklists; `false` if it is none.
+    pub(super) fn run_worklist(&mut self, ctx: &egui::Context, command: UiCommand) -> bool {
+        use UiCommand as C;
+        match command {
+            C::NewWorklist => self.ask(Ask::NewWorklist),
+            C::OpenWorklist => self.ask(Ask::OpenWorklist),
+            C::CloseWorklist => self.close_worklist(),
+            C::AddCases => self.ask(Ask::AddCases),
+            C::AddCaseFolder => self.ask(Ask::AddCaseFolder),
+            C::ImportOutlines => self.ask(Ask::ImportOutlines),
+            C::NextCase => {
+                let next = self.state.worklist.as_ref().and_then(OpenWorklist::next);
+                match next {
+                    Some(case) => self.guard(ctx, Guarded::Case(case)),
+                    None => self.state.messages.say(Severity::Info, "Every other case that is shown is done"),
+                }
+            }
+            C::MarkCorrected => self.mark_case(CaseState::Corrected),
+            C::MarkCaseReviewed => self.mark_case(CaseState::Reviewed),
+            C::ReopenCase => self.mark_case(CaseState::InWork),
+            C::ToggleSetAside => {
+                let Some(case) = self.state.worklist.as_ref().and_then(OpenWorklist::case) else {
+                    return true;
+                };
+                let role = if case.role == Role::SetAside { Role::Teaching } else { Role::SetAside };
+                self.change_case(case.id, CaseChange::Role(role));
+            }
+            C::CompareOutlines => self.compare_outlines(),
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn worklist(&mut self, ctx: &egui::Context, action: WorklistAction) {
+        match action {
+            WorklistAction::Create(folder) => {
+                let name = folder.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let model = self.state.default_labeller();
+                let list = Box::new(Worklist::new(name, LabelTable::default(), model));
+                self.ask_worklist(WorklistRequest::Create { folder, list });
+            }
+            WorklistAction::OpenList(folder) => self.open_worklist(folder),
+            WorklistAction::Add(paths) => self.ask_worklist(WorklistRequest::Find(paths)),
+            WorklistAction::ImportOutlines(from) => {
+                let Some(worklist) = &self.state.worklist else { return };
+                let cases = worklist.list.cases().to_vec();
+                self.ask_worklist(WorklistRequest::FindOutlines { cases, from });
+            }
+            WorklistAction::Show(case) => self.guard(ctx, Guarded::Case(case)),
+            WorklistAction::Filter(filter) => self.with_worklist(|worklist| worklist.filter = filter),
+            WorklistAction::Order(order) => self.with_worklist(|worklist| worklist.order = order),
+            WorklistAction::Model(model) => self.with_worklist(|worklist| {
+                worklist.list.model = model;
+                worklist.is_changed = true;
+            }),
+            WorklistAction::Typing(text) => self.with_worklist(|worklist| worklist.comment = Some(text)),
+            WorklistAction::Comment => self.keep_comment(),
+            WorklistAction::Role(case, role) => self.change_case(case, CaseChange::Role(role)),
+            WorklistAction::Remove(case) => self.remove_case(case),
+            WorklistAction::TakeConsensus(consensus) => self.take_consensus(consensus),
+        }
+    }
+
+    fn with_worklist(&mut self, change: impl FnOnce(&mut OpenWorklist)) {
+        if let Some(worklist) = &mut self.state.worklist {
+            change(worklist);
+        }
+    }
+
+    fn ask_worklist(&mut self, request: WorklistRequest) {
+        if self.worklists.ask(request).is_err() {
+            self.state.messages.error("the thread of the worklist is busy; try again in a moment");
+        }
+    }
+
+    pub(super) fn open_worklist(&mut self, folder: PathBuf) {
+        self.keep_worklist_now();
+        self.ask_worklist(WorklistRequest::Open { folder });
+    }
+
+    fn close_worklist(&mut self) {
+        self.keep_worklist_now();
+        self.state.worklist = None;
+        self.ask_worklist(WorklistRequest::Close);
+    }
+
+    pub(super) fn take_in_worklist(&mut self, event: WorklistEvent) {
+        match event {
+            WorklistEvent::Opened { folder, list, warnings } => {
+                for warning in warnings {
+                    self.state.messages.say(Severity::Warning, warning);
+                }
+                self.state.settings.remember(&folder);
+                self.state.worklist = Some(OpenWorklist::new(folder, *list));
+            }
+            WorklistEvent::NotOpened(why) => self.state.messages.error(why),
+            WorklistEvent::NotKept(why) => {
+                self.state.messages.say(Severity::Warning, why.clone());
+                self.with_worklist(|worklist| worklist.not_kept = Some(why));
+            }
+            WorklistEvent::KeptAgain => {
+                self.with_worklist(|worklist| worklist.not_kept = None);
+                self.state.messages.say(Severity::Info, "The worklist is written now; nothing was lost");
+            }
+            WorklistEvent::Found(found) => self.add_cases(found),
+            WorklistEvent::Outlines(outlines, notes) => self.add_outlines(outlines, notes),
+            WorklistEvent::Compared(Ok(comparison)) => {
+                self.with_worklist(|worklist| worklist.comparison = Some(*comparison));
+            }
+            WorklistEvent::Compared(Err(why)) => self.state.messages.error(why),
+        }
+    }
+
+    fn add_cases(&mut self, found: FoundImages) {
+        for note in found.notes {
+            self.state.messages.say(Severity::Warning, note);
+        }
+        let Some(worklist) = &mut self.state.worklist else { return };
+        let folder = worklist.folder.clone();
+        let (mut added, mut known) = (0, 0);
+        for image in found.images {
+            match worklist.list.add(&folder, image, now_unix_secs()) {
+                Ok(_) => added += 1,
+                Err(_) => known += 1,
+            }
+        }
+        worklist.is_changed = true;
+        let cases =
+            if added == 1 { "1 case was added".to_owned() } else { format!("{added} cases were added") };
+        let text = if known > 0 { format!("{cases}; {known} were in the list already") } else { cases };
+        self.state.messages.say(Severity::Info, text);
+    }
+
+    fn add_outlines(&mut self, outlines: Vec<(CaseId, Outline)>, notes: Vec<String>) {
+        for note in notes {
+            self.state.messages.say(Severity::Warning, note);
+        }
+        let count = outlines.len();
+        for (case, outline) in outlines {
+            self.change_case(case, CaseChange::AddOutline(outline));
+        }
+        if count > 0 {
+            let text = format!("Outlines were imported for {count} cases");
+            self.state.messages.say(Severity::Info, text);
+        }
+    }
+
+    /// Changes a case; a refusal is told.
+    fn change_case(&mut self, case: CaseId, change: CaseChange) {
+        let Some(worklist) = &mut self.state.worklist else { return };
+        match worklist.list.apply(case, change, now_unix_secs()) {
+            Ok(is_different) => worklist.is_changed |= is_different,
+            Err(error) => self.state.messages.error(error.to_string()),
+        }
+    }
+
+    fn remove_case(&mut self, case: CaseId) {
+        let Some(worklist) = &mut self.state.worklist else { return };
+        if worklist.open.is_some_and(|open| open.case == case) {
+            worklist.open = None;
+        }
+        if worklist.list.remove(case).is_ok() {
+            worklist.is_changed = true;
+            self.state.messages.say(Severity::Info, "The case is off the list; its work stays on disk");
+        }
+    }
+
+    fn mark_case(&mut self, state: CaseState) {
+        self.follow_case();
+        let Some(case) = self.state.worklist.as_ref().and_then(|worklist| worklist.open) else { return };
+        self.change_case(case.case, CaseChange::State(state));
+        let Some(session) = self.state.session.as_mut().filter(|session| session.id == case.session) else {
+            return;
+        };
+        // The labels that the state speaks of are on disk, and in the record of provenance, before anything follows.
+        let requests = [
+            ProjectRequest::Append(session.document.take_unsaved()),
+            ProjectRequest::Attest {
+                why: state.name().to_owned(),
+                labels: Arc::clone(session.document.labels()),
+            },
+        ];
+        for request in requests {
+            if self.project.ask_waiting(request, Duration::from_secs(2)).is_err() {
+                self.state.messages.error("the thread that keeps changes is busy; try again in a moment");
+            }
+        }
+    }
+
+    /// Opens a case: its project, or its image if nobody has worked on it.
+    pub(super) fn open_case(&mut self, id: CaseId) {
+        self.leave_case();
+        let Some(worklist) = &self.state.worklist else { return };
+        let Ok(case) = worklist.list.case(id) else { return };
+        let folder = case.project_folder(&worklist.folder);
+        let (image, series) = (case.image.resolved(&worklist.folder), case.image.series_uid.clone());
+        if is_project(&folder) {
+            // Where the list says that the image lies; the project itself knows where it was.
+            let image_at = image.exists().then_some(image);
+            self.open_project(OpenProject { folder, image_at });
+        } else {
+            self.open_path(image, series);
+        }
+        let Some(request) = self.state.opening.as_ref().map(|opening| opening.request) else { return };
+        self.with_worklist(|worklist| worklist.opening = Some(OpeningCase { case: id, request }));
+    }
+
+    /// Folder for the project of the case that is being opened by this request.
+    pub(super) fn folder_of_opening_case(&self) -> Option<PathBuf> {
+        let worklist = self.state.worklist.as_ref()?;
+        let case = worklist.list.case(worklist.opening?.case).ok()?;
+        Some(case.project_folder(&worklist.folder))
+    }
+
+    /// The image of a case is open. Anything else that was opened belongs to no case.
+    pub(super) fn case_opened(&mut self) {
+        let Some(session) = &self.state.session else { return };
+        let (session, history) = (session.id, session.document.history().state());
+        self.with_worklist(|worklist| {
+            let opening = worklist.opening.take();
+            worklist.open =
+                opening.map(|opening| OpenCase { case: opening.case, session, history, asked: false });
+            worklist.comparison = None;
+            worklist.comment = None;
+        });
+    }
+
+    /// A case whose image cannot be opened stays closed, and the one before stays open.
+    pub(super) fn case_failed(&mut self, request: u64) {
+        self.with_worklist(|worklist| {
+            worklist.opening.take_if(|opening| opening.request == request);
+        });
+    }
+
+    /// What the hand did to the open case, and what the network should propose.
+    pub(super) fn follow_case(&mut self) {
+        let Some(open) = self.state.worklist.as_ref().and_then(|worklist| worklist.open) else { return };
+        let Some(session) = self.state.session.as_ref().filter(|session| session.id == open.session) else {
+            // Another image was opened without the list.
+            self.leave_case();
+            self.with_worklist(|worklist| worklist.open = None);
+            return;
+        };
+        let history = session.document.history().state();
+        if history != open.history && !session.document.is_stroking() {
+            self.change_case(open.case, CaseChange::Edited);
+            self.with_open_case(|open| open.history = history);
+        }
+        self.propose_for_case();
+    }
+
+    fn with_open_case(&mut self, change: impl FnOnce(&mut OpenCase)) {
+        if let Some(open) = self.state.worklist.as_mut().and_then(|worklist| worklist.open.as_mut()) {
+            change(open);
+        }
+    }
+
+    /// Asks the model of the list about a case that nobody has touched.
+    fn propose_for_case(&mut self) {
+        let Some(worklist) = &self.state.worklist else { return };
+        let (Some(open), Some(case)) = (worklist.open, worklist.case()) else { return };
+        let Some(model) = worklist.list.model.clone() else { return };
+        let is_free = self.state.editable().is_some_and(|session| session.labelling.is_empty());
+        let is_photo = self.state.eye().is_some();
+        if open.asked || case.state != CaseState::New || !is_free || !self.state.models_known || is_photo {
+            return;
+        }
+        self.with_open_case(|open| open.asked = true);
+        if self.state.is_labeller(&model) {
+            self.label_with(model);
+        }
+    }
+
+    /// A network labelled the open image.
+    pub(super) fn case_proposed(&mut self, model: &str) {
+        let Some(session) = &self.state.session else { return };
+        let (id, history) = (session.id, session.document.history().state());
+        let Some(worklist) = &self.state.worklist else { return };
+        let Some(open) = worklist.open.filter(|open| open.session == id) else { return };
+        self.change_case(open.case, CaseChange::Proposed { model: model.to_owned() });
+        self.with_open_case(|open| open.history = history);
+    }
+
+    fn leave_case(&mut self) {
+        self.keep_comment();
+        self.keep_work(0.5);
+    }
+
+    fn keep_comment(&mut self) {
+        let Some(worklist) = &mut self.state.worklist else { return };
+        let (Some(open), Some(comment)) = (worklist.open, worklist.comment.take()) else { return };
+        self.change_case(open.case, CaseChange::Comment(comment));
+    }
+
+    fn keep_work(&mut self, at_least_secs: f64) {
+        let Some(worklist) = &mut self.state.worklist else { return };
+        let Some(open) = worklist.open else {
+            // Time without a case belongs to none.
+            worklist.take_work(0.0);
+            return;
+        };
+        if let Some(secs) = worklist.take_work(at_least_secs) {
+            self.change_case(open.case, CaseChange::Worked { annotator: annotator(), secs });
+        }
+    }
+
+    /// Every frame: the time of the hand, the state of the case, and the list on disk when something has changed.
+    pub(super) fn tend_worklist(&mut self, ctx: &egui::Context) {
+        if self.state.worklist.is_none() {
+            return;
+        }
+        let (now, is_touched) = ctx.input(|i| (i.time, !i.events.is_empty()));
+        if is_touched {
+            self.with_worklist(|worklist| worklist.touched(now));
+            self.keep_work(WORK_SECS);
+        }
+        self.follow_case();
+        let Some(worklist) = &mut self.state.worklist else { return };
+        if !worklist.is_changed && worklist.not_kept.is_none() {
+            return;
+        }
+        let pause = if worklist.is_changed { KEEP_SECS } else { RETRY_SECS };
+        let wait = self.worklist_at_secs + pause - now;
+        if wait > 0.0 && wait <= pause {
+            ctx.request_repaint_after(Duration::from_secs_f64(wait));
+            return;
+        }
+        self.worklist_at_secs = now;
+        self.hand_over_worklist();
+        ctx.request_repaint_after(Duration::from_secs_f64(RETRY_SECS));
+    }
+
+    fn hand_over_worklist(&mut self) {
+        let Some(worklist) = &mut self.state.worklist else { return };
+        let request = WorklistRequest::Keep(Box::new(worklist.list.clone()));
+        worklist.is_changed = self.worklists.ask(request).is_err();
+    }
+
+    /// Writes what is not written before the list or the window closes.
+    pub(super) fn keep_worklist_now(&mut self) {
+        self.leave_case();
+        if self.state.worklist.as_ref().is_some_and(|worklist| worklist.is_changed) {
+            self.hand_over_worklist();
+        }
+    }
+
+    /// Tells `sender` when the list is on disk; whether it was asked.
+    pub(super) fn flush_worklist(&mut self, sender: SyncSender<()>) -> bool {
+        self.keep_worklist_now();
+        self.worklists.ask(WorklistRequest::Flush(sender)).is_ok()
+    }
+
+    fn compare_outlines(&mut self) {
+        let Some(worklist) = &self.state.worklist else { return };
+        let (Some(case), Some(session)) = (worklist.case(), self.state.editable()) else { return };
+        let outlines: Vec<(String, PathBuf)> = case
+            .outlines
+            .iter()
+            .map(|outline| (outline.annotator.clone(), worklist.folder.join(&outline.path)))
+            .collect();
+        let label = session.document.table().active();
+        let labels = session.document.labels();
+        let own = (labels.count(label) > 0).then(|| labels.voxels().to_vec());
+        let (case, grid) = (case.id, *session.volume().grid());
+        self.ask_worklist(WorklistRequest::Compare { case, outlines, own, grid, label });
+    }
+
+    /// Writes what several people agree on into the label that was compared: one step.
+    fn take_consensus(&mut self, consensus: Consensus) {
+        let Some(worklist) = &self.state.worklist else { return };
+        let Some(comparison) = worklist.comparison.as_ref() else { return };
+        let Some(session) = self.state.editable() else { return };
+        let (name, inside) = match consensus {
+            Consensus::Majority => ("Take majority", &comparison.majority),
+            Consensus::Staple => ("Take STAPLE", &comparison.staple),
+            Consensus::Differences => ("Mark differences", &comparison.differs),
+        };
+        let old = session.document.labels();
+        if inside.len() != old.voxels().len() {
+            return;
+        }
+        let free = old
+            .used_labels()
+            .last()
+            .copied()
+            .unwrap_or(0)
+            .max(session.document.table().entries().iter().map(|entry| entry.id).max().unwrap_or(0));
+        let (label, names) = match consensus {
+            Consensus::Differences => {
+                (free.saturating_add(1), vec![(free.saturating_add(1), "Differences".to_owned())])
+            }
+            _ => (comparison.label, Vec::new()),
+        };
+        let is_cleared = |value: u16| value == label;
+        let values = old.voxels().iter().zip(inside).map(|(value, inside)| match inside {
+            true => label,
+            false if is_cleared(*value) => BACKGROUND,
+            false => *value,
+        });
+        let Ok(labels) = LabelMap::from_voxels(*old.grid(), values.collect()) else { return };
+        self.edit(EditCommand::ReplaceLabels { name: name.into(), labels, names });
+    }
+}

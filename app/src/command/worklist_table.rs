@@ -1,0 +1,52 @@
+//! Commands about worklists.
+
+use egui::Key;
+
+use super::UiCommand;
+use super::table::{Description, alt, row};
+
+impl UiCommand {
+    pub(super) fn worklist(self) -> Option<Description> {
+        Some(match self {
+            Self::NewWorklist => {
+                row("New worklist…", "Make a worklist of a folder: many images to be labelled alike", &[])
+            }
+            Self::OpenWorklist => row("Open worklist…", "Open the folder of a worklist", &[]),
+            Self::CloseWorklist => row("Close worklist", "Close the list; everything in it is kept", &[]),
+            Self::AddCases => row("Add images…", "Add image files to the worklist", &[]),
+            Self::AddCaseFolder => {
+                row("Add folder…", "Add every image and every DICOM series below a folder", &[])
+            }
+            Self::ImportOutlines => row(
+                "Import outlines…",
+                "Take over what somebody drew earlier: a folder of masks named after the cases",
+                &[],
+            ),
+            Self::NextCase => row(
+                "Next case",
+                "Look at the next case that is not done, in the order of the list; also N",
+                const { &[alt(Key::N)] },
+            ),
+            Self::MarkCorrected => row(
+                "Mark corrected",
+                "Say that the labels of this case are right: networks may learn from it",
+                const { &[alt(Key::C)] },
+            ),
+            Self::MarkCaseReviewed => row(
+                "Mark case reviewed",
+                "Say that a second look confirmed the labels",
+                const { &[alt(Key::R)] },
+            ),
+            Self::ReopenCase => row("Reopen case", "Say that the case needs work again", &[]),
+            Self::ToggleSetAside => row(
+                "Set aside",
+                "Judge networks on this case instead of teaching them with it",
+                const { &[alt(Key::S)] },
+            ),
+            Self::CompareOutlines => {
+                row("Compare outlines", "Compare what several people drew of the active label", &[])
+            }
+            _ => return None,
+        })
+    }
+}
