@@ -12,6 +12,7 @@ pub mod photo;
 mod project;
 mod surface;
 mod table;
+mod teach_cases;
 mod watcher;
 mod worklist;
 
@@ -33,6 +34,7 @@ pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
+pub use teach_cases::{Lesson, read_lesson};
 pub use worklist::{
     OutlineComparison, WorklistEvent, WorklistRequest, WorklistWorker, compare as compare_outlines,
     copy_outlines,
