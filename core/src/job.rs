@@ -30,6 +30,10 @@ pub trait Observer {
     fn is_cancelled(&self) -> bool {
         false
     }
+
+    /// Returns when the work may go on: work that can rest calls it between its steps. A watcher that pauses work must
+    /// return from here soon after the work is cancelled.
+    fn wait_while_paused(&self) {}
 }
 
 impl Observer for () {}

@@ -1,12 +1,12 @@
 //! Mean, spread and bootstrap interval of a figure over cases.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::percentile_of_sorted;
 use crate::random::SplitMix;
 
 /// A figure over several cases.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Cases.
     pub n: usize,

@@ -110,23 +110,27 @@ impl Catalog {
             let card = parse_card(embedded.card, Path::new("embedded"))?;
             models.push(Model { card, weights: Weights::Embedded(embedded.weights) });
         }
-        let mut problems = Vec::new();
+        let mut catalog = Self { models, problems: Vec::new() };
         for model in folder.map(user_models).unwrap_or_default() {
             match model {
-                Ok(model) => {
-                    models.retain(|known: &Model| known.card.id != model.card.id);
-                    models.push(model);
-                }
-                Err(error) => problems.push(error.to_string()),
+                Ok(model) => catalog.add(model),
+                Err(error) => catalog.problems.push(error.to_string()),
             }
         }
-        models.sort_by(|a, b| a.card.id.cmp(&b.card.id));
-        Ok(Self { models, problems })
+        catalog.models.sort_by(|a, b| a.card.id.cmp(&b.card.id));
+        Ok(catalog)
     }
 
     /// Why some of the user's models are not among [`Catalog::models`].
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// Adds a model; it takes the place of one of the same identity.
+    pub fn add(&mut self, model: Model) {
+        self.models.retain(|known| known.card.id != model.card.id);
+        self.models.push(model);
+        self.models.sort_by(|a, b| a.card.id.cmp(&b.card.id));
     }
 
     /// All models, sorted by identity.
@@ -175,6 +179,14 @@ impl Catalog {
 }
 
 impl Model {
+    /// The model in a folder with `card.json` and `weights.safetensors`.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the card cannot be read or is not understood.
+    pub fn read(folder: &Path) -> Result<Self, CatalogError> {
+        read_model(&folder.join("card.json"))
+    }
+
     /// Whether it is inside the program.
     pub fn is_embedded(&self) -> bool {
         matches!(self.weights, Weights::Embedded(_))
@@ -198,6 +210,15 @@ impl Model {
     /// # Errors
     /// [`CatalogError`] if the weights are not those of the card or do not fit the network.
     pub fn load(&self, device: &Device) -> Result<AnyNetwork, CatalogError> {
+        let network = AnyNetwork::from_name(&self.card.arch, self.card.config.clone(), device)?;
+        Ok(network.with_weights(&self.weights()?)?)
+    }
+
+    /// Its weights, after comparing them with the card's checksum.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if they are not those of the card or cannot be read.
+    pub fn weights(&self) -> Result<StateDict, CatalogError> {
         let dict = match &self.weights {
             Weights::Embedded(bytes) => {
                 self.verify(bytes)?;
@@ -209,10 +230,8 @@ impl Model {
                 self.verify(&bytes)?;
                 StateDict::from_bytes(bytes)
             }
-        }
-        .map_err(NetError::from)?;
-        let network = AnyNetwork::from_name(&self.card.arch, self.card.config.clone(), device)?;
-        Ok(network.with_weights(&dict)?)
+        };
+        Ok(dict.map_err(NetError::from)?)
     }
 
     /// The network as it was trained, for arrays with the axes in the order of its card: for export. To be run, take
@@ -258,13 +277,15 @@ fn user_models(folder: &Path) -> Vec<Result<Model, CatalogError>> {
         .filter(|card| card.is_file())
         .collect();
     cards.sort();
-    let read = |path: PathBuf| {
-        let text =
-            std::fs::read_to_string(&path).map_err(|cause| CatalogError::Io { cause, path: path.clone() })?;
-        let weights = Weights::File(path.with_file_name("weights.safetensors"));
-        Ok(Model { card: parse_card(&text, &path)?, weights })
-    };
-    cards.into_iter().map(read).collect()
+    cards.iter().map(|card| read_model(card)).collect()
+}
+
+/// The model of a card, its weights beside it.
+fn read_model(card: &Path) -> Result<Model, CatalogError> {
+    let io = |cause| CatalogError::Io { cause, path: card.to_owned() };
+    let text = std::fs::read_to_string(card).map_err(io)?;
+    let weights = Weights::File(card.with_file_name("weights.safetensors"));
+    Ok(Model { card: parse_card(&text, card)?, weights })
 }
 
 #[cfg(test)]

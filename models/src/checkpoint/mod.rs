@@ -10,7 +10,9 @@ mod state_dict;
 use std::path::PathBuf;
 
 pub use axes::{FlattenedGrid, reverse_axes};
-pub use module_io::{KeyRules, apply, collect, collect_for_reference, count_parameters, weight_shapes};
+pub use module_io::{
+    KeyRules, apply, collect, collect_for_reference, count_parameters, training_only, weight_shapes,
+};
 pub use spectral::fold as fold_spectral_norm;
 pub use state_dict::{FloatFormat, FloatValues, StateDict, StoredTensor};
 

@@ -102,21 +102,38 @@ impl Dense {
         &self.task
     }
 
-    /// Labels an image.
-    ///
-    /// # Errors
-    /// [`DenseError`] if what it must look around is not there, or the device fails.
-    pub fn segment(&self, volume: &Volume, observer: &dyn Observer) -> Result<DenseAnswer, DenseError> {
-        let (frame, mut models) = match (&self.locator, &self.task.around) {
+    pub(crate) fn network(&self) -> &AnyNetwork {
+        &self.network
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Where it looks in an image, and the models that found the place.
+    pub(crate) fn frame_of(
+        &self,
+        volume: &Volume,
+        observer: &dyn Observer,
+    ) -> Result<(Frame, Vec<String>), DenseError> {
+        match (&self.locator, &self.task.around) {
             (Some(locator), Some(around)) => {
                 let found = locator.segment(volume, observer)?;
                 let place = found.place_of(&around.region, volume.grid());
                 let (center, extent) = place.ok_or_else(|| DenseError::NotFound(around.region.clone()))?;
                 let [_, y, x] = self.task.tile;
-                (Frame::square(center, extent * around.side, [y, x]), found.models)
+                Ok((Frame::square(center, extent * around.side, [y, x]), found.models))
             }
-            _ => (Frame::whole(volume, &self.task.input), Vec::new()),
-        };
+            _ => Ok((Frame::whole(volume, &self.task.input), Vec::new())),
+        }
+    }
+
+    /// Labels an image.
+    ///
+    /// # Errors
+    /// [`DenseError`] if what it must look around is not there, or the device fails.
+    pub fn segment(&self, volume: &Volume, observer: &dyn Observer) -> Result<DenseAnswer, DenseError> {
+        let (frame, mut models) = self.frame_of(volume, observer)?;
         models.push(self.id.clone());
         let prepared = Prepared::new(volume, &self.task.input);
         let on_frame = probabilities(&self.network, &self.task, &prepared, &frame, &self.device, observer)?;

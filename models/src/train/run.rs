@@ -1,25 +1,23 @@
 //! The training loop: steps, validation, checkpoints, resume.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::Module as _;
-use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use hilum_core::job::{Cancelled, Observer};
 use serde::{Deserialize, Serialize};
 
-use super::average::{self, AVERAGE_EVERY};
 use super::click::ClickTeacher;
 use super::dense::DenseTeacher;
+use super::dense::data::DenseData;
 use super::folder::{append, claim, draw_curves, forget_after, to_json, write_text};
-use super::optimizer::Optimizer;
 use super::recipe::{Recipe, RecipeError, TaskRecipe};
-use super::teacher::{Draw, Teacher};
+use super::teacher::Teacher;
+use super::trainer::{Position, Trainer};
 use super::validation::Validation;
 use crate::checkpoint::{FloatFormat, StateDict};
-use crate::nets::registry::reseed;
-use crate::nets::{AnyNetwork, NetError};
+use crate::nets::NetError;
 
 /// Why a run stopped early.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +48,9 @@ pub enum TrainError {
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
+    /// An image of a case could not be labelled.
+    #[error(transparent)]
+    Label(#[from] crate::infer::DenseError),
     /// The loss is no number any more.
     #[error("the loss is not a number after step {0}; lower the learning rate")]
     Diverged(usize),
@@ -136,7 +137,10 @@ pub fn train(
     observer.progress("loading data", 0, recipe.steps as u64);
     let teacher: Box<dyn Teacher + '_> = match &recipe.task {
         TaskRecipe::Click(task) => Box::new(ClickTeacher::new(task, device)?),
-        TaskRecipe::Dense(task) => Box::new(DenseTeacher::new(task, recipe.seed, device)?),
+        TaskRecipe::Dense(task) => {
+            let data = Arc::new(DenseData::load(task)?);
+            Box::new(DenseTeacher::new(task, data, recipe.seed, device)?)
+        }
     };
     let mut run = Run::begin_or_resume(recipe, folder, device, teacher)?;
     let begun = Instant::now();
@@ -144,6 +148,7 @@ pub fn train(
     let mut losses = Vec::new();
     let mut since = Instant::now();
     while !run.is_over() {
+        observer.wait_while_paused();
         if observer.is_cancelled() {
             return Err(Cancelled.into());
         }
@@ -167,7 +172,7 @@ pub fn train(
             on_event(&RunEvent::Loss { step, loss, seconds_per_step });
         }
         if step.is_multiple_of(recipe.validate_every) || run.is_over() {
-            let (validation, is_best) = run.validate()?;
+            let (validation, is_best) = run.validate(observer)?;
             on_event(&RunEvent::Validated { step, validation, is_best });
         }
     }
@@ -186,12 +191,8 @@ const LOSS_EVERY: usize = 20;
 struct Run<'a> {
     recipe: &'a Recipe,
     folder: &'a Path,
-    device: Device,
-    network: AnyNetwork,
-    optimizer: Optimizer,
-    average: Option<StateDict>,
+    trainer: Trainer<'a>,
     progress: Progress,
-    teacher: Box<dyn Teacher + 'a>,
 }
 
 impl<'a> Run<'a> {
@@ -199,34 +200,23 @@ impl<'a> Run<'a> {
         recipe: &'a Recipe,
         folder: &'a Path,
         device: &Device,
-        mut teacher: Box<dyn Teacher + 'a>,
+        teacher: Box<dyn Teacher + 'a>,
     ) -> Result<Self, TrainError> {
-        let autodiff = device.clone().autodiff();
-        let mut network = AnyNetwork::seeded(&recipe.arch, recipe.config.clone(), recipe.seed, &autodiff)?;
-        network.check_input(teacher.input_shape(recipe.batch))?;
-        let mut optimizer = Optimizer::new(recipe.optimizer, recipe.weight_decay);
+        let mut trainer = Trainer::new(recipe, device, teacher, None)?;
         let mut progress = Progress { best_score: f64::NEG_INFINITY, ..Progress::default() };
-        let mut average = None;
         if let Ok(text) = std::fs::read_to_string(folder.join("progress.json")) {
             progress = serde_json::from_str(&text)
                 .map_err(|e| TrainError::Data(format!("the checkpoint's progress.json is broken ({e})")))?;
-            network = network.with_weights_file(&folder.join("last.safetensors"))?;
-            let moments = StateDict::read(&folder.join("optimizer.safetensors")).map_err(NetError::from)?;
-            optimizer.restore(&moments, device);
+            let read = |name: &str| StateDict::read(&folder.join(name)).map_err(NetError::from);
+            let optional = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
+            // A run that stopped early has no average yet.
+            let average = if recipe.ema.is_some() { optional("average.safetensors")? } else { None };
+            let (weights, moments) = (read("last.safetensors")?, read("optimizer.safetensors")?);
+            let teacher = optional("teacher.safetensors")?;
+            trainer.resume(progress.step, &weights, &moments, average, teacher.as_ref())?;
             forget_after(folder, "loss.csv", progress.step)?;
-            // A run that stopped early has none yet.
-            let averaged = folder.join("average.safetensors");
-            if recipe.ema.is_some() && averaged.exists() {
-                average = Some(StateDict::read(&averaged).map_err(NetError::from)?);
-            }
-            let state = folder.join("teacher.safetensors");
-            if state.exists() {
-                teacher.restore(&StateDict::read(&state).map_err(NetError::from)?)?;
-            }
-        } else if let Some(start) = &recipe.start_from {
-            network = network.with_weights_file(start)?;
         }
-        Ok(Self { recipe, folder, device: device.clone(), network, optimizer, average, progress, teacher })
+        Ok(Self { recipe, folder, trainer, progress })
     }
 
     /// Where the run stands on the schedule, in steps: by the clock where a time is set.
@@ -247,43 +237,16 @@ impl<'a> Run<'a> {
 
     /// One optimiser step; returns the loss.
     fn step(&mut self) -> Result<f64, TrainError> {
-        let recipe = self.recipe;
-        let draw = Draw { step: self.progress.step, batch: recipe.batch, seed: recipe.seed };
-        // Layers that drop values at random draw from the device: a continued run must find it in the same state.
-        reseed(&self.device, recipe.seed.wrapping_add(draw.step as u64));
-        let loss = self.teacher.loss(&self.network, &draw)?;
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        let rate = recipe.learning_rate * self.rate_factor();
-        self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+        let on_schedule = self.schedule_position();
+        let at = Position { step: self.progress.step, on_schedule, plateaus: self.progress.plateaus };
+        let loss = self.trainer.step(at)?;
         self.progress.step += 1;
-        if let Some(decay) = recipe.ema.filter(|decay| *decay > 0.0) {
-            self.update_average(decay)?;
-        }
-        Ok(value)
+        Ok(loss)
     }
 
-    fn rate_factor(&self) -> f64 {
-        let recipe = self.recipe;
-        recipe.schedule.factor(self.schedule_position(), recipe.steps, self.progress.plateaus)
-    }
-
-    /// Moves the running average of the weights towards the present ones.
-    fn update_average(&mut self, decay: f64) -> Result<(), TrainError> {
-        let step = self.progress.step;
-        if step.is_multiple_of(AVERAGE_EVERY) {
-            let now = self.network.weights(FloatFormat::F32)?;
-            self.average = Some(average::follow(self.average.take(), now, decay, step));
-        }
-        Ok(())
-    }
-
-    fn validate(&mut self) -> Result<(Validation, bool), TrainError> {
-        let mut network = self.network.valid();
-        if let Some(average) = &self.average {
-            network = network.with_weights(average)?;
-        }
-        let validation = self.teacher.validate(&network)?;
+    fn validate(&mut self, observer: &dyn Observer) -> Result<(Validation, bool), TrainError> {
+        let network = self.trainer.network()?;
+        let validation = self.trainer.validate(&network, observer)?;
         let is_best = validation.score() > self.progress.best_score;
         if is_best {
             self.progress.best_score = validation.score();
@@ -311,14 +274,16 @@ impl<'a> Run<'a> {
     }
 
     fn save_checkpoint(&self) -> Result<(), TrainError> {
-        self.network.save_weights(&self.folder.join("last.safetensors"), FloatFormat::F32)?;
-        if let Some(average) = &self.average {
-            average.write(&self.folder.join("average.safetensors"), &[]).map_err(NetError::from)?;
+        let write = |name: &str, state: &StateDict| {
+            state.write(&self.folder.join(name), &[]).map_err(|e| TrainError::Network(e.into()))
+        };
+        self.trainer.last_network().save_weights(&self.folder.join("last.safetensors"), FloatFormat::F32)?;
+        if let Some(average) = self.trainer.average() {
+            write("average.safetensors", average)?;
         }
-        let moments = self.optimizer.state().map_err(NetError::from)?;
-        moments.write(&self.folder.join("optimizer.safetensors"), &[]).map_err(NetError::from)?;
-        if let Some(state) = self.teacher.state()? {
-            state.write(&self.folder.join("teacher.safetensors"), &[]).map_err(NetError::from)?;
+        write("optimizer.safetensors", &self.trainer.moments()?)?;
+        if let Some(state) = self.trainer.teacher_state()? {
+            write("teacher.safetensors", &state)?;
         }
         // Last, because it says that the others are complete.
         write_text(&self.folder.join("progress.json"), &to_json(&self.progress))

@@ -1,6 +1,7 @@
 //! What differs between tasks while a network is trained.
 
 use burn::tensor::Tensor;
+use hilum_core::job::Observer;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -10,7 +11,7 @@ use crate::checkpoint::StateDict;
 use crate::nets::AnyNetwork;
 
 /// Shows a network samples of a task and judges its answers.
-pub(super) trait Teacher {
+pub(crate) trait Teacher {
     /// Shape of a batch of inputs, `[batch, channels, z, y, x]`.
     fn input_shape(&self, batch: usize) -> [usize; 5];
 
@@ -18,8 +19,8 @@ pub(super) trait Teacher {
     /// own state, so that a continued run equals an unbroken one.
     fn loss(&mut self, network: &AnyNetwork, draw: &Draw) -> Result<Tensor<1>, TrainError>;
 
-    /// How good the network, which is not in training mode, is on the cases set aside.
-    fn validate(&mut self, network: &AnyNetwork) -> Result<Validation, TrainError>;
+    /// How good the network, which is not in training mode, is on the cases set aside; stops when the observer asks.
+    fn validate(&mut self, network: &AnyNetwork, observer: &dyn Observer) -> Result<Validation, TrainError>;
 
     /// What it has learned itself (an adversary); nothing for most.
     fn state(&self) -> Result<Option<StateDict>, TrainError> {
@@ -33,19 +34,19 @@ pub(super) trait Teacher {
 }
 
 /// What the samples of a step are drawn with.
-pub(super) struct Draw {
+pub(crate) struct Draw {
     /// Steps done before.
-    pub(super) step: usize,
+    pub(crate) step: usize,
     /// Samples of a step.
-    pub(super) batch: usize,
+    pub(crate) batch: usize,
     /// Seed of the run.
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Draw {
     /// A generator for the `nth` sample, or for what concerns all (`nth` = batch): every one has its own, so that a
     /// resumed run draws what an unbroken one would have drawn.
-    pub(super) fn generator(&self, nth: usize) -> ChaCha8Rng {
+    pub(crate) fn generator(&self, nth: usize) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream((self.step * (self.batch + 1) + nth + 1) as u64);
         rng

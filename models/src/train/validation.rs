@@ -1,7 +1,17 @@
 //! How good a network is on the cases set aside.
 
+use hilum_core::job::Observer;
 use hilum_core::measure::Confusion;
 use serde::{Deserialize, Serialize};
+
+/// Lets a watcher stop work whose progress is not its business.
+pub(crate) struct Quiet<'a>(pub(crate) &'a dyn Observer);
+
+impl Observer for Quiet<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
 
 /// Mean Dice of a validation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 
 mod apply;
 mod collect;
+mod freeze;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -11,6 +12,7 @@ use super::FlattenedGrid;
 
 pub use apply::apply;
 pub use collect::{collect, collect_for_reference};
+pub use freeze::training_only;
 
 /// How a network's fields are named in the reference's checkpoints.
 pub trait KeyRules {

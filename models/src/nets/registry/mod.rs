@@ -1,8 +1,10 @@
 //! All networks by name: make one from a name and a configuration, load and save its weights.
 
 mod draw;
+mod stage;
 mod table;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use burn::module::Module;
@@ -12,13 +14,14 @@ use serde_json::Value;
 use super::trace::{Prediction, Trace};
 use super::{NetError, TrainingOutput};
 use crate::checkpoint::{
-    FloatFormat, KeyRules, StateDict, apply, collect, collect_for_reference, count_parameters,
-    fold_spectral_norm, reverse_axes, weight_shapes,
+    FloatFormat, KeyRules, StateDict, StoredTensor, apply, collect, collect_for_reference, count_parameters,
+    fold_spectral_norm, reverse_axes, training_only, weight_shapes,
 };
 use draw::draw_rest;
 use table::Network;
 
 pub(crate) use draw::{drawn, reseed};
+pub use stage::{LayerStage, layer_stage};
 pub use table::{ArchitectureInfo, Family, architecture, architectures};
 
 /// Most parameters a configuration may ask for (4 GiB of weights); more are typing errors.
@@ -179,6 +182,39 @@ impl AnyNetwork {
         let network = apply(self.network, &weights)?;
         draw_rest(&network);
         Ok(Self { network, ..self })
+    }
+
+    /// This network with those weights of another that have the same names and shapes, and the names of those that it
+    /// keeps as they are.
+    ///
+    /// # Errors
+    /// A checkpoint of which nothing fits; a device that fails to give its memory back.
+    pub fn with_weights_of_another(self, donor: &StateDict) -> Result<(Self, BTreeSet<String>), NetError> {
+        let donor = fold_spectral_norm(donor)?;
+        let mut weights = self.weights(FloatFormat::F32)?;
+        let mut kept = BTreeSet::new();
+        let names: Vec<String> = weights.iter().map(|(name, _)| name.to_owned()).collect();
+        for name in names {
+            let fits =
+                |tensor: &&StoredTensor| weights.get(&name).is_some_and(|w| w.shape() == tensor.shape());
+            match donor.get(&name).filter(fits).cloned() {
+                Some(tensor) => weights.insert(name, tensor),
+                None => {
+                    kept.insert(name);
+                }
+            }
+        }
+        if kept.len() == weights.iter().count() {
+            let message = "no weight of the other network has a name and shape of this one".to_owned();
+            return Err(NetError::Config { arch: self.arch, message });
+        }
+        Ok((self.with_weights(&weights)?, kept))
+    }
+
+    /// This network with gradients for those learned weights alone whose names (the reference's) `trains` accepts.
+    #[must_use]
+    pub fn training_only(self, trains: impl Fn(&str) -> bool) -> Self {
+        Self { network: training_only(self.network, trains), ..self }
     }
 
     /// This network with the weights of a safetensors file (f32, f16, bf16 or f64).

@@ -11,6 +11,7 @@ mod validate;
 
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
+use hilum_core::job::Observer;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -104,7 +105,7 @@ impl Teacher for ClickTeacher<'_> {
         Ok(supervised_loss(heads, &targets, &self.recipe.loss))
     }
 
-    fn validate(&mut self, network: &AnyNetwork) -> Result<Validation, TrainError> {
-        self.validation.run(network, self.recipe, &self.device)
+    fn validate(&mut self, network: &AnyNetwork, observer: &dyn Observer) -> Result<Validation, TrainError> {
+        self.validation.run(network, self.recipe, &self.device, observer)
     }
 }

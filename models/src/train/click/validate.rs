@@ -1,6 +1,7 @@
 //! Dice on the cases set aside, with the same clicks every time.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use hilum_core::job::{Cancelled, Observer};
 use nalgebra::Vector3;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -58,16 +59,20 @@ impl ValidationSet {
     /// Dice of a network at the first click. The network must not be in training mode.
     ///
     /// # Errors
-    /// [`TrainError`] if the network cannot take the recipe's input.
+    /// [`TrainError`] if the network cannot take the recipe's input, or when the observer asks to stop.
     pub fn run(
         &self,
         network: &AnyNetwork,
         recipe: &ClickRecipe,
         device: &Device,
+        observer: &dyn Observer,
     ) -> Result<Validation, TrainError> {
         let mut cases = Vec::with_capacity(self.real.len() + self.synthetic.len());
         for (samples, is_synthetic) in [(&self.real, false), (&self.synthetic, true)] {
             for (name, sample) in samples {
+                if observer.is_cancelled() {
+                    return Err(Cancelled.into());
+                }
                 let probability = probabilities(network, sample, recipe, device)?;
                 cases.push(CaseScore::of(name, is_synthetic, &answer(&probability), &sample.truth()));
             }

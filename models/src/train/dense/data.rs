@@ -16,7 +16,7 @@ use nalgebra::Vector3;
 const MAX_PLACES: usize = 20_000;
 
 /// An image with its regions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     /// What the file is called without its suffix.
     pub name: String,
@@ -32,6 +32,8 @@ pub struct Case {
     pub places: Vec<Vec<Vector3<f64>>>,
     /// Centre and extent of the region that samples lie around.
     pub around: Option<(Vector3<f64>, f64)>,
+    /// Whether the masks are probabilities, a network's answer, instead of what a person drew.
+    pub is_soft: bool,
 }
 
 impl Case {
@@ -58,10 +60,23 @@ impl Case {
             .iter()
             .map(|region| source.regions.get(&region.name).map(|at| voxels_at(&mask, at)))
             .collect();
+        Self::new(name, &image, &regions, recipe)
+    }
+
+    /// A case of an image and the voxels of each region, `None` where a region is not known.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the mask lacks the region that samples lie around.
+    pub fn new(
+        name: String,
+        image: &Volume,
+        regions: &[Option<Vec<bool>>],
+        recipe: &DenseRecipe,
+    ) -> Result<Self, TrainError> {
         let voxels = image.voxels().len();
         let is_in = |region: &Option<Vec<bool>>, voxel: usize| region.as_ref().is_some_and(|r| r[voxel]);
         let interleaved =
-            (0..voxels).flat_map(|voxel| regions.iter().map(move |r| u8::from(is_in(r, voxel))));
+            (0..voxels).flat_map(|voxel| regions.iter().map(move |r| u8::from(is_in(r, voxel)))).collect();
         let grid = image.grid();
         let place = |index: usize| Vector3::from(grid.voxel(index).map(|v| v as f64));
         let places_of = |region: &Option<Vec<bool>>| -> Vec<Vector3<f64>> {
@@ -77,7 +92,7 @@ impl Case {
                 let region = recipe.region(region).and_then(|index| regions[index].as_ref());
                 let found = region.and_then(|inside| extent_of(&largest_region(inside, grid), grid));
                 Some(found.ok_or_else(|| {
-                    TrainError::Data(format!("the mask shows nothing to look at: {}", mask_path.display()))
+                    TrainError::Data(format!("the mask of {name} shows nothing to look at"))
                 })?)
             }
             Framing::Patches { .. } => None,
@@ -86,11 +101,30 @@ impl Case {
             name,
             places: regions.iter().map(places_of).collect(),
             known: regions.iter().map(Option::is_some).collect(),
-            masks: Prepared::of_masks(grid.dims(), regions.len(), interleaved.collect()),
-            frame: Frame::whole(&image, &recipe.input),
-            image: Prepared::new(&image, &recipe.input),
+            masks: Prepared::of_masks(grid.dims(), regions.len(), interleaved),
+            frame: Frame::whole(image, &recipe.input),
+            image: Prepared::new(image, &recipe.input),
             around,
+            is_soft: false,
         })
+    }
+
+    /// A case whose truth is the probability of each region, `[region][z, y, x]`, as a network gives it.
+    ///
+    /// # Errors
+    /// As [`Case::new`] of where each region is likelier than not.
+    pub fn of_probabilities(
+        name: String,
+        image: &Volume,
+        probabilities: &[Vec<f32>],
+        recipe: &DenseRecipe,
+    ) -> Result<Self, TrainError> {
+        let likely = |p: &Vec<f32>| Some(p.iter().map(|p| *p >= 0.5).collect());
+        let regions: Vec<Option<Vec<bool>>> = probabilities.iter().map(likely).collect();
+        let voxels = image.voxels().len();
+        let interleaved = (0..voxels).flat_map(|voxel| probabilities.iter().map(move |p| p[voxel])).collect();
+        let masks = Prepared::of_probabilities(image.grid().dims(), regions.len(), interleaved);
+        Ok(Self { masks, is_soft: true, ..Self::new(name, image, &regions, recipe)? })
     }
 
     /// Whether a voxel lies in a region.

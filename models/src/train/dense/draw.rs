@@ -18,6 +18,8 @@ pub(super) struct Sample {
     pub(super) target: Vec<f32>,
     /// Whether each region is known.
     pub(super) known: Vec<bool>,
+    /// Whether the answer is a network's instead of a person's.
+    pub(super) is_soft: bool,
 }
 
 impl Sample {
@@ -55,7 +57,8 @@ impl Sample {
         let bend = Bend::draw(&frame, case.around, &recipe.augment, rng);
         let mut input = case.image.sample_bent(&frame, |at| bend.apply(at));
         recolor(&mut input, [nx, ny, nz], recipe.augment.intensity, rng);
-        Self { input, target: case.masks.sample_bent(&frame, |at| bend.apply(at)), known: case.known.clone() }
+        let target = case.masks.sample_bent(&frame, |at| bend.apply(at));
+        Self { input, target, known: case.known.clone(), is_soft: case.is_soft }
     }
 }
 

@@ -2,11 +2,14 @@
 
 mod adversary;
 mod bend;
-mod data;
+pub(crate) mod data;
 mod draw;
 mod loss;
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
+use hilum_core::job::Observer;
 use rayon::prelude::*;
 
 use self::adversary::Adversary;
@@ -15,38 +18,51 @@ use self::draw::Sample;
 use super::recipe::{DenseRecipe, Framing};
 use super::run::TrainError;
 use super::teacher::{Draw, Teacher};
-use super::validation::{CaseScore, Validation};
+use super::validation::{CaseScore, Quiet, Validation};
 use crate::catalog::DenseTask;
 use crate::checkpoint::StateDict;
-use crate::infer::{DenseError, probabilities};
+use crate::infer::probabilities;
 use crate::nets::AnyNetwork;
 use crate::transform::frame::{Frame, to_image};
 
 pub use loss::dense_loss;
 
 /// Shows a network patches of images with their regions.
-pub(super) struct DenseTeacher<'a> {
+pub(crate) struct DenseTeacher<'a> {
     recipe: &'a DenseRecipe,
     task: DenseTask,
-    data: DenseData,
+    data: Arc<DenseData>,
     adversary: Option<Adversary>,
     device: Device,
 }
 
 impl<'a> DenseTeacher<'a> {
-    /// Loads the recipe's data.
-    pub(super) fn new(recipe: &'a DenseRecipe, seed: u64, device: &Device) -> Result<Self, TrainError> {
+    /// Teaches with cases in memory.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the recipe's adversary does not fit.
+    pub(crate) fn new(
+        recipe: &'a DenseRecipe,
+        data: Arc<DenseData>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         // Mirrorings multiply the time of a validation and are not what is trained.
         let task = DenseTask { average_flips: Vec::new(), ..recipe.task() };
         let adversary = recipe
             .adversary
             .map(|adversary| Adversary::new(adversary, recipe.regions.len(), recipe.patch, seed, device))
             .transpose()?;
-        Ok(Self { recipe, task, data: DenseData::load(recipe)?, adversary, device: device.clone() })
+        Ok(Self { recipe, task, data, adversary, device: device.clone() })
     }
 
     /// How well each known region of a case is found, with the place given by the truth where one is looked for.
-    fn scores(&self, network: &AnyNetwork, case: &Case) -> Result<Vec<CaseScore>, TrainError> {
+    fn scores(
+        &self,
+        network: &AnyNetwork,
+        case: &Case,
+        observer: &dyn Observer,
+    ) -> Result<Vec<CaseScore>, TrainError> {
         let frame = match (&self.recipe.framing, case.around) {
             (Framing::Around { side, .. }, Some((center, extent))) => {
                 let [_, y, x] = self.recipe.patch;
@@ -55,12 +71,7 @@ impl<'a> DenseTeacher<'a> {
             _ => case.frame,
         };
         let on_frame =
-            probabilities(network, &self.task, &case.image, &frame, &self.device, &()).map_err(|error| {
-                match error {
-                    DenseError::Network(error) => TrainError::Network(error),
-                    other => TrainError::Data(other.to_string()),
-                }
-            })?;
+            probabilities(network, &self.task, &case.image, &frame, &self.device, &Quiet(observer))?;
         let mut scores = Vec::new();
         for (index, region) in self.recipe.regions.iter().enumerate().filter(|(index, _)| case.known[*index])
         {
@@ -98,11 +109,16 @@ impl Teacher for DenseTeacher<'_> {
         let input = samples.iter().flat_map(|s| s.input.iter().copied()).collect();
         let target = samples.iter().flat_map(|s| s.target.iter().copied()).collect();
         let known = samples.iter().flat_map(|s| s.known.iter().map(|k| f32::from(u8::from(*k)))).collect();
+        let drawn = samples
+            .iter()
+            .flat_map(|s| s.known.iter().map(|k| f32::from(u8::from(*k && !s.is_soft))))
+            .collect();
         let output = network.forward_training(tensor(input, self.input_shape(draw.batch)))?;
         let target = tensor(target, [draw.batch, regions, z, y, x]);
         let known = tensor(known, [draw.batch, regions, 1, 1, 1]);
+        let drawn = tensor(drawn, [draw.batch, regions, 1, 1, 1]);
         let finest = output.heads[0].clone();
-        let loss = dense_loss(output.heads, &target, &known, &self.recipe.loss);
+        let loss = dense_loss(output.heads, &target, &known, &drawn, &self.recipe.loss);
         let loss = output.own_loss.map_or(loss.clone(), |own| loss + own);
         Ok(match &mut self.adversary {
             Some(adversary) => loss + adversary.loss(finest, &target, &known),
@@ -110,12 +126,12 @@ impl Teacher for DenseTeacher<'_> {
         })
     }
 
-    fn validate(&mut self, network: &AnyNetwork) -> Result<Validation, TrainError> {
-        let mut cases = Vec::new();
+    fn validate(&mut self, network: &AnyNetwork, observer: &dyn Observer) -> Result<Validation, TrainError> {
+        let mut scores = Vec::new();
         for case in &self.data.validation {
-            cases.extend(self.scores(network, case)?);
+            scores.extend(self.scores(network, case, observer)?);
         }
-        Ok(Validation::of(cases))
+        Ok(Validation::of(scores))
     }
 
     fn state(&self) -> Result<Option<StateDict>, TrainError> {

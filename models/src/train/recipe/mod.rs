@@ -12,6 +12,7 @@ pub use click::{ClickRecipe, DataSource, LossRecipe, Stage};
 pub use dense::{AdversaryRecipe, DenseAugment, DenseLoss, DenseRecipe, DenseSource, Framing, LabelAt};
 pub use schedule::Schedule;
 
+pub use super::layers::{Layers, Transfer};
 pub use super::optimizer::OptimizerRule;
 
 /// Why a recipe cannot be used.
@@ -91,6 +92,12 @@ pub struct Recipe {
     /// Weights to begin with instead of random ones.
     #[serde(default)]
     pub start_from: Option<PathBuf>,
+    /// Weights of another network to begin with, as far as names and shapes agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
+    /// Which layers change.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub layers: Layers,
     /// What the model's card says beside what the run knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardText>,
@@ -171,6 +178,7 @@ impl Recipe {
             TaskRecipe::Dense(task) => task.resolve(folder),
         }
         self.start_from.iter_mut().for_each(|path| *path = folder.join(&*path));
+        self.transfer.iter_mut().for_each(|transfer| transfer.from = folder.join(&transfer.from));
     }
 
     fn check(&self) -> Result<(), RecipeError> {
@@ -179,6 +187,11 @@ impl Recipe {
         positive("learning_rate", self.learning_rate)?;
         positive("validate_every", self.validate_every as f64)?;
         self.optimizer.check().map_err(RecipeError::Value)?;
+        if self.start_from.is_some() && self.transfer.is_some() {
+            return Err(RecipeError::Value(
+                "start_from and transfer both say which weights to begin with".into(),
+            ));
+        }
         match &self.task {
             TaskRecipe::Click(task) => task.check(),
             TaskRecipe::Dense(task) => task.check(),

@@ -73,13 +73,16 @@ impl Prepared {
 
     /// Masks of regions as channels of 0 and 1.
     pub fn of_masks(dims: [usize; 3], regions: usize, interleaved: Vec<u8>) -> Self {
-        Self {
-            dims,
-            channels: regions,
-            planes: Planes::Bytes(interleaved),
-            affine: vec![[1.0, 0.0]; regions],
-            clip: [0.0, 1.0],
-        }
+        Self::of_regions(dims, regions, Planes::Bytes(interleaved))
+    }
+
+    /// Probabilities of regions as channels of 0 to 1.
+    pub fn of_probabilities(dims: [usize; 3], regions: usize, interleaved: Vec<f32>) -> Self {
+        Self::of_regions(dims, regions, Planes::Floats(interleaved))
+    }
+
+    fn of_regions(dims: [usize; 3], regions: usize, planes: Planes) -> Self {
+        Self { dims, channels: regions, planes, affine: vec![[1.0, 0.0]; regions], clip: [0.0, 1.0] }
     }
 
     /// Voxels along x, y, z.
