@@ -17,7 +17,7 @@ xvfb-run -a -s "-screen 0 1440x900x24" sh -c '
     window=$!
     sleep 30
     # Hundredths of a second of the thread that draws the window and of all others, and memory.
-    times() {
+    used() {
         cat /proc/$window/task/$window/stat | cut -d ")" -f 2 | awk "{ print \$12 + \$13 }"
         cat /proc/$window/stat | cut -d ")" -f 2 | awk "{ print \$12 + \$13 }"
         awk "/VmRSS/ { print int(\$2 / 1024) }" /proc/$window/status
@@ -29,12 +29,12 @@ xvfb-run -a -s "-screen 0 1440x900x24" sh -c '
     for i in 1 2 3 4 5 6 7 8; do xdotool key bracketright; done
     xdotool key ctrl+Return
     sleep 10
-    before=$(times)
+    before=$(used)
     for i in $(seq 20); do xdotool click 5; sleep 0.6; done
-    report "a notch of the wheel" $before $(times)
-    before=$(times)
+    report "a notch of the wheel" $before $(used)
+    before=$(used)
     for i in $(seq 20); do xdotool mousemove_relative 3 2; sleep 0.6; done
-    report "a movement of the mouse" $before $(times)
+    report "a movement of the mouse" $before $(used)
     grep -E "VmHWM|VmRSS" /proc/$window/status
     kill $window
 '
