@@ -7,7 +7,7 @@ use hilum_models::teach::{Control, Published, TeachOptions};
 
 use super::HilumApp;
 use crate::command::{TeachAction, UiCommand};
-use crate::jobs::{Lesson, TeachAnswer, TeachRequest};
+use crate::jobs::{TeachAnswer, TeachOutcome, TeachRequest};
 use crate::state::{OpenWorklist, RunningRank, Severity, Teaching};
 
 impl HilumApp {
@@ -18,7 +18,11 @@ impl HilumApp {
             C::Teach => self.teach(),
             C::PauseTeaching => {
                 if let Some(running) = self.teaching().and_then(|teaching| teaching.running.as_ref()) {
-                    if running.control.is_paused() { running.control.resume() } else { running.control.pause() }
+                    if running.control.is_paused() {
+                        running.control.resume()
+                    } else {
+                        running.control.pause()
+                    }
                 }
             }
             C::StopTeaching => {
@@ -46,7 +50,9 @@ impl HilumApp {
                 let person = super::worklist::annotator();
                 self.ask_teach(|worklist| TeachRequest::Decide { worklist, version, person, yes });
             }
-            TeachAction::RollBack(id) => self.ask_teach(|worklist| TeachRequest::RollBack { worklist, id }),
+            TeachAction::RollBack(id) => {
+                self.ask_teach(|worklist| TeachRequest::RollBack { worklist, id });
+            }
         }
     }
 
@@ -139,7 +145,8 @@ impl HilumApp {
                         if let Some(worklist) = &mut self.state.worklist {
                             worklist.order = CaseOrder::Doubt;
                         }
-                        let text = format!("{count} cases are in order; the network knows least of the first");
+                        let text =
+                            format!("{count} cases are in order; the network knows least of the first");
                         self.state.messages.say(Severity::Info, text);
                     }
                     Err(Some(why)) => self.state.messages.error(why),
@@ -149,7 +156,7 @@ impl HilumApp {
         }
     }
 
-    fn lesson_ended(&mut self, request: u64, result: Result<Box<Lesson>, Option<String>>) {
+    fn lesson_ended(&mut self, request: u64, result: Result<Box<TeachOutcome>, Option<String>>) {
         let Some(teaching) = self.teaching_mut() else { return };
         if teaching.running.take_if(|running| running.request == request).is_none() {
             return;
@@ -158,7 +165,9 @@ impl HilumApp {
             Ok(lesson) => {
                 let text = match lesson.published {
                     Published::Yes => format!("{} is in use: {}", lesson.id, lesson.comparison.reason),
-                    Published::Asks => format!("{} waits for your decision: {}", lesson.id, lesson.comparison.reason),
+                    Published::Asks => {
+                        format!("{} waits for your decision: {}", lesson.id, lesson.comparison.reason)
+                    }
                     Published::Refused => format!("{} is not used: {}", lesson.id, lesson.comparison.reason),
                 };
                 teaching.last = Some(*lesson);
@@ -171,7 +180,8 @@ impl HilumApp {
 
     /// A fault of the thread ends what it did.
     pub(super) fn teaching_panicked(&mut self, request: Option<u64>) {
-        let Some(teaching) = self.state.worklist.as_mut().map(|worklist: &mut OpenWorklist| &mut worklist.teaching)
+        let Some(teaching) =
+            self.state.worklist.as_mut().map(|worklist: &mut OpenWorklist| &mut worklist.teaching)
         else {
             return;
         };

@@ -129,7 +129,7 @@ pub enum TeachAnswer {
         /// Number of the request.
         request: u64,
         /// What came of it.
-        result: Result<Box<Lesson>, Option<String>>,
+        result: Result<Box<TeachOutcome>, Option<String>>,
     },
     /// A decision was carried out, or not.
     Decided(Result<String, String>),
@@ -159,7 +159,7 @@ pub enum TeachProgress {
 
 /// What a fine-tuning brought.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lesson {
+pub struct TeachOutcome {
     /// The version.
     pub id: String,
     /// Its number.
@@ -269,7 +269,7 @@ impl TeachWorker {
         worklist: &std::path::Path,
         options: &TeachOptions,
         control: &Control,
-    ) -> Result<Lesson, Failed> {
+    ) -> Result<TeachOutcome, Failed> {
         let watcher = Watching { worker: self, request, control };
         self.progress(request, TeachProgress::Doing("reading cases".into(), None));
         let lesson = read_lesson(worklist, None).map_err(|error| Failed::Why(format!("{error:#}")))?;
@@ -291,7 +291,13 @@ impl TeachWorker {
         let id = version.record.id.clone();
         let comparison = compare(&catalog, &current, &id, &lesson.cases, &device, &watcher)?;
         let published = versions.publish(version.number, &comparison, Decision::Rule)?;
-        Ok(Lesson { id, number: version.number, comparison, published, was_stopped: taught.was_stopped })
+        Ok(TeachOutcome {
+            id,
+            number: version.number,
+            comparison,
+            published,
+            was_stopped: taught.was_stopped,
+        })
     }
 
     fn decide(

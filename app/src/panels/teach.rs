@@ -165,7 +165,7 @@ fn comparison(ui: &mut Ui, comparison: &Comparison) {
             ui.label(format!("{:.3}", region.new));
             ui.label(format!(
                 "{:+.3} ({:+.3} to {:+.3})",
-                region.difference.mean, region.difference.low, region.difference.high
+                region.difference.mean, region.difference.ci95_low, region.difference.ci95_high
             ));
             ui.end_row();
         }
@@ -275,7 +275,9 @@ fn row(
             }
             Some((VersionState::Published, _)) | None => {
                 let button = ui.add(Button::new("Go back").small());
-                button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Go back to {id}")));
+                button.widget_info(|| {
+                    egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Go back to {id}"))
+                });
                 if button.on_hover_text("Let these weights propose again, at once").clicked() {
                     context.actions.send(TeachAction::RollBack(id.to_owned()));
                 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use hilum_models::teach::{Control, Forecast, Strategy, TeachOptions};
 use hilum_models::train::Layers;
 
-use crate::jobs::{Lesson, TeachProgress, VersionList};
+use crate::jobs::{TeachOutcome, TeachProgress, VersionList};
 
 /// Points of a curve that are kept; every second one goes when there are more.
 const MOST_POINTS: usize = 2000;
@@ -83,7 +83,7 @@ pub struct Teaching {
     /// Its numbers.
     pub curves: Curves,
     /// What the last one brought.
-    pub last: Option<Lesson>,
+    pub last: Option<TeachOutcome>,
     /// The network is asked about all cases.
     pub ranking: Option<RunningRank>,
 }
