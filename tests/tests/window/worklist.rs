@@ -43,7 +43,7 @@ fn with_list(folder: &Path) -> Window<'static> {
     window
 }
 
-fn open_case(state: &AppState) -> Option<u32> {
+pub(super) fn open_case(state: &AppState) -> Option<u32> {
     let worklist = state.worklist.as_ref()?;
     worklist.open.filter(|_| is_complete(state)).map(|open| open.case.0)
 }
