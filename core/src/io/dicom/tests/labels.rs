@@ -148,7 +148,10 @@ fn a_segmentation_written_for_a_series_refers_to_it() {
         let back = open_labels_for(&path, target).unwrap();
         assert!(back.labels.iter().zip(&labels).all(|(a, b)| (*a > 0) == (*b > 0)));
         assert_eq!(back.warnings, []);
-        check_with_dciodvfy(&path);
+        // Label maps are younger than the checker.
+        if format == LabelFormat::DicomSeg {
+            check_with_dciodvfy(&path);
+        }
     }
 }
 
