@@ -37,11 +37,12 @@ impl<'a> Raster<'a> {
             if first >= end {
                 continue;
             }
-            for row in first as usize..end as usize {
+            let (first, end) = (first as usize, end as usize);
+            for (row, found) in (first..end).zip(&mut crossings[first..end]) {
                 let share = (row as f64 - low[1]) / (high[1] - low[1]);
-                crossings[row].push(low[0] + share * (high[0] - low[0]));
-                count += 1;
+                found.push(low[0] + share * (high[0] - low[0]));
             }
+            count += end - first;
             if count > MAX_CROSSINGS {
                 return Err(format!("a contour crosses more than {MAX_CROSSINGS} rows of voxels"));
             }
