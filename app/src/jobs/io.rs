@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use hilum_core::fundus::Enhancement;
 use hilum_core::geometry::Grid;
-use hilum_core::io::nifti::LabelName;
-use hilum_core::io::{FileKind, OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary};
+use hilum_core::io::{FileKind, LabelName, OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary};
 use hilum_core::job::{CancelToken, Observer};
 use hilum_core::label::{BoxMask, LabelMap};
 use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
+use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
@@ -88,6 +88,8 @@ pub enum IoRequest {
         session: u64,
         /// The file.
         path: PathBuf,
+        /// What it must lie on.
+        image: Arc<Volume>,
     },
     /// Write a text.
     WriteText {
@@ -143,6 +145,8 @@ pub enum IoRequest {
         session: u64,
         /// The file.
         path: PathBuf,
+        /// What it must lie on.
+        image: Arc<Volume>,
     },
     /// Write a mask.
     Save(SaveRequest),
@@ -327,8 +331,8 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             open_project(&project, &watcher)
         }
         IoRequest::Table(asked) => IoEvent::Table { session: asked.session, table: Box::new(asked.run()) },
-        IoRequest::ReadReference { session, path } => {
-            let labels = read_mask(&path);
+        IoRequest::ReadReference { session, path, image } => {
+            let labels = masks::read(&path, &image);
             IoEvent::Reference { session, path, labels }
         }
         IoRequest::WriteText { path, text } => {
@@ -364,8 +368,10 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             IoEvent::Written { path: asked.path, error }
         }
         IoRequest::Sample { request } => sample(request),
-        IoRequest::ImportMask { session, path } => IoEvent::MaskRead { session, labels: read_mask(&path) },
-        IoRequest::Save(request) => save(request),
+        IoRequest::ImportMask { session, path, image } => {
+            IoEvent::MaskRead { session, labels: masks::read(&path, &image) }
+        }
+        IoRequest::Save(request) => masks::save(request),
         IoRequest::Measure(request) => match measure(&request) {
             Some(measurement) => {
                 IoEvent::Measured { session: request.session, measurement: Box::new(measurement) }
@@ -455,17 +461,6 @@ fn sample(request: u64) -> IoEvent {
         }
         Err(error) => IoEvent::OpenFailed { request, error: Some(error.to_string()) },
     }
-}
-
-fn read_mask(path: &Path) -> Result<Box<LabelMap>, String> {
-    let image = hilum_core::io::nifti::open_labels(path).map_err(|error| error.to_string())?;
-    LabelMap::from_voxels(image.grid, image.labels).map(Box::new).map_err(|error| error.to_string())
-}
-
-fn save(request: SaveRequest) -> IoEvent {
-    let SaveRequest { session, path, labels, source, names, state } = request;
-    let saved = hilum_core::io::nifti::save_labels(&path, labels.voxels(), labels.grid(), &source, &names);
-    IoEvent::Saved { session, path, state, error: saved.err().map(|error| error.to_string()) }
 }
 
 /// Measures within the label's box, so that a small lesion in a large image takes no time.
