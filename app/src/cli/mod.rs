@@ -11,6 +11,7 @@ mod convert;
 mod doctor;
 pub mod drive;
 mod evaluate;
+mod finetune;
 mod info;
 mod intermediates;
 mod masks;
@@ -78,10 +79,16 @@ enum Command {
     /// Run a single network.
     #[command(subcommand)]
     Net(net::Net),
-    /// Click by rule with the truth as oracle, and say how good one, two, three … clicks are.
+    /// Click by rule, or label case after case, with the truth as oracle, and say what that brings.
     Simulate(simulate::Simulate),
     /// Train a network by a recipe.
     Train(train::Train),
+    /// Teach a model on corrected cases, and publish it if it is not worse.
+    Finetune(finetune::Finetune),
+    /// Train a version again from its record, and compare the weights.
+    Replay(finetune::Replay),
+    /// List the versions of a model, go back to one, or publish one.
+    Versions(finetune::ListVersions),
     /// Compare training runs: which recipe is better on the cases set aside, and how sure that is.
     Compare(compare::Compare),
     /// Convert between image formats.
@@ -141,6 +148,9 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Net(command)) => command.run(&console),
         Some(Command::Simulate(command)) => command.run(&console),
         Some(Command::Train(command)) => command.run(&console),
+        Some(Command::Finetune(command)) => command.run(&console),
+        Some(Command::Replay(command)) => command.run(&console),
+        Some(Command::Versions(command)) => command.run(&console),
         Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
         Some(Command::Sample(command)) => command.run(&console),

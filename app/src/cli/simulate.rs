@@ -1,4 +1,6 @@
-//! `hilum simulate`: clicks by rule with the truth as oracle.
+//! `hilum simulate`: clicks by rule, or the whole annotation loop, with the truth as oracle.
+
+mod teaching;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use super::output::{Console, Progress, Report, decimals, table};
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 pub struct Simulate {
-    /// What to click: a TOML file with `clicks` and the data sources of a recipe, whose validation cases are used.
+    /// What to click: a TOML file with `clicks` and the data sources of a recipe, whose validation cases are used; or,
+    /// with `kind = "teaching"`, which cases to label in which orders.
     config: PathBuf,
     /// Model to use (see `hilum models list`).
     #[arg(long, value_name = "ID")]
@@ -26,6 +29,9 @@ pub struct Simulate {
     /// auto, cpu, gpu or gpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
+    /// For `kind = "teaching"`: folder of the results.
+    #[arg(long, value_name = "DIR", default_value = "simulation")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,10 +42,8 @@ struct Config {
 }
 
 impl Config {
-    fn read(path: &PathBuf) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut config: Self = toml::from_str(&text)
+    fn read(path: &PathBuf, text: &str) -> anyhow::Result<Self> {
+        let mut config: Self = toml::from_str(text)
             .with_context(|| format!("the configuration is not understood: {}", path.display()))?;
         let folder = path.parent().unwrap_or(std::path::Path::new("."));
         config.data.iter_mut().for_each(|source| source.resolve(folder));
@@ -55,7 +59,15 @@ impl Config {
 impl Simulate {
     /// Segments every case with one, two, three … clicks, each at the centre of the largest error region.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
-        let config = Config::read(&self.config)?;
+        let text = std::fs::read_to_string(&self.config)
+            .with_context(|| format!("cannot read {}", self.config.display()))?;
+        if text
+            .parse::<toml::Table>()
+            .is_ok_and(|t| t.get("kind").is_some_and(|k| k.as_str() == Some("teaching")))
+        {
+            return teaching::run(&text, &self.config, self.device, &self.out, console);
+        }
+        let config = Config::read(&self.config, &text)?;
         let progress = Progress::start("loading data");
         let cases = Dataset::load(&config.data)?.validation;
         anyhow::ensure!(!cases.is_empty(), "the configuration names no validation case");

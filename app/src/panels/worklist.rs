@@ -30,6 +30,9 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
         if let Some(case) = worklist.case() {
             section(ui, "Case", |ui| open_case(ui, context, worklist, case));
         }
+        if worklist.list.model.is_some() {
+            section(ui, "Teach", |ui| super::teach::show(ui, context, worklist));
+        }
     });
 }
 

@@ -83,6 +83,14 @@ impl TeachingCase {
         Self { id: id.to_owned(), image: CaseImage::Memory(image), labels, purpose }
     }
 
+    /// SHA-256 of its labels, if they are in memory.
+    pub(super) fn labels_sha256(&self) -> Option<String> {
+        match &self.labels {
+            CaseLabels::Memory(map) => Some(hash_of(map.voxels())),
+            CaseLabels::None | CaseLabels::File(_) => None,
+        }
+    }
+
     /// Reads what is not in memory, and fingerprints both.
     ///
     /// # Errors
@@ -113,15 +121,19 @@ impl TeachingCase {
                 volume.voxels().len()
             )));
         }
-        let bytes = |labels: &Vec<u16>| labels.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
         Ok(LoadedCase {
             image_sha256: ImageReference::of(&volume).voxels_sha256,
-            labels_sha256: labels.as_ref().map(|labels| sha256_hex(&bytes(labels))),
+            labels_sha256: labels.as_deref().map(hash_of),
             case: self.clone(),
             volume,
             labels,
         })
     }
+}
+
+/// SHA-256 of labels as 16-bit numbers, little endian.
+fn hash_of(labels: &[u16]) -> String {
+    sha256_hex(&labels.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 /// Which voxels lie in each region of a task: a part of a region, as the cup of the disc, lies in it too. Where a task

@@ -1,5 +1,6 @@
 //! The versions of a model: a folder with weights, card and record of each, and one small file that says which is in use.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +13,7 @@ use super::case::LoadedCase;
 use super::compare::{Comparison, Verdict};
 use super::finetune::Taught;
 use super::record::{CaseRecord, VersionRecord, VersionState};
-use super::{CaseImage, CaseLabels, CaseUse, TeachError};
+use super::{CaseImage, CaseLabels, CaseUse, TeachError, TeachingCase};
 use crate::catalog::{Card, Catalog, Model, sha256_hex};
 use crate::nets::NetError;
 
@@ -113,6 +114,37 @@ impl Versions {
             all.add(Model::read(&version.folder)?);
         }
         Ok(all)
+    }
+
+    /// Marks those corrected cases as earlier ones that the weights in use have learned already, with the labels that they
+    /// have now; where nothing new would remain, all stay as they are.
+    pub fn mark_earlier(&self, cases: &mut [TeachingCase]) {
+        let all = self.list();
+        let mut learned: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let mut at = self.current();
+        // Records that name each other as parents end here.
+        for _ in 0..all.len() {
+            let Some(version) = all.iter().find(|version| version.record.id == at) else { break };
+            for case in &version.record.cases {
+                if matches!(case.purpose, CaseUse::Corrected | CaseUse::Earlier) {
+                    learned.entry(case.id.clone()).or_insert_with(|| case.labels_sha256.clone());
+                }
+            }
+            at.clone_from(&version.record.parent.id);
+        }
+        let is_known = |case: &TeachingCase| {
+            case.purpose == CaseUse::Corrected
+                && learned
+                    .get(&case.id)
+                    .is_some_and(|hash| case.labels_sha256().is_none_or(|now| Some(now) == *hash))
+        };
+        let known: Vec<bool> = cases.iter().map(is_known).collect();
+        let has_new =
+            cases.iter().zip(&known).any(|(case, known)| case.purpose == CaseUse::Corrected && !known);
+        if has_new {
+            let known = cases.iter_mut().zip(known).filter(|(_, known)| *known);
+            known.for_each(|(case, _)| case.purpose = CaseUse::Earlier);
+        }
     }
 
     /// Identity of the weights in use: of a version, or of the model that all come from.

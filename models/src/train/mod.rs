@@ -18,6 +18,7 @@ pub(crate) mod validation;
 
 pub use export::export_model;
 pub use layers::{Layers, Transfer};
+pub use plot::save_curves;
 pub use recipe::{Recipe, RecipeError};
 pub use run::{Progress, RunEvent, RunSummary, TrainError, train};
 pub use validation::{CaseScore, Validation};
