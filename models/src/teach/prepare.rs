@@ -177,6 +177,7 @@ fn recipe_for(model: &Model, options: &TeachOptions) -> Result<Recipe, TeachErro
         start_from: None,
         transfer: None,
         layers: options.layers,
+        attention: None,
         card: None,
     })
 }
