@@ -115,9 +115,10 @@ pub fn growing_engine() -> EngineFactory {
 }
 
 /// A stand-in for the networks of the eye: a round disc around the brightest spot with a cup of half its size, and for
-/// vessels every tenth column. It tells nothing about photographs; it only lets tests of the window run in no time.
+/// vessels every tenth column, or the first columns of a volume. It tells nothing about photographs; it only lets tests of the window run in no time.
 pub struct DiscLabeller {
     finds_vessels: bool,
+    model: String,
 }
 
 impl Labeller for DiscLabeller {
@@ -129,13 +130,18 @@ impl Labeller for DiscLabeller {
         if observer.is_cancelled() {
             return Err(hilum_core::job::Cancelled.into());
         }
-        let [width, height, _] = volume.grid().dims();
+        let [width, height, depth] = volume.grid().dims();
         let region = |name: &str, label, within: Option<&str>| Region {
             name: name.into(),
             label,
             within: within.map(Into::into),
             is_single: false,
         };
+        if depth > 1 {
+            let values = (0..width * height * depth).map(|i| u16::from(i % width < 3)).collect();
+            let regions = vec![region("part", 1, None)];
+            return Ok(Labels { values, regions, models: vec![self.model.clone()] });
+        }
         if self.finds_vessels {
             let values = (0..width * height).map(|i| u16::from(i % width % 10 == 0)).collect();
             return Ok(Labels {
@@ -170,7 +176,8 @@ impl Labeller for DiscLabeller {
 pub fn disc_labeller() -> LabellerFactory {
     Arc::new(|choice| {
         assert!(choice.model != "broken", "the test wants a panic");
-        Ok(Box::new(DiscLabeller { finds_vessels: choice.model.contains("vessel") }))
+        let (finds_vessels, model) = (choice.model.contains("vessel"), choice.model.clone());
+        Ok(Box::new(DiscLabeller { finds_vessels, model }))
     })
 }
 

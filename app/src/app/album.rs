@@ -182,7 +182,7 @@ impl HilumApp {
             return;
         }
         let (volume, cancel) = (Arc::clone(volume), CancelToken::default());
-        let choice = LabelChoice { device, model: model.clone() };
+        let choice = LabelChoice { device, model: model.clone(), versions: None };
         let asked = LabelRequest { request, choice, volume, cancel: cancel.clone() };
         if self.infer.ask(InferRequest::Label(asked)).is_ok() {
             next.labels = NextLabels::Running { request, model, cancel };

@@ -21,6 +21,7 @@ impl HilumApp {
             Event::Project(event) => self.take_in_project(event),
             Event::Meshed(meshed) => self.take_meshed(meshed),
             Event::Worklist(event) => self.take_in_worklist(event),
+            Event::Teach(answer) => self.take_in_teaching(answer),
             Event::ChosenSeveral(_, paths) if paths.is_empty() => {}
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
@@ -69,6 +70,9 @@ impl HilumApp {
         {
             // Its blocks are given up: the same labels would end the same way.
             session.scene.lost([]);
+        }
+        if thread == "train" {
+            self.teaching_panicked(request);
         }
         if thread == "io" {
             self.state.saving = false;

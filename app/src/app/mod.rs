@@ -16,6 +16,7 @@ mod project;
 mod project_view;
 mod screen;
 mod segment;
+mod teach;
 mod view;
 mod worklist;
 
@@ -30,8 +31,9 @@ use egui::ViewportCommand;
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, Worker, WorklistRequest,
-    WorklistWorker, handle_edit, handle_io, handle_surface, network_engine, network_labeller,
+    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, TeachRequest, TeachWorker,
+    Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io, handle_surface, network_engine,
+    network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -94,6 +96,7 @@ pub struct HilumApp {
     surfaces: Worker<SurfaceRequest>,
     worklists: Worker<WorklistRequest>,
     worklist_at_secs: f64,
+    teacher: Worker<TeachRequest>,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
     /// Where the images were in the last frame.
@@ -141,7 +144,7 @@ impl HilumApp {
         let (for_io, for_infer, for_project) = (inbox.clone(), inbox.clone(), inbox.clone());
         let io = Worker::spawn("io", inbox.clone(), move || move |request| handle_io(request, &for_io))
             .context("cannot start the thread that reads files")?;
-        let (engine, labeller, models) = (services.engine, services.labeller, services.models_folder);
+        let (engine, labeller, models) = (services.engine, services.labeller, services.models_folder.clone());
         let infer = Worker::spawn("infer", inbox.clone(), move || {
             let mut worker = InferWorker::new(engine, labeller, models, for_infer);
             move |request| worker.handle(request)
@@ -159,6 +162,12 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
+        let (for_teacher, models) = (inbox.clone(), services.models_folder.clone());
+        let teacher = Worker::spawn("train", inbox.clone(), move || {
+            let mut worker = TeachWorker::new(models, for_teacher);
+            move |request| worker.handle(request)
+        })
+        .context("cannot start the thread that teaches")?;
         let for_worklists = inbox.clone();
         let worklists = Worker::spawn("worklist", inbox.clone(), move || {
             let mut worker = WorklistWorker::new(for_worklists);
@@ -182,6 +191,7 @@ impl HilumApp {
             surfaces,
             worklists,
             worklist_at_secs: 0.0,
+            teacher,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
@@ -245,6 +255,7 @@ impl HilumApp {
             Action::Photo(action) => self.photo(ctx, action),
             Action::Measure(action) => self.measure(ctx, action),
             Action::Worklist(action) => self.worklist(ctx, action),
+            Action::Teach(action) => self.teach_action(action),
             Action::OpenProject(project) => {
                 self.state.dialog = Dialog::None;
                 self.guard(ctx, Guarded::OpenProject(project));
@@ -325,6 +336,7 @@ impl HilumApp {
             C::Cancel => self.cancel(),
             C::ToggleCine => self.toggle_cine(ctx),
             _ if self.run_worklist(ctx, command)
+                || self.run_teach(command)
                 || self.run_project(command)
                 || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}

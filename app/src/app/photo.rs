@@ -102,7 +102,7 @@ impl HilumApp {
     /// Asks a model to label the open image; an older question of the kind is stopped.
     fn ask_labels(&mut self, model: String, purpose: LabelPurpose) {
         let request = self.number();
-        let device = self.state.device_choice();
+        let (device, versions) = (self.state.device_choice(), self.state.versions_folder());
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
         session.labelling.retain(|old| {
             let stays = old.purpose != purpose;
@@ -123,7 +123,7 @@ impl HilumApp {
             share: None,
         });
         let volume = Arc::clone(session.volume());
-        let asked = LabelRequest { request, choice: LabelChoice { device, model }, volume, cancel };
+        let asked = LabelRequest { request, choice: LabelChoice { device, model, versions }, volume, cancel };
         if self.infer.ask(InferRequest::Label(asked)).is_err() {
             session.labelling.retain(|running| running.request != request);
             self.state.messages.error("the network is busy; try again in a moment");

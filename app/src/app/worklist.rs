@@ -20,13 +20,15 @@ const KEEP_SECS: f64 = 0.3;
 const RETRY_SECS: f64 = 2.0;
 /// Time of work is kept once it is this much.
 const WORK_SECS: f64 = 20.0;
+/// How long another thread may take to write a small file.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 fn now_unix_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Who works: the account of the computer.
-fn annotator() -> String {
+pub(super) fn annotator() -> String {
     ["USER", "USERNAME", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }
 
@@ -82,10 +84,14 @@ impl HilumApp {
             WorklistAction::Show(case) => self.guard(ctx, Guarded::Case(case)),
             WorklistAction::Filter(filter) => self.with_worklist(|worklist| worklist.filter = filter),
             WorklistAction::Order(order) => self.with_worklist(|worklist| worklist.order = order),
-            WorklistAction::Model(model) => self.with_worklist(|worklist| {
-                worklist.list.model = model;
-                worklist.is_changed = true;
-            }),
+            WorklistAction::Model(model) => {
+                self.with_worklist(|worklist| {
+                    worklist.list.model = model;
+                    worklist.is_changed = true;
+                    worklist.teaching.versions = None;
+                });
+                self.list_versions();
+            }
             WorklistAction::Typing(text) => self.with_worklist(|worklist| worklist.comment = Some(text)),
             WorklistAction::Comment => self.keep_comment(),
             WorklistAction::Role(case, role) => self.change_case(case, CaseChange::Role(role)),
@@ -125,6 +131,7 @@ impl HilumApp {
                 }
                 self.state.settings.remember(&folder);
                 self.state.worklist = Some(OpenWorklist::new(folder, *list));
+                self.list_versions();
             }
             WorklistEvent::NotOpened(why) => self.state.messages.error(why),
             WorklistEvent::NotKept(why) => {
@@ -179,7 +186,7 @@ impl HilumApp {
     }
 
     /// Changes a case; a refusal is told.
-    fn change_case(&mut self, case: CaseId, change: CaseChange) {
+    pub(super) fn change_case(&mut self, case: CaseId, change: CaseChange) {
         let Some(worklist) = &mut self.state.worklist else { return };
         match worklist.list.apply(case, change, now_unix_secs()) {
             Ok(is_different) => worklist.is_changed |= is_different,
@@ -300,7 +307,8 @@ impl HilumApp {
         }
         self.with_open_case(|open| open.asked = true);
         if self.state.is_labeller(&model) {
-            self.label_with(model);
+            let version = worklist_version(&self.state, model);
+            self.label_with(version);
         }
     }
 
@@ -377,6 +385,29 @@ impl HilumApp {
         }
     }
 
+    /// Waits until the list is on disk, for threads that read it there. A moment: the file is small.
+    pub(super) fn wait_for_worklist(&mut self) {
+        let (sender, done) = std::sync::mpsc::sync_channel(1);
+        if self.worklists.ask(WorklistRequest::Flush(sender)).is_ok() {
+            done.recv_timeout(LAST_WRITE).ok();
+        }
+    }
+
+    /// Hands the changes of the open case to the disk and waits until they are there.
+    pub(super) fn keep_case_now(&mut self) {
+        let Some(session) = &mut self.state.session else { return };
+        let (sender, done) = std::sync::mpsc::sync_channel(1);
+        let requests =
+            [ProjectRequest::Append(session.document.take_unsaved()), ProjectRequest::Flush(sender)];
+        for request in requests {
+            if self.project.ask_waiting(request, LAST_WRITE).is_err() {
+                self.state.messages.error("the thread that keeps changes is busy; try again in a moment");
+                return;
+            }
+        }
+        done.recv_timeout(LAST_WRITE).ok();
+    }
+
     /// Tells `sender` when the list is on disk; whether it was asked.
     pub(super) fn flush_worklist(&mut self, sender: SyncSender<()>) -> bool {
         self.keep_worklist_now();
@@ -433,4 +464,10 @@ impl HilumApp {
         let Ok(labels) = LabelMap::from_voxels(*old.grid(), values.collect()) else { return };
         self.edit(EditCommand::ReplaceLabels { name: name.into(), labels, names });
     }
+}
+
+/// The version of a model that is in use in the list that is open.
+fn worklist_version(state: &crate::state::AppState, model: String) -> String {
+    let current = state.worklist.as_ref().and_then(|worklist| worklist.teaching.current());
+    current.filter(|id| id.split('@').next() == Some(model.as_str())).map_or(model.clone(), str::to_owned)
 }

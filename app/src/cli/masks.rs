@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use hilum_core::geometry::{Affine, Grid};
-use hilum_core::io::nifti::{LabelName, open_labels};
+use hilum_core::io::nifti::LabelName;
 use hilum_core::io::{self, FileKind, OpenOptions, Warning};
 use hilum_core::volume::Voxels;
 use nalgebra::Matrix3;
@@ -32,8 +32,8 @@ impl Mask {
     /// Opens a mask. An image that holds only 0 and 255 is binary and gets label 1; other grey values are labels.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         match io::probe(path)? {
-            FileKind::Nifti => {
-                let image = open_labels(path)?;
+            FileKind::Nifti | FileKind::Nrrd | FileKind::MetaImage => {
+                let image = io::open_labels(path)?;
                 Ok(Self {
                     labels: image.labels,
                     grid: image.grid,

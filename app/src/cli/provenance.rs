@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use hilum_core::io::{self, OpenOptions};
 use hilum_core::label::BoxMask;
-use hilum_core::project::{Store, is_project};
+use hilum_core::project::{self, ImageReference, is_project};
 use hilum_core::prompt::Click;
 use hilum_core::provenance::{Action, Entry, Origin, Verdict, read_chain, verify};
 use hilum_core::volume::Volume;
@@ -38,15 +38,15 @@ impl Provenance {
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         let folder = self.folder()?;
         let (entries, torn_bytes) = read_chain(&folder)?;
-        let (store, saved) = Store::open(&folder)?;
+        let saved = project::read(&folder)?;
         for warning in &saved.warnings {
             console.warn(&warning.to_string());
         }
-        let image = store.image().clone();
+        let image = saved.image.clone();
         let (state, _) = saved.into_state()?;
         let verdict = verify(&entries, &image.voxels_sha256, state.labels());
         let replayed =
-            if self.replay { self.replay(&folder, &store, &entries, console)? } else { Vec::new() };
+            if self.replay { self.replay(&folder, &image, &entries, console)? } else { Vec::new() };
         let is_sound = verdict.is_sound() && replayed.iter().all(|replay| replay.is_equal);
         let faults = verdict.faults.len() + replayed.iter().filter(|replay| !replay.is_equal).count();
         console.report(&ProvenanceReport { folder, entries, torn_bytes, verdict, replayed })?;
@@ -72,7 +72,7 @@ impl Provenance {
     fn replay(
         &self,
         folder: &Path,
-        store: &Store,
+        image: &ImageReference,
         entries: &[Entry],
         console: &Console,
     ) -> anyhow::Result<Vec<Replayed>> {
@@ -85,7 +85,7 @@ impl Provenance {
             return Ok(Vec::new());
         }
         let progress = Progress::start("opening the image");
-        let volume = std::sync::Arc::new(open_image(folder, store)?);
+        let volume = std::sync::Arc::new(open_image(folder, image)?);
         let catalog = console.catalog()?;
         let mut replayed = Vec::new();
         for (number, origin) in clicked {
@@ -131,8 +131,7 @@ fn answer(
     previous.context("the record holds no click inside an object")
 }
 
-fn open_image(folder: &Path, store: &Store) -> anyhow::Result<Volume> {
-    let image = store.image();
+fn open_image(folder: &Path, image: &ImageReference) -> anyhow::Result<Volume> {
     let options = OpenOptions {
         series_uid: image.series_uid.clone(),
         time_point: image.time_point,

@@ -13,7 +13,7 @@ use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
 use crate::jobs::{Compared, ImageProblem, OpenProject};
-use crate::state::{DiscPart, Handle, Settings, Turn, ViewId};
+use crate::state::{DiscPart, Handle, Settings, TeachChoice, Turn, ViewId};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -207,6 +207,22 @@ pub enum WorklistAction {
     TakeConsensus(Consensus),
 }
 
+/// Teaching the model of a worklist.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TeachAction {
+    /// Teach this way from now on.
+    Choose(TeachChoice),
+    /// Use a version or not, because a person says so.
+    Decide {
+        /// Its number.
+        version: u32,
+        /// Whether it is to be used.
+        yes: bool,
+    },
+    /// Go back to weights that were in use before.
+    RollBack(String),
+}
+
 /// Everything widgets can ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -227,6 +243,8 @@ pub enum Action {
     Measure(MeasureAction),
     /// Work on a worklist.
     Worklist(WorklistAction),
+    /// Teach the model of the worklist.
+    Teach(TeachAction),
     /// Open a project.
     OpenProject(OpenProject),
     /// Make a project of this folder.
@@ -300,6 +318,12 @@ impl From<MeasureAction> for Action {
 impl From<WorklistAction> for Action {
     fn from(action: WorklistAction) -> Self {
         Self::Worklist(action)
+    }
+}
+
+impl From<TeachAction> for Action {
+    fn from(action: TeachAction) -> Self {
+        Self::Teach(action)
     }
 }
 

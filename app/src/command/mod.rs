@@ -12,8 +12,8 @@ mod table;
 mod worklist_table;
 
 pub use action::{
-    Action, Actions, Consensus, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction, ViewAction,
-    WorklistAction,
+    Action, Actions, Consensus, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction, TeachAction,
+    ViewAction, WorklistAction,
 };
 pub use edit_action::EditAction;
 pub use table::Description;
@@ -80,6 +80,14 @@ commands! {
     ToggleSetAside,
     /// Compare what several people drew.
     CompareOutlines,
+    /// Teach the model of the worklist with its corrected cases.
+    Teach,
+    /// Let teaching rest, or go on.
+    PauseTeaching,
+    /// End teaching, or asking the network about all cases.
+    StopTeaching,
+    /// Put cases in order by what the network does not know.
+    RankCases,
     /// Take the labels of a file over.
     ImportMask,
     /// Save the mask where it was saved before, or ask.

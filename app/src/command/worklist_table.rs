@@ -46,6 +46,22 @@ impl UiCommand {
             Self::CompareOutlines => {
                 row("Compare outlines", "Compare what several people drew of the active label", &[])
             }
+            Self::Teach => row(
+                "Teach",
+                "Teach the model with the corrected cases, compare it on those set aside, and use it if it is no worse",
+                &[],
+            ),
+            Self::PauseTeaching => {
+                row("Pause teaching", "Let teaching rest after its present step, or go on", &[])
+            }
+            Self::StopTeaching => {
+                row("Stop teaching", "End after the present step; what was learned is compared and kept", &[])
+            }
+            Self::RankCases => row(
+                "Order by doubt",
+                "Ask the network about every case that is not done; the least known comes first",
+                &[],
+            ),
             _ => return None,
         })
     }

@@ -12,6 +12,7 @@ pub mod photo;
 mod project;
 mod surface;
 mod table;
+mod teach;
 mod teach_cases;
 mod watcher;
 mod worklist;
@@ -34,6 +35,9 @@ pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
+pub use teach::{
+    TeachAnswer, TeachOutcome, TeachProgress, TeachRequest, TeachWorker, VersionList, VersionRow,
+};
 pub use teach_cases::{Lesson, read_lesson};
 pub use worklist::{
     OutlineComparison, WorklistEvent, WorklistRequest, WorklistWorker, compare as compare_outlines,
@@ -62,6 +66,8 @@ pub enum Event {
     Meshed(Meshed),
     /// From the thread of the worklist.
     Worklist(WorklistEvent),
+    /// From the thread that teaches.
+    Teach(TeachAnswer),
     /// A file dialog was answered; `None`: cancelled.
     Chosen(Ask, Option<PathBuf>),
     /// A file dialog for several files was answered.

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use hilum_core::io::{self, OpenOptions};
-use hilum_core::project::{Store, is_project};
+use hilum_core::project::{self, is_project};
+use hilum_core::volume::Volume;
 use hilum_core::worklist::{Case, Role, WorklistStore, is_worklist};
-use hilum_models::teach::{CaseUse, TeachingCase, Versions};
+use hilum_models::teach::{CaseImage, CaseLabels, CaseUse, TeachingCase, Versions};
 use serde::Deserialize;
+
+/// Unlabelled images that keep old knowledge alive; all are in memory while a network learns.
+const MOST_UNLABELLED: usize = 8;
 
 /// What is taught, with what, and where the versions lie.
 pub struct Lesson {
@@ -47,8 +51,12 @@ struct ListedCase {
 pub fn read_lesson(path: &Path, model: Option<&str>) -> anyhow::Result<Lesson> {
     let (named, versions, mut cases) = if is_worklist(path) {
         let list = WorklistStore::peek(path)?;
+        let unlabelled = |case: &&Case| !case.state.is_done() && case.role == Role::Teaching;
+        let kept: Vec<_> =
+            list.cases().iter().filter(unlabelled).take(MOST_UNLABELLED).map(|c| c.id).collect();
+        let wanted = list.cases().iter().filter(|case| !unlabelled(case) || kept.contains(&case.id));
         let cases: Vec<Vec<TeachingCase>> =
-            list.cases().iter().map(|case| case_of(path, case)).collect::<Result<_, _>>()?;
+            wanted.map(|case| case_of(path, case)).collect::<Result<_, _>>()?;
         (list.model.clone(), path.join("versions"), cases.concat())
     } else {
         read_list(path)?
@@ -86,21 +94,36 @@ fn case_of(folder: &Path, case: &Case) -> anyhow::Result<Vec<TeachingCase>> {
         (false, Role::SetAside) => return Ok(Vec::new()),
         (false, Role::Teaching) => CaseUse::Unlabelled,
     };
+    // Read when it is needed, where its path alone says which image it is: a worklist may hold more than memory does.
+    let image = if case.image.series_uid.is_none() && case.image.time_point == 0 {
+        CaseImage::File(case.image.resolved(folder))
+    } else {
+        CaseImage::Memory(Arc::new(open_case_image(folder, case)?))
+    };
+    let project = case.project_folder(folder);
+    let labels = match purpose {
+        CaseUse::Unlabelled => CaseLabels::None,
+        _ if is_project(&project) => {
+            // The window may be working on it.
+            let saved = project::read(&project).with_context(|| format!("the case {}", case.name))?;
+            CaseLabels::Memory(saved.into_state()?.0.labels().clone())
+        }
+        _ => return Ok(Vec::new()),
+    };
+    Ok(vec![TeachingCase { id: case.name.clone(), image, labels, purpose }])
+}
+
+/// Opens the image of a case.
+///
+/// # Errors
+/// Why it cannot be opened, with the name of the case.
+pub fn open_case_image(folder: &Path, case: &Case) -> anyhow::Result<Volume> {
     let options = OpenOptions {
         time_point: case.image.time_point,
         series_uid: case.image.series_uid.clone(),
         ..OpenOptions::default()
     };
     let path = case.image.resolved(folder);
-    let volume = io::open(&path, &options, &()).with_context(|| format!("the case {}", case.name))?.volume;
-    let project = case.project_folder(folder);
-    let labels = match purpose {
-        CaseUse::Unlabelled => None,
-        _ if is_project(&project) => {
-            let (_, saved) = Store::open(&project).with_context(|| format!("the case {}", case.name))?;
-            Some(saved.into_state()?.0.labels().clone())
-        }
-        _ => return Ok(Vec::new()),
-    };
-    Ok(vec![TeachingCase::memory(&case.name, Arc::new(volume), labels, purpose)])
+    let opened = io::open(&path, &options, &()).with_context(|| format!("the case {}", case.name))?;
+    Ok(opened.volume)
 }

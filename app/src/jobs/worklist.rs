@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 
 use hilum_core::geometry::Grid;
-use hilum_core::io::nifti::open_labels;
+use hilum_core::io::open_labels;
 use hilum_core::measure::{Confusion, RaterQuality, Votes};
 use hilum_core::worklist::{
     Case, CaseId, FoundImages, Outline, Worklist, WorklistStore, find_images, mask_for,

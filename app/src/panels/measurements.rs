@@ -1,7 +1,7 @@
 //! The table of measurements: labels, distances and angles, two masks compared.
 
 use egui::{ComboBox, Grid, RichText, ScrollArea, Ui};
-use hilum_core::measure::Interval;
+use hilum_core::measure::{Interval, surface_area_error};
 
 use super::{Context, command_button, sheet};
 use crate::command::{MeasureAction, UiCommand as C};
@@ -89,7 +89,9 @@ fn label(ui: &mut Ui, context: Context<'_>, session: &Session, row: &LabelRow) {
         }
         None => drop(ui.label("–")),
     }
-    interval(ui, Some(figures.surface_mm2), 0);
+    let error = surface_area_error(session.volume().grid().spacing_mm()) * 100.0;
+    let note = format!("The surface of a round shape is found within {error:.0} % at this spacing");
+    ui.scope(|ui| interval(ui, Some(figures.surface_mm2), 0)).response.on_hover_text(note);
     interval(ui, figures.mean, 1);
     let statistics = figures.statistics;
     let text = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());

@@ -58,6 +58,7 @@ const WORKLIST: &[&[C]] = &[
     &[C::AddCases, C::AddCaseFolder, C::ImportOutlines],
     &[C::NextCase, C::MarkCorrected, C::MarkCaseReviewed, C::ReopenCase],
     &[C::ToggleSetAside, C::CompareOutlines],
+    &[C::Teach, C::PauseTeaching, C::StopTeaching, C::RankCases],
 ];
 const HELP: &[&[C]] = &[&[C::Palette, C::Shortcuts], &[C::ShowWarnings], &[C::About]];
 

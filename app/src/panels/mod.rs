@@ -17,6 +17,7 @@ mod settings;
 pub(crate) mod sheet;
 mod start;
 mod status;
+mod teach;
 mod toasts;
 mod toolbar;
 mod views;

@@ -30,6 +30,9 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
         if let Some(case) = worklist.case() {
             section(ui, "Case", |ui| open_case(ui, context, worklist, case));
         }
+        if worklist.list.model.is_some() {
+            section(ui, "Teach", |ui| super::teach::show(ui, context, worklist));
+        }
     });
 }
 
@@ -79,37 +82,40 @@ fn model(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
 }
 
 fn filter(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
+    let mut filter = worklist.filter.clone();
+    let mut is_changed = false;
     ui.horizontal(|ui| {
-        let mut filter = worklist.filter.clone();
-        let find = TextEdit::singleline(&mut filter.text).hint_text("Find").desired_width(84.0);
-        let response = ui.add(find);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find cases"));
-        let mut is_changed = response.changed();
-        ComboBox::from_id_salt("state filter").width(70.0).selected_text(shown(&filter)).show_ui(ui, |ui| {
+        let caption = ui.label("Show");
+        let combo = ComboBox::from_id_salt("state filter").width(78.0).selected_text(shown(&filter));
+        let combo = combo.show_ui(ui, |ui| {
             for (text, choice) in choices() {
-                if ui
-                    .selectable_label((&filter.states, filter.role) == (&choice.states, choice.role), text)
-                    .clicked()
-                {
+                let is_chosen = (&filter.states, filter.role) == (&choice.states, choice.role);
+                if ui.selectable_label(is_chosen, text).clicked() {
                     filter = CaseFilter { text: filter.text.clone(), ..choice };
                     is_changed = true;
                 }
             }
         });
-        if is_changed {
-            context.actions.send(WorklistAction::Filter(filter));
-        }
-        ComboBox::from_id_salt("order of cases")
-            .width(ui.available_width())
-            .selected_text(order_name(worklist.order))
-            .show_ui(ui, |ui| {
-                for order in CaseOrder::ALL {
-                    if ui.selectable_label(order == worklist.order, order_name(order)).clicked() {
-                        context.actions.send(WorklistAction::Order(order));
-                    }
+        combo.response.labelled_by(caption.id);
+        let caption = ui.label("Order");
+        let combo = ComboBox::from_id_salt("order of cases").width(ui.available_width());
+        let combo = combo.selected_text(order_name(worklist.order)).show_ui(ui, |ui| {
+            for order in CaseOrder::ALL {
+                if ui.selectable_label(order == worklist.order, order_name(order)).clicked() {
+                    context.actions.send(WorklistAction::Order(order));
                 }
-            });
+            }
+        });
+        combo.response.labelled_by(caption.id);
     });
+    ui.horizontal(|ui| {
+        let caption = ui.label("Find");
+        let field = TextEdit::singleline(&mut filter.text).hint_text("name, annotator, comment");
+        is_changed |= ui.add(field.desired_width(f32::INFINITY)).labelled_by(caption.id).changed();
+    });
+    if is_changed {
+        context.actions.send(WorklistAction::Filter(filter));
+    }
 }
 
 fn choices() -> Vec<(String, CaseFilter)> {
@@ -222,12 +228,9 @@ fn open_case(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist, case: &
         ui.label(RichText::new(format!("Why it comes {}.: {}", doubt.rank, doubt.reason)).color(tokens.weak));
     }
     let mut comment = worklist.comment.clone().unwrap_or_else(|| case.comment.clone());
-    let edit =
-        TextEdit::multiline(&mut comment).hint_text("Comment").desired_rows(2).desired_width(f32::INFINITY);
-    let response = ui.add(edit);
-    response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::MultilineTextInput, true, "Comment on the case")
-    });
+    let caption = ui.label(RichText::new("Comment").color(tokens.weak));
+    let field = TextEdit::multiline(&mut comment).desired_rows(2).desired_width(f32::INFINITY);
+    let response = ui.add(field).labelled_by(caption.id);
     if response.changed() {
         context.actions.send(WorklistAction::Typing(comment));
     }

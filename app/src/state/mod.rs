@@ -12,6 +12,7 @@ mod readout;
 mod scene;
 mod session;
 mod settings;
+mod teaching;
 mod turn;
 mod views;
 mod worklist;
@@ -41,6 +42,7 @@ pub use readout::Readout;
 pub use scene::{Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
+pub use teaching::{Curves, RunningLesson, RunningRank, TeachChoice, Teaching};
 pub use turn::Turn;
 pub use views::{KeptViews, ViewId, Views, auto_window};
 pub use worklist::{OpenCase, OpenWorklist, OpeningCase};
@@ -286,7 +288,12 @@ impl AppState {
         let mut used: Vec<UsedModel> = Vec::new();
         let mut add = |id: &str| {
             let model = self.models.iter().find(|model| model.card.id == id);
-            let weights_sha256 = model.map(|model| model.card.weights_sha256.clone()).unwrap_or_default();
+            let versions = self.worklist.as_ref().and_then(|worklist| worklist.teaching.versions.as_ref());
+            let version = versions.and_then(|list| list.versions.iter().find(|version| version.id == id));
+            let weights_sha256 = model
+                .map(|model| model.card.weights_sha256.clone())
+                .or_else(|| version.map(|version| version.weights_sha256.clone()))
+                .unwrap_or_default();
             if used.iter().all(|known| known.id != id) {
                 used.push(UsedModel { id: id.to_owned(), weights_sha256 });
             }
@@ -299,6 +306,11 @@ impl AppState {
             add(id);
         }
         used
+    }
+
+    /// Where versions lie that were taught with the worklist that is open.
+    pub fn versions_folder(&self) -> Option<PathBuf> {
+        self.worklist.as_ref().map(|worklist| worklist.folder.join("versions"))
     }
 
     /// Whether a model labels every pixel of an image.
@@ -337,6 +349,19 @@ impl AppState {
             }
             C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
                 self.worklist.as_ref().is_some_and(|worklist| worklist.open.is_some())
+            }
+            C::Teach => self.worklist.as_ref().is_some_and(|worklist| {
+                worklist.teaching.running.is_none()
+                    && worklist.list.model.is_some()
+                    && worklist.list.teaching().next().is_some()
+            }),
+            C::PauseTeaching => self.worklist.as_ref().is_some_and(|w| w.teaching.running.is_some()),
+            C::StopTeaching => self
+                .worklist
+                .as_ref()
+                .is_some_and(|w| w.teaching.running.is_some() || w.teaching.ranking.is_some()),
+            C::RankCases => {
+                self.worklist.as_ref().is_some_and(|w| w.list.model.is_some() && w.teaching.ranking.is_none())
             }
             C::CompareOutlines => {
                 self.worklist

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Worklist};
 
+use super::Teaching;
 use crate::jobs::OutlineComparison;
 
 /// A person counts as away after so long without mouse or keyboard.
@@ -52,6 +53,8 @@ pub struct OpenWorklist {
     pub not_kept: Option<String>,
     /// What several people drew in the open case.
     pub comparison: Option<OutlineComparison>,
+    /// Teaching its model.
+    pub teaching: Teaching,
     /// Comment that is being typed.
     pub comment: Option<String>,
     hand: Hand,
@@ -77,6 +80,7 @@ impl OpenWorklist {
             is_changed: false,
             not_kept: None,
             comparison: None,
+            teaching: Teaching::default(),
             comment: None,
             hand: Hand::default(),
         }

@@ -2,11 +2,13 @@
 
 mod affine;
 mod grid;
+mod lattice;
 mod orientation;
 mod region;
 
 pub use affine::{Affine, AffineError};
 pub use grid::{Grid, GridError};
+pub use lattice::Lattice;
 pub use orientation::{AnatomicalPlane, Orientation, PatientDirection};
 pub use region::VoxelBox;
 

@@ -18,7 +18,9 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// No reader knows the content.
-    #[error("{found} is not an image that Hilum reads (NIfTI, DICOM, PNG, JPEG, TIFF, BMP): {path}")]
+    #[error(
+        "{found} is not an image that Hilum reads (NIfTI, DICOM, NRRD, MetaImage, PNG, JPEG, TIFF, BMP): {path}"
+    )]
     UnknownFormat {
         /// What the file looks like.
         found: String,

@@ -1,18 +1,29 @@
 //! Reading images and reading and writing label maps.
 //!
-//! [`open`] takes any path a person may drop on the window: a NIfTI file, a DICOM file or folder, a photograph.
+//! [`open`] takes any path a person may drop on the window: a NIfTI, NRRD or MetaImage file, a
+//! DICOM file or folder, a photograph.
 //! Geometry comes back in LPS millimetres, and whatever is unusual comes back as [`Warning`]s.
 
+mod decode;
 pub mod dicom;
 mod error;
+pub mod export;
+mod labels;
 mod limits;
+pub mod meta_image;
 pub mod nifti;
+pub mod nrrd;
 mod open;
+mod payload;
 pub mod raster;
+mod stream;
 mod warning;
 mod write;
 
+pub use dicom::LabelTarget;
 pub use error::{OpenError, SaveError};
+pub use export::{LabelExport, LabelFormat};
+pub use labels::{CoveredLabel, LabelImage, LabelName, open_labels, open_labels_for};
 pub use limits::Limits;
 pub use open::{FileKind, OpenObserver, OpenOptions, Opened, SeriesSummary, list_series, open, probe};
 pub use warning::Warning;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::raster::PixelRegion;
-use super::{Limits, OpenError, Warning, dicom, nifti, raster};
+use super::{Limits, OpenError, Warning, dicom, meta_image, nifti, nrrd, raster};
 use crate::job::Observer;
 use crate::volume::{Modality, Source, Volume};
 
@@ -23,6 +23,10 @@ pub enum FileKind {
     Folder,
     /// PNG, JPEG, TIFF or BMP.
     Raster,
+    /// NRRD, attached or detached header.
+    Nrrd,
+    /// MetaImage, `.mha` or `.mhd`.
+    MetaImage,
 }
 
 /// What to open out of a path that holds several images.
@@ -95,6 +99,10 @@ pub fn probe(path: &Path) -> Result<FileKind, OpenError> {
         Ok(FileKind::Dicom)
     } else if raster::looks_like(&start) {
         Ok(FileKind::Raster)
+    } else if nrrd::looks_like(&start, path) {
+        Ok(FileKind::Nrrd)
+    } else if meta_image::looks_like(&start, path) {
+        Ok(FileKind::MetaImage)
     } else {
         let found = format!("a file that starts with {:02x?}", &start[..start.len().min(4)]);
         Err(OpenError::UnknownFormat { found, path: path.to_owned() })
@@ -110,6 +118,8 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
         FileKind::Nifti => nifti::open(path, options, observer)?,
         FileKind::Dicom | FileKind::Folder => dicom::open(path, options, observer)?,
         FileKind::Raster => raster::open(path, options, observer)?,
+        FileKind::Nrrd => nrrd::open(path, options, observer)?,
+        FileKind::MetaImage => meta_image::open(path, options, observer)?,
     };
     debug_assert_ne!(opened.volume.meta().source, Source::Synthetic);
     Ok(with_value_warnings(opened))
@@ -126,7 +136,7 @@ pub fn list_series(
 ) -> Result<Vec<SeriesSummary>, OpenError> {
     match probe(path)? {
         FileKind::Dicom | FileKind::Folder => dicom::list_series(path, options, observer),
-        FileKind::Nifti | FileKind::Raster => Ok(Vec::new()),
+        FileKind::Nifti | FileKind::Raster | FileKind::Nrrd | FileKind::MetaImage => Ok(Vec::new()),
     }
 }
 

@@ -88,6 +88,14 @@ pub enum Warning {
         /// The reason of the first.
         why: String,
     },
+    /// Segments of a file share voxels.
+    #[error("segments overlap: in {voxels} voxels a later segment covers an earlier one ({labels:?})")]
+    Overlap {
+        /// How many voxels are covered.
+        voxels: usize,
+        /// The labels that are covered somewhere.
+        labels: Vec<u16>,
+    },
     /// Voxels beyond the end of the file.
     #[error("the file ends before its last slice; {missing_slices} slices are empty")]
     Truncated {

@@ -31,6 +31,13 @@ pub fn surface_area_mm2(mask: &[bool], dims: [usize; 3], spacing_mm: [f64; 3]) -
     Ok(field.integral_of_gradient(spacing_mm))
 }
 
+/// How far [`surface_area_mm2`] may lie beside the truth for round shapes of four voxels' radius and more, as a share: 4 %,
+/// and 9 % where an axis is more than four times as coarse as another. Tests on balls and ellipsoids hold it.
+pub fn surface_area_error(spacing_mm: [f64; 3]) -> f64 {
+    let (low, high) = spacing_mm.iter().fold((f64::MAX, 0.0f64), |(l, h), s| (l.min(*s), h.max(*s)));
+    if high > 4.0 * low { 0.09 } else { 0.04 }
+}
+
 /// Values `[z, y, x]`.
 struct Field {
     values: Vec<f32>,
@@ -118,6 +125,38 @@ mod tests {
         ] {
             let share = ball(radius, spacing);
             assert!((share - 1.0).abs() < tolerance, "{radius} mm at {spacing:?}: {share}");
+        }
+    }
+
+    /// Surface of a spheroid with two equal half axes, in closed form.
+    fn spheroid_area(equal: f64, other: f64) -> f64 {
+        let tau = std::f64::consts::TAU;
+        if other < equal {
+            let e = (1.0 - (other / equal).powi(2)).sqrt();
+            tau * equal * equal * (1.0 + (1.0 - e * e) / e * e.atanh())
+        } else {
+            let e = (1.0 - (equal / other).powi(2)).sqrt();
+            tau * equal * equal * (1.0 + other / (equal * e) * e.asin())
+        }
+    }
+
+    #[test]
+    fn ellipsoids_have_their_area_within_the_error_that_is_told() {
+        for (equal, other) in [(20.0, 12.0), (12.0, 25.0), (15.0, 30.0)] {
+            for long in 0..3 {
+                for spacing in [[1.0; 3], [0.8, 0.8, 2.5], [0.7, 0.7, 2.8], [0.7, 0.7, 5.0], [0.5, 0.6, 3.3]]
+                {
+                    let half = [0, 1, 2].map(|a| if a == long { other } else { equal });
+                    let dims = [0, 1, 2].map(|a| (2.0 * half[a] / spacing[a]) as usize + 4);
+                    let middle = [0, 1, 2].map(|a| (dims[a] as f64 / 2.0 + 0.3) * spacing[a]);
+                    let inside = |p: [f64; 3]| {
+                        (0..3).map(|a| ((p[a] - middle[a]) / half[a]).powi(2)).sum::<f64>() <= 1.0
+                    };
+                    let share = area(dims, spacing, inside) / spheroid_area(equal, other);
+                    let told = surface_area_error(spacing);
+                    assert!((share - 1.0).abs() < told, "{half:?} mm at {spacing:?}: {share}");
+                }
+            }
         }
     }
 

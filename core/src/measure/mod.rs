@@ -19,7 +19,7 @@ mod surface_distance;
 mod volume;
 
 pub use agreement::{Agreement, agreement};
-pub use area::surface_area_mm2;
+pub use area::{surface_area_error, surface_area_mm2};
 pub use auc::roc_auc;
 pub use bootstrap::{Summary, summarize};
 pub use consensus::{ConsensusError, MAX_RATERS, RaterQuality, Staple, Votes};

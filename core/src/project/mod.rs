@@ -28,7 +28,7 @@ pub use error::{StoreError, StoreWarning};
 pub use image::{ImageMismatch, ImageReference};
 pub use lock::Owner;
 pub use saved::Saved;
-pub use store::{Store, is_project, peek, set_aside};
+pub use store::{Store, is_project, peek, read, set_aside};
 
 /// Version of the files that this program writes. Raise it with every change of a stored type, keep the old
 /// types, and convert in `frame::decode_snapshot` and `frame::decode_records`; keep a project of the old version

@@ -53,6 +53,17 @@ pub fn peek(folder: &Path) -> Result<ImageReference, StoreError> {
     }
 }
 
+/// What a project holds now, without opening it for writing: another window may go on with it. What a crash left
+/// half-written is left out and stays.
+///
+/// # Errors
+/// [`StoreError`], saying what to do.
+pub fn read(folder: &Path) -> Result<Saved, StoreError> {
+    let image = peek(folder)?;
+    let Found { snapshot, records, warnings, .. } = generation::read_newest(&Disk, folder)?;
+    Ok(Saved { image, warnings, view: None, snapshot, records })
+}
+
 fn image_of_snapshot(folder: &Path) -> Option<ImageReference> {
     generation::read_newest(&Disk, folder).ok()?.image
 }

@@ -72,6 +72,11 @@ pub enum Source {
         #[serde(default)]
         part: Option<PicturePart>,
     },
+    /// NRRD or MetaImage.
+    File {
+        /// The file, or the header of a detached pair.
+        path: PathBuf,
+    },
 }
 
 /// Which part of a file with several pages or resolutions an image is.
@@ -98,7 +103,10 @@ impl Source {
     pub fn path(&self) -> Option<&std::path::Path> {
         match self {
             Self::Synthetic => None,
-            Self::Nifti { path, .. } | Self::Dicom { path, .. } | Self::Raster { path, .. } => Some(path),
+            Self::Nifti { path, .. }
+            | Self::Dicom { path, .. }
+            | Self::Raster { path, .. }
+            | Self::File { path } => Some(path),
         }
     }
 }

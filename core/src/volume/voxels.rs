@@ -1,5 +1,6 @@
 //! The values of an image in the narrowest type that holds them exactly.
 
+use std::io::{self, Write};
 use std::ops::Range;
 
 /// Why voxels do not fit.
@@ -133,6 +134,34 @@ impl Voxels {
             data => ends(data.iter().map(|v| *v as f32)),
             rgb data => ends(data.iter().map(|v| luma(*v)))
         )
+    }
+
+    /// Writes the values one after the other, least significant byte first.
+    ///
+    /// # Errors
+    /// Whatever `out` reports.
+    pub fn write_little_endian(&self, out: &mut dyn Write) -> io::Result<()> {
+        fn words<T: Copy, const N: usize>(
+            out: &mut dyn Write,
+            values: &[T],
+            bytes: impl Fn(T) -> [u8; N],
+        ) -> io::Result<()> {
+            let mut buffer = Vec::new();
+            for part in values.chunks(1 << 16) {
+                buffer.clear();
+                buffer.extend(part.iter().flat_map(|v| bytes(*v)));
+                out.write_all(&buffer)?;
+            }
+            Ok(())
+        }
+        match self {
+            Self::U8(data) => out.write_all(data),
+            Self::I16(data) => words(out, data, i16::to_le_bytes),
+            Self::U16(data) => words(out, data, u16::to_le_bytes),
+            Self::I32(data) => words(out, data, i32::to_le_bytes),
+            Self::F32(data) => words(out, data, f32::to_le_bytes),
+            Self::Rgb8(data) => words(out, data, |v| v),
+        }
     }
 
     /// Number of values that are NaN or infinite.

@@ -198,7 +198,7 @@ fn planes_are_turned_by_handles_and_angles_and_brushes_work_in_them() {
     let into = window.session().views.axes(CORONAL).into;
     let expected = Vector3::new(-f64::from(angle.sin()), f64::from(angle.cos()), 0.0);
     assert!((into - expected).norm() < 0.05, "the coronal plane looks along {into:?}");
-    let note = "In a turned plane point, brushes and outlines work exactly; operations on slices follow those of the image";
+    let note = "In a turned plane every tool works on the voxels that the plane cuts";
     assert!(window.harness.query_by_label(note).is_some(), "the window says what works");
 
     // A stroke in the turned plane stays in it.

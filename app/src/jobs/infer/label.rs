@@ -9,6 +9,7 @@ use hilum_core::volume::Volume;
 use hilum_models::catalog::{Catalog, Region};
 use hilum_models::device;
 use hilum_models::infer::{Dense, DenseError, DeviceChoice};
+use hilum_models::teach::Versions;
 
 use super::super::panic_text;
 use super::{InferEvent, InferWorker, progress_of};
@@ -46,6 +47,8 @@ pub struct LabelChoice {
     pub device: DeviceChoice,
     /// Identity of the model.
     pub model: String,
+    /// Where versions of it lie that were taught here.
+    pub versions: Option<PathBuf>,
 }
 
 /// Makes a labeller on the thread that will own it.
@@ -81,6 +84,12 @@ pub struct LabelAnswer {
 pub fn network_labeller(models: Option<PathBuf>) -> LabellerFactory {
     Arc::new(move |choice| {
         let catalog = Catalog::new(models.as_deref())?;
+        let catalog = match &choice.versions {
+            Some(folder) => Versions::new(folder, &choice.model)
+                .catalog(&catalog)
+                .map_err(|error| DenseError::Unsuitable(error.to_string()))?,
+            None => catalog,
+        };
         let opened = device::open(choice.device).map_err(|error| DenseError::Device(error.to_string()))?;
         let dense = Dense::load(&catalog, &choice.model, &opened.device)?;
         Ok(Box::new(Network { dense, device: opened.name }))

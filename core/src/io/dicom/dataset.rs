@@ -12,7 +12,8 @@ use dicom_dictionary_std::tags;
 
 /// Sequences deeper than this are no image header.
 const MAX_NESTING: usize = 12;
-/// Longer values (embedded documents, private data) are passed over; the longest that matters is a palette.
+/// Longer values (embedded documents, private data) are passed over; the longest that matters is a palette, but for
+/// contours.
 const MAX_KEPT_VALUE: u32 = 1 << 18;
 const UNDEFINED: u32 = u32::MAX;
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
@@ -20,7 +21,7 @@ const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 
 /// Sequences whose items are kept; others are passed over.
-const SEQUENCES: [Tag; 13] = [
+const SEQUENCES: [Tag; 27] = [
     tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
     tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
     tags::PIXEL_MEASURES_SEQUENCE,
@@ -34,6 +35,22 @@ const SEQUENCES: [Tag; 13] = [
     tags::PLANE_POSITION_VOLUME_SEQUENCE,
     tags::PLANE_ORIENTATION_VOLUME_SEQUENCE,
     tags::MODALITY_LUT_SEQUENCE,
+    // Segmentations.
+    tags::SEGMENT_SEQUENCE,
+    tags::SEGMENT_IDENTIFICATION_SEQUENCE,
+    tags::REFERENCED_SERIES_SEQUENCE,
+    tags::REFERENCED_INSTANCE_SEQUENCE,
+    tags::DERIVATION_IMAGE_SEQUENCE,
+    tags::SOURCE_IMAGE_SEQUENCE,
+    // Structure sets.
+    tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE,
+    tags::RT_REFERENCED_STUDY_SEQUENCE,
+    tags::RT_REFERENCED_SERIES_SEQUENCE,
+    tags::STRUCTURE_SET_ROI_SEQUENCE,
+    tags::ROI_CONTOUR_SEQUENCE,
+    tags::CONTOUR_SEQUENCE,
+    tags::CONTOUR_IMAGE_SEQUENCE,
+    tags::RTROI_OBSERVATIONS_SEQUENCE,
 ];
 
 /// Why elements cannot be read.
@@ -155,7 +172,7 @@ impl<R: Read> ElementReader<R> {
             if SEQUENCES.contains(&tag) {
                 set.sequences.insert(tag, items);
             }
-        } else if element.length > MAX_KEPT_VALUE || &element.vr == b"SQ" {
+        } else if element.length > MAX_KEPT_VALUE && tag != tags::CONTOUR_DATA || &element.vr == b"SQ" {
             self.skip(u64::from(element.length), tag)?;
         } else {
             let value = self.value(element)?;

@@ -103,7 +103,7 @@ impl ImageFile {
 }
 
 impl SeriesFacts {
-    fn of(set: &DataSet) -> Self {
+    pub fn of(set: &DataSet) -> Self {
         let text = |tag| set.text(tag).unwrap_or_default();
         let image_type = text(tags::IMAGE_TYPE);
         let date = set.text(tags::SERIES_DATE).or_else(|| set.text(tags::STUDY_DATE));

@@ -4,6 +4,7 @@
 //! groups their frames, `stack` finds the grid, `assemble` reads the pixels (`pixels`, `fragments`, `codec`).
 
 mod assemble;
+mod author;
 mod buffer;
 mod codec;
 mod dataset;
@@ -13,10 +14,13 @@ mod header;
 mod image_file;
 mod laterality;
 mod layout;
+mod objects;
 mod pixels;
 mod positions;
 mod resample;
+pub(super) mod rtstruct;
 mod scan;
+pub(super) mod seg;
 mod series;
 mod stack;
 #[cfg(test)]
@@ -26,6 +30,7 @@ use std::path::Path;
 
 pub use header::looks_like;
 pub use laterality::laterality_code;
+pub use objects::{LabelTarget, open_labels};
 
 use super::{OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary, Warning};
 use crate::job::Observer;

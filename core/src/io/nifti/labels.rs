@@ -5,40 +5,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::read::Reader;
-use crate::geometry::Grid;
-use crate::io::{Limits, OpenError, Warning};
-use crate::volume::{Source, Volume, Voxels};
+use crate::io::labels::{LabelImage, LabelName, labels_of};
+use crate::io::{Limits, OpenError};
 
 /// Extension code of a plain-text comment (`NIFTI_ECODE_COMMENT`).
 const ECODE_COMMENT: i32 = 6;
 /// Bytes of extensions that are searched for names.
 const MAX_EXTENSION_BYTES: usize = 1 << 20;
-
-/// What a label value means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LabelName {
-    /// The value in the mask.
-    pub value: u16,
-    /// Its name.
-    pub name: String,
-    /// Its colour: red, green, blue.
-    pub color: [u8; 3],
-}
-
-/// A mask as read from a file.
-#[derive(Clone, Debug)]
-pub struct LabelImage {
-    /// Label of each voxel, `[z, y, x]`; 0 is background.
-    pub labels: Vec<u16>,
-    /// Size and place.
-    pub grid: Grid,
-    /// Names that the file carries; often none.
-    pub names: Vec<LabelName>,
-    /// The file, with its header.
-    pub source: Source,
-    /// Everything unusual about the file.
-    pub warnings: Vec<Warning>,
-}
 
 /// Opens a NIfTI mask. Floats are accepted where every value is a whole number.
 ///
@@ -57,40 +30,14 @@ pub fn open_labels(path: &Path) -> Result<LabelImage, OpenError> {
     }
     let labels = labels_of(&volume, path)?;
     let source = volume.meta().source.clone();
-    Ok(LabelImage { labels, grid: *volume.grid(), names, source, warnings: opened.warnings })
-}
-
-fn labels_of(volume: &Volume, path: &Path) -> Result<Vec<u16>, OpenError> {
-    let refuse = |index: usize, value: String| {
-        let [x, y, z] = volume.grid().voxel(index);
-        let what = format!(
-            "voxel {x},{y},{z} has the value {value}; a mask holds whole numbers from 0 to 65535 \
-             (threshold a probability map first)"
-        );
-        OpenError::unsupported(what, path)
-    };
-    match volume.voxels() {
-        Voxels::U8(data) => Ok(data.iter().map(|v| u16::from(*v)).collect()),
-        Voxels::U16(data) => Ok(data.clone()),
-        Voxels::I16(data) => {
-            let label = |(i, v): (usize, &i16)| u16::try_from(*v).map_err(|_| refuse(i, v.to_string()));
-            data.iter().enumerate().map(label).collect()
-        }
-        Voxels::I32(data) => {
-            let label = |(i, v): (usize, &i32)| u16::try_from(*v).map_err(|_| refuse(i, v.to_string()));
-            data.iter().enumerate().map(label).collect()
-        }
-        Voxels::F32(data) => {
-            let label = |(i, v): (usize, &f32)| {
-                let is_label = v.fract() == 0.0 && (0.0..=65535.0).contains(v);
-                if is_label { Ok(*v as u16) } else { Err(refuse(i, v.to_string())) }
-            };
-            data.iter().enumerate().map(label).collect()
-        }
-        Voxels::Rgb8(_) => {
-            Err(OpenError::unsupported("the file holds colours; a mask holds one number a voxel", path))
-        }
-    }
+    Ok(LabelImage {
+        labels,
+        grid: *volume.grid(),
+        names,
+        source,
+        warnings: opened.warnings,
+        covered: Vec::new(),
+    })
 }
 
 /// The content of our extension.

@@ -3,22 +3,21 @@
 //! Voxels keep the order of the file; the affine map is turned from RAS to LPS. The first slice is handed over
 //! before the rest is read: the middle one of an uncompressed file, the lowest one of a compressed file.
 
-mod decode;
 mod fields;
 mod header;
 mod labels;
-mod modality;
+pub(super) mod modality;
 mod pair;
 mod place;
 mod read;
 mod save;
-mod stream;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
-pub use labels::{LabelImage, LabelName, open_labels};
+pub use super::labels::{LabelImage, LabelName};
+pub use labels::open_labels;
 pub use save::{save_labels, save_volume};
 
 use self::fields::HeaderBytes;
@@ -37,6 +36,6 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
 /// Whether a file is NIfTI by its first bytes or, so that a damaged one gets a fitting message, by its name.
 pub fn looks_like(start: &[u8], path: &Path) -> bool {
     let is_dicom = start.get(128..132) == Some(b"DICM");
-    let inflated = stream::inflated_start(start);
+    let inflated = super::stream::inflated_start(start);
     HeaderBytes::detect(&inflated).is_some() || (!is_dicom && pair::is_nifti_name(path))
 }

@@ -10,7 +10,7 @@ use crate::volume::{Modality, Voxels};
 ///    one; `pet`, `suv` and `pt` say PET; `mr`, `mri` and the usual sequence names say MR.
 /// 3. Whole numbers from air (−1100 to −900, or padding below that) to beyond soft tissue (200) are CT in HU.
 /// 4. Everything else stays [`Modality::Other`].
-pub(super) fn guess(file_name: &str, descrip: &str, voxels: &Voxels) -> Modality {
+pub(in crate::io) fn guess(file_name: &str, descrip: &str, voxels: &Voxels) -> Modality {
     if voxels.is_color() {
         return Modality::Photograph;
     }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::decode::{Decoder, Scaling};
 use super::header::{Header, Layout};
-use super::stream::ByteStream;
 use super::{modality, pair, place};
 use crate::geometry::{Grid, VoxelBox};
+use crate::io::decode::{Decoder, Scaling};
+use crate::io::stream::ByteStream;
 use crate::io::{Limits, OpenError, OpenObserver, Opened, Warning};
 use crate::job::Cancelled;
 use crate::volume::{ImageMeta, Source, Volume, Voxels};
@@ -38,7 +38,7 @@ impl Reader {
         let grid = Grid::new(layout.dims, affine).map_err(|e| OpenError::grid(&e, &header_path))?;
         let voxel_path =
             if header.raw.is_single_file() { header_path.clone() } else { pair::voxel_path(&header_path)? };
-        let scaling = Scaling::of(&header, layout.datatype, &mut warnings);
+        let scaling = Scaling::of(header.scl_slope, header.scl_inter, layout.datatype, &mut warnings);
         let stream = ByteStream::open(&voxel_path)?;
         let reader = Self { header, header_path, layout, grid, scaling, stream, warnings };
         reader.check_sizes(limits, &voxel_path)?;

@@ -9,11 +9,11 @@ use nifti::NiftiType;
 
 use super::fields::{self, HeaderBytes, Version};
 use super::header::Header;
-use super::labels::{LabelName, extension_with, open_labels};
+use super::labels::{extension_with, open_labels};
 use super::pair::{self, NameKind};
 use super::{open, place};
 use crate::geometry::Grid;
-use crate::io::{OpenError, OpenOptions, SaveError, replace_file};
+use crate::io::{LabelName, OpenError, OpenOptions, SaveError, replace_file};
 use crate::volume::{Source, Volume, Voxels};
 
 /// `NIFTI_INTENT_LABEL`.

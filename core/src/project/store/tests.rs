@@ -48,6 +48,20 @@ fn what_was_appended_is_there_again_with_its_history() {
 }
 
 #[test]
+fn a_project_that_is_being_written_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut document = document();
+    let mut store = create(folder.path(), &mut document);
+    document.apply(click(1)).unwrap();
+    store.append(&document.take_unsaved()).unwrap();
+    let saved = read(folder.path()).unwrap();
+    saved.image.verify(document.image()).unwrap();
+    assert_eq!(saved.into_state().unwrap().0.snapshot(), document.snapshot());
+    document.apply(click(2)).unwrap();
+    store.append(&document.take_unsaved()).unwrap();
+}
+
+#[test]
 fn a_second_writer_is_refused_with_the_process_that_holds_the_project() {
     let folder = tempfile::tempdir().unwrap();
     let store = create(folder.path(), &mut document());

@@ -1,6 +1,7 @@
 //! Tests of the whole reader: real files, files written by `dicom-object`, damaged files.
 
 mod damaged;
+mod labels;
 mod real;
 mod syntaxes;
 mod synthetic;

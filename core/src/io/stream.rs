@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
-use crate::io::OpenError;
+use super::OpenError;
 use crate::job::{Cancelled, Observer};
 
 /// First bytes of a gzip file, RFC 1952.

@@ -2,8 +2,7 @@
 
 use nifti::NiftiType;
 
-use super::header::Header;
-use crate::io::Warning;
+use super::Warning;
 use crate::volume::Voxels;
 
 /// Integers up to this size are exact in `f32`.
@@ -22,8 +21,7 @@ pub(super) enum Scaling {
 
 impl Scaling {
     /// A slope of zero, or one that is not a number, means that nothing is scaled.
-    pub(super) fn of(header: &Header, datatype: NiftiType, warnings: &mut Vec<Warning>) -> Self {
-        let (slope, mut inter) = (header.scl_slope, header.scl_inter);
+    pub(super) fn of(slope: f64, mut inter: f64, datatype: NiftiType, warnings: &mut Vec<Warning>) -> Self {
         let is_color = matches!(datatype, NiftiType::Rgb24 | NiftiType::Rgba32);
         if slope == 0.0 || !slope.is_finite() || is_color {
             return Self::Identity;

@@ -1,0 +1,191 @@
+//! Teaching from the window: starting, watching, deciding, going back, asking what the network does not know.
+
+use std::path::PathBuf;
+
+use hilum_core::worklist::{CaseChange, CaseOrder};
+use hilum_models::teach::{Control, Published, TeachOptions};
+
+use super::HilumApp;
+use crate::command::{TeachAction, UiCommand};
+use crate::jobs::{TeachAnswer, TeachOutcome, TeachRequest};
+use crate::state::{OpenWorklist, RunningRank, Severity, Teaching};
+
+impl HilumApp {
+    /// Commands about teaching; `false` if it is none.
+    pub(super) fn run_teach(&mut self, command: UiCommand) -> bool {
+        use UiCommand as C;
+        match command {
+            C::Teach => self.teach(),
+            C::PauseTeaching => {
+                if let Some(running) = self.teaching().and_then(|teaching| teaching.running.as_ref()) {
+                    if running.control.is_paused() {
+                        running.control.resume()
+                    } else {
+                        running.control.pause()
+                    }
+                }
+            }
+            C::StopTeaching => {
+                if let Some(teaching) = self.teaching_mut() {
+                    teaching.stop();
+                    if let Some(running) = &mut teaching.running {
+                        running.is_stopping = true;
+                    }
+                }
+            }
+            C::RankCases => self.rank(),
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn teach_action(&mut self, action: TeachAction) {
+        match action {
+            TeachAction::Choose(choice) => {
+                if let Some(teaching) = self.teaching_mut() {
+                    teaching.choice = choice;
+                }
+            }
+            TeachAction::Decide { version, yes } => {
+                let person = super::worklist::annotator();
+                self.ask_teach(|worklist| TeachRequest::Decide { worklist, version, person, yes });
+            }
+            TeachAction::RollBack(id) => {
+                self.ask_teach(|worklist| TeachRequest::RollBack { worklist, id });
+            }
+        }
+    }
+
+    fn teaching(&self) -> Option<&Teaching> {
+        self.state.worklist.as_ref().map(|worklist| &worklist.teaching)
+    }
+
+    fn teaching_mut(&mut self) -> Option<&mut Teaching> {
+        self.state.worklist.as_mut().map(|worklist| &mut worklist.teaching)
+    }
+
+    fn ask_teach(&mut self, request: impl FnOnce(PathBuf) -> TeachRequest) -> bool {
+        let Some(worklist) = &self.state.worklist else { return false };
+        let is_asked = self.teacher.ask(request(worklist.folder.clone())).is_ok();
+        if !is_asked {
+            self.state.messages.error("the thread that teaches is busy; try again in a moment");
+        }
+        is_asked
+    }
+
+    /// Asks which versions there are of the model of the list that is open.
+    pub(super) fn list_versions(&mut self) {
+        self.keep_worklist_now();
+        self.wait_for_worklist();
+        self.ask_teach(TeachRequest::List);
+    }
+
+    fn teach(&mut self) {
+        // The thread reads the list and the cases from disk.
+        self.keep_worklist_now();
+        self.keep_case_now();
+        self.wait_for_worklist();
+        let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
+        let Some(choice) = self.teaching().map(|teaching| teaching.choice) else { return };
+        let options = TeachOptions {
+            layers: choice.layers,
+            budget_seconds: choice.minutes * 60.0,
+            device,
+            ..TeachOptions::default()
+        };
+        let (options, handle) = (Box::new(options), control.clone());
+        let asked = self.ask_teach(|worklist| TeachRequest::Teach { request, worklist, options, control });
+        if let Some(teaching) = self.teaching_mut().filter(|_| asked) {
+            teaching.begin(request, handle);
+        }
+    }
+
+    fn rank(&mut self) {
+        self.keep_worklist_now();
+        self.wait_for_worklist();
+        let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
+        let Some(strategy) = self.teaching().map(|teaching| teaching.choice.strategy) else { return };
+        let handle = control.clone();
+        let asked =
+            self.ask_teach(|worklist| TeachRequest::Rank { request, worklist, strategy, device, control });
+        if let Some(teaching) = self.teaching_mut().filter(|_| asked) {
+            let what = "Waiting".to_owned();
+            teaching.ranking = Some(RunningRank { request, control: handle, what, share: None });
+        }
+    }
+
+    pub(super) fn take_in_teaching(&mut self, answer: TeachAnswer) {
+        match answer {
+            TeachAnswer::Versions(folder, versions) => {
+                let open = self.state.worklist.as_mut().filter(|worklist| worklist.folder == folder);
+                if let Some(worklist) = open {
+                    worklist.teaching.versions = Some(*versions);
+                }
+            }
+            TeachAnswer::Progress { request, what } => {
+                let told = self.teaching_mut().and_then(|teaching| teaching.take(request, what));
+                if let Some(text) = told {
+                    self.state.messages.say(Severity::Warning, text);
+                }
+            }
+            TeachAnswer::Ended { request, result } => self.lesson_ended(request, result),
+            TeachAnswer::Decided(Ok(text)) => self.state.messages.say(Severity::Info, text),
+            TeachAnswer::Decided(Err(text)) => self.state.messages.error(text),
+            TeachAnswer::Ranked { request, result } => {
+                let Some(teaching) = self.teaching_mut() else { return };
+                if teaching.ranking.take_if(|ranking| ranking.request == request).is_none() {
+                    return;
+                }
+                match result {
+                    Ok(doubts) => {
+                        let count = doubts.len();
+                        for (case, doubt) in doubts {
+                            self.change_case(case, CaseChange::Doubt(Some(doubt)));
+                        }
+                        if let Some(worklist) = &mut self.state.worklist {
+                            worklist.order = CaseOrder::Doubt;
+                        }
+                        let text =
+                            format!("{count} cases are in order; the network knows least of the first");
+                        self.state.messages.say(Severity::Info, text);
+                    }
+                    Err(Some(why)) => self.state.messages.error(why),
+                    Err(None) => self.state.messages.say(Severity::Info, "The order stays as it was"),
+                }
+            }
+        }
+    }
+
+    fn lesson_ended(&mut self, request: u64, result: Result<Box<TeachOutcome>, Option<String>>) {
+        let Some(teaching) = self.teaching_mut() else { return };
+        if teaching.running.take_if(|running| running.request == request).is_none() {
+            return;
+        }
+        match result {
+            Ok(lesson) => {
+                let text = match lesson.published {
+                    Published::Yes => format!("{} is in use: {}", lesson.id, lesson.comparison.reason),
+                    Published::Asks => {
+                        format!("{} waits for your decision: {}", lesson.id, lesson.comparison.reason)
+                    }
+                    Published::Refused => format!("{} is not used: {}", lesson.id, lesson.comparison.reason),
+                };
+                teaching.last = Some(*lesson);
+                self.state.messages.say(Severity::Info, text);
+            }
+            Err(Some(why)) => self.state.messages.error(why),
+            Err(None) => self.state.messages.say(Severity::Info, "Teaching was stopped before it began"),
+        }
+    }
+
+    /// A fault of the thread ends what it did.
+    pub(super) fn teaching_panicked(&mut self, request: Option<u64>) {
+        let Some(teaching) =
+            self.state.worklist.as_mut().map(|worklist: &mut OpenWorklist| &mut worklist.teaching)
+        else {
+            return;
+        };
+        teaching.running.take_if(|running| Some(running.request) == request);
+        teaching.ranking.take_if(|ranking| Some(ranking.request) == request);
+    }
+}

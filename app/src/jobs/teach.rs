@@ -1,0 +1,436 @@
+//! The thread that teaches: fine-tuning, comparing, publishing, going back, asking what a network does not know.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use hilum_core::job::Observer;
+use hilum_core::worklist::{CaseId, Doubt, Worklist, WorklistStore};
+use hilum_models::catalog::Catalog;
+use hilum_models::device::{self, DeviceChoice};
+use hilum_models::infer::Dense;
+use hilum_models::teach::{
+    Candidate, CaseUse, Comparison, Control, Decision, Forecast, Published, Strategy, TeachError,
+    TeachEvent as Learned, TeachOptions, VersionState, Versions, compare, finetune, order, uncertainty,
+};
+
+use super::{Event, Inbox, Numbered, panic_text, read_lesson};
+
+/// What can be asked of the thread.
+#[derive(Debug)]
+pub enum TeachRequest {
+    /// Tell which versions there are.
+    List(PathBuf),
+    /// Teach the model of a worklist with its corrected cases, keep the version, compare and publish it if the comparison
+    /// allows it.
+    Teach {
+        /// Number of the request.
+        request: u64,
+        /// The worklist.
+        worklist: PathBuf,
+        /// How.
+        options: Box<TeachOptions>,
+        /// Pauses and stops it.
+        control: Control,
+    },
+    /// Publish a version that was compared, or refuse it, because a person says so.
+    Decide {
+        /// The worklist.
+        worklist: PathBuf,
+        /// Number of the version.
+        version: u32,
+        /// Who.
+        person: String,
+        /// Whether it is to be used.
+        yes: bool,
+    },
+    /// Go back to weights that were in use before.
+    RollBack {
+        /// The worklist.
+        worklist: PathBuf,
+        /// Identity of the weights.
+        id: String,
+    },
+    /// Ask the network about every case that is not done, and put these in order.
+    Rank {
+        /// Number of the request.
+        request: u64,
+        /// The worklist.
+        worklist: PathBuf,
+        /// By what.
+        strategy: Strategy,
+        /// Where.
+        device: DeviceChoice,
+        /// Stops it.
+        control: Control,
+    },
+}
+
+impl Numbered for TeachRequest {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Teach { request, .. } | Self::Rank { request, .. } => Some(*request),
+            _ => None,
+        }
+    }
+}
+
+/// A version, as the window lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionRow {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its identity.
+    pub id: String,
+    /// What it was made of.
+    pub parent: String,
+    /// What became of it.
+    pub state: VersionState,
+    /// Cases that it learned from.
+    pub cases: usize,
+    /// Steps and seconds of learning.
+    pub steps: usize,
+    /// Seconds of learning.
+    pub seconds: f64,
+    /// When it was made, in seconds since 1970.
+    pub created_unix_secs: u64,
+    /// SHA-256 of its weights.
+    pub weights_sha256: String,
+    /// How it compares with what was in use when it was made.
+    pub comparison: Option<Comparison>,
+}
+
+/// The versions of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VersionList {
+    /// The model that all come from.
+    pub base: String,
+    /// The weights in use.
+    pub current: String,
+    /// Those in use before.
+    pub previous: Option<String>,
+    /// All versions, oldest first.
+    pub versions: Vec<VersionRow>,
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub enum TeachAnswer {
+    /// The versions of a worklist's model.
+    Versions(PathBuf, Box<VersionList>),
+    /// How a fine-tuning goes on.
+    Progress {
+        /// Number of the request.
+        request: u64,
+        /// What happened.
+        what: TeachProgress,
+    },
+    /// A fine-tuning has ended; the error is for people, without one it was stopped before the first step.
+    Ended {
+        /// Number of the request.
+        request: u64,
+        /// What came of it.
+        result: Result<Box<TeachOutcome>, Option<String>>,
+    },
+    /// A decision was carried out, or not.
+    Decided(Result<String, String>),
+    /// Cases in order; the error is for people, without one it was stopped.
+    Ranked {
+        /// Number of the request.
+        request: u64,
+        /// Each case with its doubt.
+        result: Result<Vec<(CaseId, Doubt)>, Option<String>>,
+    },
+}
+
+/// How a fine-tuning goes on.
+#[derive(Clone, Debug)]
+pub enum TeachProgress {
+    /// What is being done beside learning, with the share done where it is known.
+    Doing(String, Option<f32>),
+    /// What it will take.
+    Forecast(Forecast),
+    /// A step was made: step, of how many, loss, seconds.
+    Step(usize, usize, f64, f64),
+    /// Mean Dice after so many steps on cases set aside and on earlier cases, where there are some.
+    Dice(usize, Option<f64>, Option<f64>),
+    /// Something that a person should know.
+    Warning(String),
+}
+
+/// What a fine-tuning brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeachOutcome {
+    /// The version.
+    pub id: String,
+    /// Its number.
+    pub number: u32,
+    /// How it compares with what was in use.
+    pub comparison: Comparison,
+    /// What became of it.
+    pub published: Published,
+    /// Whether a person stopped it.
+    pub was_stopped: bool,
+}
+
+/// Teaches one worklist's model at a time.
+pub struct TeachWorker {
+    models: Option<PathBuf>,
+    inbox: Inbox,
+}
+
+impl TeachWorker {
+    /// With the models inside the program and those in a folder.
+    pub fn new(models: Option<PathBuf>, inbox: Inbox) -> Self {
+        Self { models, inbox }
+    }
+
+    /// Handles one request.
+    pub fn handle(&mut self, request: TeachRequest) {
+        match request {
+            TeachRequest::List(worklist) => self.list(worklist),
+            TeachRequest::Teach { request, worklist, options, control } => {
+                let result = self.guarded(|| self.teach(request, &worklist, &options, &control));
+                self.tell(TeachAnswer::Ended { request, result: result.map(Box::new) });
+                self.list(worklist);
+            }
+            TeachRequest::Decide { worklist, version, person, yes } => {
+                let decided = self.decide(&worklist, version, person, yes);
+                self.tell(TeachAnswer::Decided(decided));
+                self.list(worklist);
+            }
+            TeachRequest::RollBack { worklist, id } => {
+                let result = versions_of(&worklist).and_then(|versions| {
+                    versions.roll_back(&id).map_err(|error| error.to_string())?;
+                    Ok(format!("In use from now on: {id}"))
+                });
+                self.tell(TeachAnswer::Decided(result));
+                self.list(worklist);
+            }
+            TeachRequest::Rank { request, worklist, strategy, device, control } => {
+                let result = self.guarded(|| self.rank(request, &worklist, strategy, device, &control));
+                self.tell(TeachAnswer::Ranked { request, result });
+            }
+        }
+    }
+
+    fn tell(&self, answer: TeachAnswer) {
+        self.inbox.send(Event::Teach(answer));
+    }
+
+    fn progress(&self, request: u64, what: TeachProgress) {
+        self.inbox.try_send(Event::Teach(TeachAnswer::Progress { request, what }));
+    }
+
+    /// A panic of the framework is an error like any other; being stopped is none.
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, Option<String>> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(Failed::Stopped)) => Err(None),
+            Ok(Err(Failed::Why(why))) => Err(Some(why)),
+            Err(panic) => Err(Some(format!("teaching stopped unexpectedly: {}", panic_text(panic.as_ref())))),
+        }
+    }
+
+    fn list(&self, worklist: PathBuf) {
+        let Ok(versions) = versions_of(&worklist) else { return };
+        let rows = versions.list().into_iter().map(|version| {
+            let record = version.record;
+            let learned = |purpose| matches!(purpose, CaseUse::Corrected | CaseUse::Earlier);
+            VersionRow {
+                number: version.number,
+                id: record.id,
+                parent: record.parent.id,
+                state: record.state,
+                cases: record.cases.iter().filter(|case| learned(case.purpose)).count(),
+                steps: record.steps_done,
+                seconds: record.seconds,
+                created_unix_secs: record.created_unix_secs,
+                weights_sha256: record.weights_sha256,
+                comparison: record.comparison,
+            }
+        });
+        let list = VersionList {
+            versions: rows.collect(),
+            base: versions.base().to_owned(),
+            current: versions.current(),
+            previous: versions.previous(),
+        };
+        self.tell(TeachAnswer::Versions(worklist, Box::new(list)));
+    }
+
+    fn catalog(&self, versions: &Versions) -> Result<Catalog, Failed> {
+        let catalog = Catalog::new(self.models.as_deref()).map_err(TeachError::from)?;
+        Ok(versions.catalog(&catalog)?)
+    }
+
+    fn teach(
+        &self,
+        request: u64,
+        worklist: &std::path::Path,
+        options: &TeachOptions,
+        control: &Control,
+    ) -> Result<TeachOutcome, Failed> {
+        let watcher = Watching { worker: self, request, control };
+        self.progress(request, TeachProgress::Doing("reading cases".into(), None));
+        let lesson = read_lesson(worklist, None).map_err(|error| Failed::Why(format!("{error:#}")))?;
+        let versions = &lesson.versions;
+        let (catalog, current) = (self.catalog(versions)?, versions.current());
+        let taught = finetune(&catalog, &current, &lesson.cases, options, &watcher, &mut |event| {
+            if let Some(what) = told(event) {
+                self.progress(request, what);
+            }
+        })?;
+        let parent = catalog.find(&current).map_err(TeachError::from)?;
+        let version = versions.add(parent, &taught)?;
+        // A person who stops the learning does not mean the comparison, which decides what becomes of it.
+        let control = Control::default();
+        let watcher = Watching { worker: self, request, control: &control };
+        self.progress(request, TeachProgress::Doing("comparing on the cases set aside".into(), None));
+        let catalog = self.catalog(versions)?;
+        let device = device::open(options.device).map_err(TeachError::from)?;
+        let id = version.record.id.clone();
+        let comparison = compare(&catalog, &current, &id, &lesson.cases, &device, &watcher)?;
+        let published = versions.publish(version.number, &comparison, Decision::Rule)?;
+        Ok(TeachOutcome {
+            id,
+            number: version.number,
+            comparison,
+            published,
+            was_stopped: taught.was_stopped,
+        })
+    }
+
+    fn decide(
+        &self,
+        worklist: &std::path::Path,
+        number: u32,
+        person: String,
+        yes: bool,
+    ) -> Result<String, String> {
+        let text = |error: TeachError| error.to_string();
+        let versions = versions_of(worklist)?;
+        let version = versions.find(number).map_err(text)?;
+        let id = version.record.id;
+        if !yes {
+            versions.reject(number, Decision::Person(person)).map_err(text)?;
+            return Ok(format!("{id} is not used"));
+        }
+        let comparison = version.record.comparison.ok_or("the version was never compared; teach again")?;
+        match versions.publish(number, &comparison, Decision::Person(person)).map_err(text)? {
+            Published::Yes => Ok(format!("In use from now on: {id}")),
+            Published::Asks | Published::Refused => Err(format!("{id} is worse and stays unused")),
+        }
+    }
+
+    fn rank(
+        &self,
+        request: u64,
+        worklist: &std::path::Path,
+        strategy: Strategy,
+        choice: DeviceChoice,
+        control: &Control,
+    ) -> Result<Vec<(CaseId, Doubt)>, Failed> {
+        let list = WorklistStore::peek(worklist).map_err(|error| Failed::Why(error.to_string()))?;
+        let versions = versions_of(worklist).map_err(Failed::Why)?;
+        let (catalog, current) = (self.catalog(&versions)?, versions.current());
+        let device = device::open(choice).map_err(TeachError::from)?;
+        let model = Dense::load(&catalog, &current, &device.device).map_err(TeachError::from)?;
+        let open: Vec<_> = list.cases().iter().filter(|case| is_open(&list, case.id)).collect();
+        let mut candidates = Vec::with_capacity(open.len());
+        for (nth, case) in open.iter().enumerate() {
+            let share = Some(nth as f32 / open.len() as f32);
+            self.progress(request, TeachProgress::Doing(format!("asking about {}", case.name), share));
+            let image = super::teach_cases::open_case_image(worklist, case);
+            let volume = match image {
+                Ok(volume) => volume,
+                Err(error) => {
+                    self.progress(request, TeachProgress::Warning(format!("{error:#}")));
+                    continue;
+                }
+            };
+            if control.is_cancelled() {
+                return Err(Failed::Stopped);
+            }
+            let id = case.id.to_string();
+            let uncertainty = uncertainty(&model, &id, &volume, strategy, 1, control)?;
+            candidates.push(Candidate { id, uncertainty });
+        }
+        let ranked = order(&candidates, &[], strategy);
+        let by_id = |id: &str| open.iter().find(|case| case.id.to_string() == id).map(|case| case.id);
+        let doubts = ranked.into_iter().enumerate().filter_map(|(nth, ranked)| {
+            let (value, reason, model) = (ranked.score, ranked.reason, current.clone());
+            let rank = u32::try_from(nth + 1).unwrap_or(u32::MAX);
+            Some((by_id(&ranked.id)?, Doubt { value: finite(value), reason, model, rank }))
+        });
+        Ok(doubts.collect())
+    }
+}
+
+/// Files hold no infinite numbers.
+fn finite(value: f64) -> f64 {
+    value.clamp(-f64::MAX, f64::MAX)
+}
+
+fn is_open(list: &Worklist, id: CaseId) -> bool {
+    list.case(id).is_ok_and(|case| !case.state.is_done())
+}
+
+/// The versions of a worklist's model.
+fn versions_of(worklist: &std::path::Path) -> Result<Versions, String> {
+    let list = WorklistStore::peek(worklist).map_err(|error| error.to_string())?;
+    let model = list.model.ok_or("the worklist has no model; choose one under \"Proposed by\"")?;
+    Ok(Versions::new(worklist.join("versions"), &model))
+}
+
+fn told(event: &Learned) -> Option<TeachProgress> {
+    let score = |score: f64| score.is_finite().then_some(score);
+    Some(match event {
+        Learned::Forecast(forecast) => TeachProgress::Forecast(forecast.clone()),
+        Learned::Warning(text) => TeachProgress::Warning(text.clone()),
+        Learned::FellBack { why, batch, device } => TeachProgress::Warning(format!(
+            "the device failed ({why}); it goes on with {batch} samples a step on {device}"
+        )),
+        Learned::Step { step, of, loss, seconds } => TeachProgress::Step(*step, *of, *loss, *seconds),
+        Learned::Validated { step, set_aside, earlier } => {
+            TeachProgress::Dice(*step, score(set_aside.score()), score(earlier.score()))
+        }
+    })
+}
+
+enum Failed {
+    Stopped,
+    Why(String),
+}
+
+impl From<TeachError> for Failed {
+    fn from(error: TeachError) -> Self {
+        match error {
+            TeachError::Cancelled(_) => Self::Stopped,
+            other => Self::Why(other.to_string()),
+        }
+    }
+}
+
+/// Hands progress on, and stops or rests when told.
+struct Watching<'a> {
+    worker: &'a TeachWorker,
+    request: u64,
+    control: &'a Control,
+}
+
+impl Observer for Watching<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.control.is_cancelled()
+    }
+
+    fn wait_while_paused(&self) {
+        self.control.wait_while_paused();
+    }
+
+    fn progress(&self, what: &str, done: u64, total: u64) {
+        if what != "learning" && total > 0 {
+            let share = Some(done as f32 / total as f32);
+            self.worker.progress(self.request, TeachProgress::Doing(what.to_owned(), share));
+        }
+    }
+}
