@@ -111,8 +111,10 @@ pub enum IoRequest {
     Prefetch {
         /// Number of the request.
         request: u64,
-        /// The picture.
+        /// The picture, or the image of a case.
         path: PathBuf,
+        /// A series of it.
+        series_uid: Option<String>,
         /// Where its labels are kept.
         store: Option<PathBuf>,
         /// Stops it.
@@ -340,8 +342,8 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             IoEvent::Written { path, error: written.err().map(|error| error.to_string()) }
         }
         IoRequest::Pictures { request, paths, store } => list_pictures(request, paths, store.as_deref()),
-        IoRequest::Prefetch { request, path, store, cancel } => {
-            prefetch(request, &path, store.as_deref(), &cancel)
+        IoRequest::Prefetch { request, path, series_uid, store, cancel } => {
+            prefetch(request, &path, series_uid, store.as_deref(), &cancel)
         }
         IoRequest::Enhance(asked) => {
             let volume = asked.run().map(Arc::new);
@@ -421,10 +423,17 @@ fn list_pictures(request: u64, paths: Vec<PathBuf>, store: Option<&Path>) -> IoE
     IoEvent::Pictures { request, pictures, notes }
 }
 
-fn prefetch(request: u64, path: &Path, store: Option<&Path>, cancel: &CancelToken) -> IoEvent {
+fn prefetch(
+    request: u64,
+    path: &Path,
+    series_uid: Option<String>,
+    store: Option<&Path>,
+    cancel: &CancelToken,
+) -> IoEvent {
+    let options = OpenOptions { series_uid, ..OpenOptions::default() };
     let opened = match cancel.is_cancelled() {
         true => None,
-        false => hilum_core::io::open(path, &OpenOptions::default(), &()).ok(),
+        false => hilum_core::io::open(path, &options, &()).ok(),
     };
     let found = opened.map(|opened| {
         let photo = OpenedPhoto::of(&opened.volume, Some(path), store);
