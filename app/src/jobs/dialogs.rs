@@ -145,15 +145,7 @@ impl Dialogs for SystemDialogs {
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
             ),
             Ask::SaveMask { name, folder } => {
-                let dialog = dialog
-                    .set_title("Save mask")
-                    .set_file_name(name)
-                    .add_filter("NIfTI", &["nii.gz", "nii"])
-                    .add_filter("3D Slicer segmentation", &["seg.nrrd"])
-                    .add_filter("NRRD", &["nrrd"])
-                    .add_filter("MetaImage", &["mha", "mhd"])
-                    .add_filter("DICOM segmentation (SEG)", &["dcm"])
-                    .add_filter("DICOM structure set (RTSTRUCT)", &["rtstruct.dcm"]);
+                let dialog = for_saving_masks(dialog.set_title("Save mask").set_file_name(name));
                 let dialog = match folder {
                     Some(folder) => dialog.set_directory(folder),
                     None => dialog,
@@ -179,4 +171,15 @@ fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         inbox.send(Event::ChosenSeveral(ask, paths));
     })?;
     Ok(())
+}
+
+/// The formats of label maps, the usual one first.
+fn for_saving_masks(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
+    dialog
+        .add_filter("NIfTI", &["nii.gz", "nii"])
+        .add_filter("3D Slicer segmentation", &["seg.nrrd"])
+        .add_filter("NRRD", &["nrrd"])
+        .add_filter("MetaImage", &["mha", "mhd"])
+        .add_filter("DICOM segmentation (SEG)", &["dcm"])
+        .add_filter("DICOM structure set (RTSTRUCT)", &["rtstruct.dcm"])
 }
