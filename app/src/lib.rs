@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod colormap;
 pub mod command;
 pub mod jobs;
 pub mod memory;

@@ -24,6 +24,8 @@ use hilum_models::train::recipe::Stage;
 
 #[path = "window/eye.rs"]
 mod eye;
+#[path = "window/inspect.rs"]
+mod inspect;
 #[path = "window/measure.rs"]
 mod measure;
 #[path = "window/projects.rs"]

@@ -83,6 +83,9 @@ impl HilumApp {
         {
             session.running = None;
         }
+        if let Some(inspect) = &mut self.state.inspect {
+            inspect.running.take_if(|(running, _)| Some(*running) == request);
+        }
         if let Some(session) = &mut self.state.session {
             session.editing.running.take_if(|running| Some(running.request) == request);
             session.labelling.retain(|running| Some(running.request) != request);
@@ -234,6 +237,7 @@ impl HilumApp {
                     running.share = share;
                 }
             }
+            InferEvent::Inspected { request, result } => self.take_attention(request, result),
             InferEvent::Labelled { request, result } => self.take_labels(request, result),
             InferEvent::Segmented { request, result } => self.show_answer(request, result),
         }

@@ -26,8 +26,9 @@ use std::time::{Duration, Instant};
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
-    Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, LabelAnswer, LabelChoice,
-    LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
+    Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, InspectAnswer, InspectChoice,
+    InspectRequest, InspectWhat, LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels,
+    LookInfo, MapKind, ModelInfo, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};

@@ -4,6 +4,7 @@ mod album;
 mod dialogs;
 mod eye;
 mod history;
+mod inspect;
 mod keys;
 mod labels;
 mod measurements;
@@ -103,6 +104,9 @@ fn side_panel(ui: &mut Ui, context: Context<'_>) {
         if let Some(photo) = photo {
             let title = if photo.is_eye() { "Eye" } else { "Picture" };
             section(ui, title, |ui| eye::show(ui, context));
+        }
+        if let Some(inspect) = &context.state.inspect {
+            section(ui, "Attention", |ui| inspect::show(ui, context, inspect));
         }
         if context.state.album.is_some() {
             section(ui, "Pictures", |ui| album::show(ui, context));
