@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod colormap;
 pub mod command;
+mod figure;
 pub mod jobs;
 pub mod memory;
 pub mod panels;

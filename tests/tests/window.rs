@@ -49,6 +49,7 @@ impl Dialogs for Answers {
     fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         let name = match &ask {
             Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
+            Ask::SaveMap { name } => name.clone(),
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
             Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),

@@ -8,7 +8,7 @@ use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::{Action, MeasureAction, PhotoAction, WorklistAction};
+use crate::command::{Action, InspectAction, MeasureAction, PhotoAction, WorklistAction};
 use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
@@ -52,6 +52,7 @@ impl HilumApp {
             Ask::SaveMask { .. } => Action::SaveTo(path),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
+            Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
         });
     }
 

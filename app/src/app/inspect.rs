@@ -1,5 +1,6 @@
 //! Asking where a network looked, and taking the answers in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_core::job::CancelToken;
@@ -8,7 +9,8 @@ use hilum_models::infer::ClickRequest;
 use super::HilumApp;
 use crate::command::InspectAction;
 use crate::jobs::{
-    InferRequest, InspectAnswer, InspectChoice, InspectRequest, InspectWhat, LabelChoice, MapKind,
+    Ask, InferRequest, InspectAnswer, InspectChoice, InspectRequest, InspectWhat, IoRequest, LabelChoice,
+    MapFile, MapKind,
 };
 use crate::state::Inspecting;
 
@@ -47,7 +49,25 @@ impl HilumApp {
                     self.ask_attention(what, "Taking the place away");
                 }
             }
+            InspectAction::Export(path) => self.export_map(path),
             InspectAction::Close => self.close_attention(),
+        }
+    }
+
+    /// Writes the map that is shown.
+    fn export_map(&mut self, path: Option<PathBuf>) {
+        let shown = self.state.inspect.as_ref().and_then(Inspecting::shown);
+        let Some((shown, session)) = shown.zip(self.state.editable()) else { return };
+        let Some(path) = path else {
+            let safe = |c: char| if c.is_alphanumeric() { c } else { '_' };
+            let ending = if session.volume().grid().is_flat() { "png" } else { "nii.gz" };
+            let name = format!("{}.{ending}", shown.map.name.chars().map(safe).collect::<String>());
+            self.ask(Ask::SaveMap { name });
+            return;
+        };
+        let file = MapFile { path, map: Arc::clone(&shown.map), volume: Arc::clone(session.volume()) };
+        if self.io.ask(IoRequest::WriteMap(file)).is_err() {
+            self.state.messages.error("the thread that writes files is busy; try again in a moment");
         }
     }
 

@@ -107,6 +107,8 @@ pub enum InspectAction {
     Randomise,
     /// The answer without the place that the map points at.
     Occlude,
+    /// Write the map there; `None`: ask where.
+    Export(Option<PathBuf>),
     /// Close the panel.
     Close,
 }

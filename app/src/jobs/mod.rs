@@ -7,6 +7,7 @@ mod dialogs;
 mod edit;
 mod infer;
 mod io;
+mod map_file;
 mod masks;
 mod open_project;
 pub mod photo;
@@ -31,6 +32,7 @@ pub use infer::{
     LookInfo, MapKind, ModelInfo, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use map_file::MapFile;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};

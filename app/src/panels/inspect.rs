@@ -191,6 +191,9 @@ fn checks(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
         if ui.add_enabled(is_free && is_trained, Button::new("Occlude")).on_hover_text(hint).clicked() {
             context.actions.send(InspectAction::Occlude);
         }
+        if ui.button("Export map…").on_hover_text("Write the map as NIfTI, or of a flat image as a picture").clicked() {
+            context.actions.send(InspectAction::Export(None));
+        }
         if !is_free {
             ui.spinner();
             ui.label(RichText::new(&inspect.what).color(tokens.weak).small());

@@ -94,6 +94,11 @@ fn attention_is_shown_over_the_image_and_follows_the_crosshair() {
     assert_eq!(inspect(window.state()).occlusion.as_ref().unwrap().0, chosen);
     window.harness.get_by_label("Dice without the place");
 
+    window.button("Export map…");
+    let picture = folder.path().join(format!("{}.png", chosen.name.replace(['.', ' '], "_")));
+    window.until("the map is written", |s| s.messages.list().iter().any(|m| m.text.starts_with("Written")));
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+
     window.button("Close attention");
     assert!(window.state().inspect.is_none());
 }

@@ -1,6 +1,5 @@
 //! `hilum attention`: where a network looked, as images with a JSON index.
 
-mod figure;
 mod index;
 
 use std::path::{Path, PathBuf};
@@ -9,11 +8,10 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use hilum_core::geometry::{Grid, WorldPoint};
-use hilum_core::io::nifti::save_volume;
+use hilum_core::geometry::WorldPoint;
 use hilum_core::io::{self, replace_file};
 use hilum_core::prompt::Click;
-use hilum_core::volume::{ImageMeta, Volume, Voxels};
+use hilum_core::volume::Volume;
 use hilum_models::device::{self, DeviceChoice};
 use hilum_models::infer::{ClickRequest, Dense, OneClick};
 use hilum_models::inspect::{FieldMap, Look, Subject, agreement, spearman};
@@ -22,6 +20,7 @@ use hilum_models::nets::{HopReading, MapMeaning};
 use super::args::{Choice, Triple, voxel_of};
 use super::masks::{Mask, check_same_grid};
 use super::output::{Console, Progress};
+use crate::figure::{save_numbers, save_picture};
 use index::{Index, LayerEntry, LookEntry, MapEntry, OcclusionEntry, RandomEntry};
 
 /// Most maps that are checked by occlusion: each needs a pass a draw.
@@ -317,21 +316,20 @@ impl Writer<'_> {
         let name = format!("{}_{number:02}_{kind}{safe}", look.stage());
         let file = PathBuf::from(format!("{name}.nii.gz"));
         if self.command.resample {
-            save(&self.command.out.join(&file), &name, self.volume.grid(), map.on(self.volume.grid()))?;
+            save_numbers(
+                &self.command.out.join(&file),
+                &name,
+                self.volume.grid(),
+                map.on(self.volume.grid()),
+            )?;
         } else {
-            save(&self.command.out.join(&file), &name, &map.grid, map.values.clone())?;
+            save_numbers(&self.command.out.join(&file), &name, &map.grid, map.values.clone())?;
         }
         if !self.volume.grid().is_flat() {
             return Ok((file, None));
         }
         let picture = PathBuf::from(format!("{name}.png"));
-        figure::save(&self.command.out.join(&picture), self.volume, look.grid(), map)?;
+        save_picture(&self.command.out.join(&picture), self.volume, look.grid(), map)?;
         Ok((file, Some(picture)))
     }
-}
-
-fn save(path: &Path, title: &str, grid: &Grid, values: Vec<f32>) -> anyhow::Result<()> {
-    let meta = ImageMeta { title: title.to_owned(), has_physical_spacing: true, ..ImageMeta::default() };
-    let volume = Volume::new(*grid, Voxels::F32(values), meta)?;
-    Ok(save_volume(path, &volume)?)
 }

@@ -1,10 +1,11 @@
-//! A picture of a map: what the network saw, the map over it, and a colour bar with its numbers.
+//! Maps of attention as files: their numbers, and a picture with what the network saw, the map, and a colour bar.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use hilum_core::geometry::{Grid, WorldPoint};
-use hilum_core::volume::{Volume, Voxels};
+use hilum_core::io::nifti::save_volume;
+use hilum_core::volume::{ImageMeta, Volume, Voxels};
 use hilum_models::inspect::FieldMap;
 use image::{ImageFormat, Rgb, RgbImage};
 use nalgebra::Point3;
@@ -18,8 +19,22 @@ const BAR: u32 = 18;
 /// Height and width of a digit before it is doubled.
 const GLYPH: [u32; 2] = [5, 3];
 
+/// Writes values `[z, y, x]` on a grid as NIfTI of 32-bit numbers.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(crate) fn save_numbers(path: &Path, title: &str, grid: &Grid, values: Vec<f32>) -> anyhow::Result<()> {
+    let meta = ImageMeta { title: title.to_owned(), has_physical_spacing: true, ..ImageMeta::default() };
+    let volume = Volume::new(*grid, Voxels::F32(values), meta)?;
+    Ok(save_volume(path, &volume)?)
+}
+
 /// Writes the picture of a map of one slice: left the image, right the map in its pixels, the marked pixel as a cross.
-pub fn save(path: &Path, volume: &Volume, field: &Grid, map: &FieldMap) -> anyhow::Result<()> {
+/// `field` is any grid over what the network saw.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(crate) fn save_picture(path: &Path, volume: &Volume, field: &Grid, map: &FieldMap) -> anyhow::Result<()> {
     let [nx, ny, _] = field.dims();
     let spacing = field.spacing_mm();
     let (wide, high) = (nx as f64 * spacing[0], ny as f64 * spacing[1]);
