@@ -19,6 +19,7 @@ mod segment;
 mod teach;
 mod view;
 mod worklist;
+mod worklist_next;
 
 use std::cell::RefCell;
 use std::path::PathBuf;

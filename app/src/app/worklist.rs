@@ -230,6 +230,9 @@ impl HilumApp {
     /// Opens a case: its project, or its image if nobody has worked on it.
     pub(super) fn open_case(&mut self, id: CaseId) {
         self.leave_case();
+        if self.show_prefetched_case(id) {
+            return;
+        }
         let Some(worklist) = &self.state.worklist else { return };
         let Ok(case) = worklist.list.case(id) else { return };
         let folder = case.project_folder(&worklist.folder);
@@ -289,7 +292,7 @@ impl HilumApp {
         self.propose_for_case();
     }
 
-    fn with_open_case(&mut self, change: impl FnOnce(&mut OpenCase)) {
+    pub(super) fn with_open_case(&mut self, change: impl FnOnce(&mut OpenCase)) {
         if let Some(open) = self.state.worklist.as_mut().and_then(|worklist| worklist.open.as_mut()) {
             change(open);
         }
@@ -356,6 +359,7 @@ impl HilumApp {
             self.keep_work(WORK_SECS);
         }
         self.follow_case();
+        self.prefetch_case();
         let Some(worklist) = &mut self.state.worklist else { return };
         if !worklist.is_changed && worklist.not_kept.is_none() {
             return;
@@ -467,7 +471,7 @@ impl HilumApp {
 }
 
 /// The version of a model that is in use in the list that is open.
-fn worklist_version(state: &crate::state::AppState, model: String) -> String {
+pub(super) fn worklist_version(state: &crate::state::AppState, model: String) -> String {
     let current = state.worklist.as_ref().and_then(|worklist| worklist.teaching.current());
     current.filter(|id| id.split('@').next() == Some(model.as_str())).map_or(model.clone(), str::to_owned)
 }

@@ -7,6 +7,7 @@ mod dialogs;
 mod edit;
 mod infer;
 mod io;
+mod masks;
 mod open_project;
 pub mod photo;
 mod project;

@@ -8,7 +8,7 @@ use hilum_core::io::{self, OpenOptions};
 use hilum_core::project::{self, is_project};
 use hilum_core::volume::Volume;
 use hilum_core::worklist::{Case, Role, WorklistStore, is_worklist};
-use hilum_models::teach::{CaseUse, TeachingCase, Versions};
+use hilum_models::teach::{CaseImage, CaseLabels, CaseUse, TeachingCase, Versions};
 use serde::Deserialize;
 
 /// Unlabelled images that keep old knowledge alive; all are in memory while a network learns.
@@ -94,18 +94,23 @@ fn case_of(folder: &Path, case: &Case) -> anyhow::Result<Vec<TeachingCase>> {
         (false, Role::SetAside) => return Ok(Vec::new()),
         (false, Role::Teaching) => CaseUse::Unlabelled,
     };
-    let volume = open_case_image(folder, case)?;
+    // Read when it is needed, where its path alone says which image it is: a worklist may hold more than memory does.
+    let image = if case.image.series_uid.is_none() && case.image.time_point == 0 {
+        CaseImage::File(case.image.resolved(folder))
+    } else {
+        CaseImage::Memory(Arc::new(open_case_image(folder, case)?))
+    };
     let project = case.project_folder(folder);
     let labels = match purpose {
-        CaseUse::Unlabelled => None,
+        CaseUse::Unlabelled => CaseLabels::None,
         _ if is_project(&project) => {
             // The window may be working on it.
             let saved = project::read(&project).with_context(|| format!("the case {}", case.name))?;
-            Some(saved.into_state()?.0.labels().clone())
+            CaseLabels::Memory(saved.into_state()?.0.labels().clone())
         }
         _ => return Ok(Vec::new()),
     };
-    Ok(vec![TeachingCase::memory(&case.name, Arc::new(volume), labels, purpose)])
+    Ok(vec![TeachingCase { id: case.name.clone(), image, labels, purpose }])
 }
 
 /// Opens the image of a case.

@@ -45,7 +45,7 @@ pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use teaching::{Curves, RunningLesson, RunningRank, TeachChoice, Teaching};
 pub use turn::Turn;
 pub use views::{KeptViews, ViewId, Views, auto_window};
-pub use worklist::{OpenCase, OpenWorklist, OpeningCase};
+pub use worklist::{NextCase, OpenCase, OpenWorklist, OpeningCase};
 
 use crate::command::UiCommand;
 

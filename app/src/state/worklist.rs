@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use hilum_core::job::CancelToken;
 use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Worklist};
 
-use super::Teaching;
+use super::{Found, NextLabels, Teaching};
 use crate::jobs::OutlineComparison;
 
 /// A person counts as away after so long without mouse or keyboard.
@@ -32,6 +33,30 @@ pub struct OpenCase {
     pub asked: bool,
 }
 
+/// The case that comes next, opened before it is asked for.
+#[derive(Debug)]
+pub struct NextCase {
+    /// The case.
+    pub case: CaseId,
+    /// The request that opens it.
+    pub request: u64,
+    /// Stops opening it.
+    pub cancel: CancelToken,
+    /// Its image, once it is open; one that cannot be opened is tried again when it is asked for.
+    pub found: Option<Found>,
+    /// Its labels.
+    pub labels: NextLabels,
+}
+
+impl Drop for NextCase {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        if let NextLabels::Running { cancel, .. } = &self.labels {
+            cancel.cancel();
+        }
+    }
+}
+
 /// The worklist that is open.
 #[derive(Debug)]
 pub struct OpenWorklist {
@@ -53,6 +78,8 @@ pub struct OpenWorklist {
     pub not_kept: Option<String>,
     /// What several people drew in the open case.
     pub comparison: Option<OutlineComparison>,
+    /// The case that comes next.
+    pub next: Option<NextCase>,
     /// Teaching its model.
     pub teaching: Teaching,
     /// Comment that is being typed.
@@ -80,6 +107,7 @@ impl OpenWorklist {
             is_changed: false,
             not_kept: None,
             comparison: None,
+            next: None,
             teaching: Teaching::default(),
             comment: None,
             hand: Hand::default(),

@@ -37,7 +37,7 @@ impl Default for TeachOptions {
             budget_seconds: 300.0,
             steps: None,
             batch: 4,
-            learning_rate: 0.001,
+            learning_rate: 0.0003,
             replay_share: 0.3,
             validations: 4,
             seed: 1,

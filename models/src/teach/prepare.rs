@@ -26,6 +26,8 @@ use crate::train::{Layers, TrainError, Validation};
 /// Cases of each kind that the curves are measured on; comparing before publishing takes all.
 const MAX_SET_ASIDE: usize = 12;
 const MAX_EARLIER: usize = 6;
+/// Most cases that keep old knowledge alive at a time, evenly picked.
+const MAX_REPLAYED: usize = 24;
 /// Share of the time that is planned; the rest is for a machine that becomes slower meanwhile.
 const PLANNED_SHARE: f64 = 0.9;
 /// Most steps of one fine-tuning: more of the same few cases teaches them by heart.
@@ -76,8 +78,8 @@ pub fn prepare(
 ) -> Result<Preparation, TeachError> {
     options.check().map_err(TeachError::Unsuitable)?;
     let began = Instant::now();
-    let loaded = load(cases, observer)?;
     let parent = catalog.find(model)?;
+    let loaded = load(&needed(cases, options), observer)?;
     let recipe = recipe_for(parent, options)?;
     let (replay, share) = replay_for(&loaded, options);
     let mut ready = assemble(catalog, parent, loaded, recipe, (replay, share), options, device, observer)?;
@@ -88,6 +90,21 @@ pub fn prepare(
     let validation_seconds = second.elapsed().as_secs_f64();
     ready.plan(validation_seconds, on_event)?;
     Ok(ready)
+}
+
+/// The cases that are held in memory: a worklist may have hundreds of large images that are not needed at once.
+fn needed(cases: &[TeachingCase], options: &TeachOptions) -> Vec<TeachingCase> {
+    let of = |purpose: CaseUse| cases.iter().filter(|case| case.purpose == purpose).collect::<Vec<_>>();
+    let earlier = if options.replay_share > 0.0 { of(CaseUse::Earlier) } else { Vec::new() };
+    let answers_help = options.replay_share > 0.0 && earlier.is_empty();
+    let unlabelled = if answers_help { of(CaseUse::Unlabelled) } else { Vec::new() };
+    of(CaseUse::Corrected)
+        .into_iter()
+        .chain(evenly(earlier, MAX_REPLAYED))
+        .chain(evenly(unlabelled, MAX_REPLAYED))
+        .chain(evenly(of(CaseUse::SetAside), MAX_SET_ASIDE))
+        .cloned()
+        .collect()
 }
 
 /// Reads all cases.
@@ -177,6 +194,7 @@ fn recipe_for(model: &Model, options: &TeachOptions) -> Result<Recipe, TeachErro
         start_from: None,
         transfer: None,
         layers: options.layers,
+        attention: None,
         card: None,
     })
 }

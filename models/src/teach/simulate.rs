@@ -190,11 +190,10 @@ struct World<'a> {
 impl<'a> World<'a> {
     fn load(simulation: &'a Simulation, choice: DeviceChoice) -> Result<Self, TeachError> {
         let recipe = Recipe::read(&simulation.recipe).map_err(crate::train::TrainError::from)?;
-        let fault = |path: &Path| {
-            let path = path.to_owned();
-            move |cause| TeachError::Folder { cause, path }
-        };
-        let entries = std::fs::read_dir(&simulation.images).map_err(fault(&simulation.images))?;
+        let entries = std::fs::read_dir(&simulation.images).map_err(|cause| {
+            let folder = simulation.images.display();
+            TeachError::Unsuitable(format!("cannot read the folder of images ({cause}): {folder}"))
+        })?;
         let mut names: Vec<String> = entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter_map(|name| name.strip_suffix(&simulation.image_suffix).map(str::to_owned))
@@ -215,7 +214,8 @@ impl<'a> World<'a> {
             TeachingCase::files(name, image, Some(labels), CaseUse::Corrected).load()
         };
         let (pool, held_out) = names[..wanted].split_at(simulation.pool);
-        let folder = tempfile::tempdir().map_err(fault(&std::env::temp_dir()))?;
+        let folder =
+            tempfile::tempdir().map_err(|cause| TeachError::Folder { cause, path: std::env::temp_dir() })?;
         Ok(Self {
             simulation,
             recipe,
@@ -479,6 +479,19 @@ mod tests {
         truth[77] = 2;
         assert_eq!(correction_cost(&vec![0; 300], &truth, dims), [1, 3]);
         assert_eq!(correction_cost(&truth, &truth, dims), [0, 0]);
+    }
+
+    #[test]
+    fn the_simulation_of_the_project_is_understood() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resources/recipes");
+        let text = std::fs::read_to_string(folder.join("simulate-hippocampus.toml")).unwrap();
+        let mut table: toml::Table = text.parse().unwrap();
+        table.remove("kind");
+        let simulation: Simulation = table.try_into().unwrap();
+        let simulation = simulation.resolved(&folder).unwrap();
+        assert!(Recipe::read(&simulation.recipe).is_ok());
+        let refused = Simulation { start: 0, ..simulation }.resolved(&folder).unwrap_err().to_string();
+        assert!(refused.contains("start is 0"), "{refused}");
     }
 
     #[test]

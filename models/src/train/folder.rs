@@ -13,8 +13,8 @@ use super::run::TrainError;
 pub(super) fn claim(recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
     std::fs::create_dir_all(folder).map_err(|cause| TrainError::Folder { cause, path: folder.to_owned() })?;
     let path = folder.join("recipe.json");
-    // The card's text does not change the weights.
-    let recipe = Recipe { card: None, ..recipe.clone() };
+    // The card's text and what is looked at do not change the weights.
+    let recipe = Recipe { card: None, attention: None, ..recipe.clone() };
     match std::fs::read_to_string(&path) {
         // Compared as recipes: an older version wrote fewer keys, which had their defaults.
         Ok(old) => match serde_json::from_str::<Recipe>(&old) {

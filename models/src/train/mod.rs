@@ -1,5 +1,6 @@
 //! Making weights: recipe → samples → loss → steps → a run folder that can be resumed.
 
+pub(crate) mod attention;
 mod average;
 pub mod class_loss;
 pub mod click;
@@ -16,6 +17,7 @@ mod teacher;
 pub(crate) mod trainer;
 pub(crate) mod validation;
 
+pub use attention::{AttentionRecipe, KeptMap, kept_maps};
 pub use export::export_model;
 pub use layers::{Layers, Transfer};
 pub use plot::save_curves;

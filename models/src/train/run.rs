@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use hilum_core::job::{Cancelled, Observer};
 use serde::{Deserialize, Serialize};
 
+use super::attention;
 use super::click::ClickTeacher;
 use super::dense::DenseTeacher;
 use super::dense::data::DenseData;
@@ -121,7 +122,7 @@ pub struct Progress {
 /// Trains by a recipe into `folder`; a folder that holds a checkpoint of the same recipe is continued.
 ///
 /// The folder gets `recipe.json`, `loss.csv`, `validation.csv`, `curves.png`, `last.safetensors`, `average.safetensors`,
-/// `optimizer.safetensors`, `progress.json` and `best.safetensors`. On the CPU a run of the same recipe gives the same
+/// `optimizer.safetensors`, `progress.json` and `best.safetensors`, and `attention/` where the recipe asks for maps. On the CPU a run of the same recipe gives the same
 /// weights bit for bit, also one that was stopped and continued; where the schedule follows the clock, it cannot.
 ///
 /// # Errors
@@ -143,6 +144,7 @@ pub fn train(
         }
     };
     let mut run = Run::begin_or_resume(recipe, folder, device, teacher)?;
+    run.keep_attention()?;
     let begun = Instant::now();
     let minutes_before = run.progress.minutes;
     let mut losses = Vec::new();
@@ -155,6 +157,7 @@ pub fn train(
         losses.push(run.step()?);
         run.progress.minutes = minutes_before + begun.elapsed().as_secs_f64() / 60.0;
         let step = run.progress.step;
+        run.keep_attention()?;
         observer.progress("training", run.schedule_position() as u64, recipe.steps as u64);
         if losses.len() == LOSS_EVERY {
             let loss = losses.drain(..).sum::<f64>() / LOSS_EVERY as f64;
@@ -242,6 +245,18 @@ impl<'a> Run<'a> {
         let loss = self.trainer.step(at)?;
         self.progress.step += 1;
         Ok(loss)
+    }
+
+    /// Keeps attention maps where the recipe says so after this step.
+    fn keep_attention(&self) -> Result<(), TrainError> {
+        let step = self.progress.step;
+        match self.recipe.attention.as_ref().filter(|attention| attention.steps.contains(&step)) {
+            Some(attention) => {
+                let shown = self.trainer.shown(attention.cases);
+                attention::keep(self.folder, step, &self.trainer.network()?, &shown, self.trainer.device())
+            }
+            None => Ok(()),
+        }
     }
 
     fn validate(&mut self, observer: &dyn Observer) -> Result<(Validation, bool), TrainError> {

@@ -5,6 +5,7 @@ use hilum_core::job::Observer;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::attention::Shown;
 use super::run::TrainError;
 use super::validation::Validation;
 use crate::checkpoint::StateDict;
@@ -21,6 +22,11 @@ pub(crate) trait Teacher {
 
     /// How good the network, which is not in training mode, is on the cases set aside; stops when the observer asks.
     fn validate(&mut self, network: &AnyNetwork, observer: &dyn Observer) -> Result<Validation, TrainError>;
+
+    /// The first cases set aside, as the network sees them; nothing where a network is shown no whole case.
+    fn shown(&self, _cases: usize) -> Vec<Shown> {
+        Vec::new()
+    }
 
     /// What it has learned itself (an adversary); nothing for most.
     fn state(&self) -> Result<Option<StateDict>, TrainError> {

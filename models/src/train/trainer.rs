@@ -8,6 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use hilum_core::job::Observer;
 
+use super::attention::Shown;
 use super::average::{self, AVERAGE_EVERY};
 use super::optimizer::Optimizer;
 use super::recipe::Recipe;
@@ -170,6 +171,16 @@ impl<'a> Trainer<'a> {
         self.teacher.validate(network, observer)
     }
 
+    /// The first cases set aside, as the network sees them.
+    pub(crate) fn shown(&self, cases: usize) -> Vec<Shown> {
+        self.teacher.shown(cases)
+    }
+
+    /// Where it works.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Weights of the last step.
     pub(crate) fn last_network(&self) -> &AnyNetwork {
         &self.network
@@ -194,5 +205,77 @@ impl<'a> Trainer<'a> {
     /// [`TrainError`] of a device that does not give its memory back.
     pub(crate) fn teacher_state(&self) -> Result<Option<StateDict>, TrainError> {
         self.teacher.state()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::train::dense::DenseTeacher;
+    use crate::train::dense::data::{Case, DenseData};
+    use crate::train::recipe::TaskRecipe;
+    use hilum_core::geometry::Grid;
+    use hilum_core::volume::{ImageMeta, Volume, Voxels};
+    use std::sync::Arc;
+
+    /// A tiny attention network that begins with the weights of the same network without gates.
+    fn recipe(donor: &std::path::Path) -> Recipe {
+        let text = format!(
+            "name = \"t\"\narch = \"attention_unet_2d\"\nsteps = 4\nbatch = 1\nlearning_rate = 0.01\nseed = 9\n\
+             validate_every = 4\nschedule = {{ kind = \"cosine\", warm_up = 0.1 }}\n\
+             transfer = {{ from = \"{}\", newcomers_alone_steps = 2 }}\n\
+             [config]\nimg_ch = 1\noutput_ch = 1\nwidths = [4, 6, 8, 8, 8]\nfinest_gate_width = 4\n\
+             [task]\nkind = \"dense\"\npatch = [1, 32, 32]\nregions = [{{ name = \"a\", label = 1 }}]\n\
+             framing = {{ kind = \"patches\", foreground = 0.5 }}\ndata = []\n\
+             [task.input]\ncolor = false\nnormalize = {{ kind = \"image\" }}\nscale = {{ kind = \"keep\" }}\n",
+            donor.display()
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn data(recipe: &Recipe) -> DenseData {
+        let grid = Grid::from_spacing([32, 32, 1], [1.0; 3]).unwrap();
+        let values: Vec<f32> =
+            (0..1024).map(|i| if i % 32 > 15 { 1.0 } else { (i % 7) as f32 * 0.1 }).collect();
+        let inside = values.iter().map(|v| *v > 0.9).collect();
+        let volume = Volume::new(grid, Voxels::F32(values), ImageMeta::default()).unwrap();
+        let TaskRecipe::Dense(dense) = &recipe.task else { unreachable!() };
+        let case = Case::new("x".into(), &volume, &[Some(inside)], dense).unwrap();
+        DenseData { sources: vec![(1.0, vec![case])], validation: Vec::new() }
+    }
+
+    #[test]
+    fn shared_weights_arrive_gates_are_new_and_learn_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let donor = folder.path().join("donor.safetensors");
+        let plain = json!({"img_ch": 1, "output_ch": 1, "widths": [4, 6, 8, 8, 8]});
+        let plain = AnyNetwork::seeded("unet_2d", plain, 1, &Device::flex()).unwrap();
+        plain.save_weights(&donor, FloatFormat::F32).unwrap();
+        let plain = plain.weights(FloatFormat::F32).unwrap();
+        let recipe = recipe(&donor);
+        let TaskRecipe::Dense(dense) = &recipe.task else { unreachable!() };
+        let teacher =
+            DenseTeacher::new(dense, Arc::new(data(&recipe)), recipe.seed, &Device::flex()).unwrap();
+        let mut trainer = Trainer::new(&recipe, &Device::flex(), Box::new(teacher), None).unwrap();
+        let newcomers = trainer.newcomers.clone().unwrap();
+        assert!(!newcomers.is_empty() && newcomers.iter().all(|key| key.starts_with("Att")), "{newcomers:?}");
+        let now = |trainer: &Trainer<'_>| trainer.last_network().weights(FloatFormat::F32).unwrap();
+        let is_same =
+            |now: &StateDict, key: &str| now.get(key).unwrap().bytes() == plain.get(key).unwrap().bytes();
+        let learned: Vec<&str> =
+            plain.iter().map(|(key, _)| key).filter(|key| key.ends_with("weight")).collect();
+        let before = now(&trainer);
+        assert!(learned.iter().all(|key| is_same(&before, key)));
+        for step in 0..2 {
+            trainer.step(Position::at(step)).unwrap();
+        }
+        let early = now(&trainer);
+        assert!(learned.iter().all(|key| is_same(&early, key)), "the trunk moved while the gates learned");
+        let gate = newcomers.iter().find(|key| key.ends_with("psi.0.weight")).unwrap();
+        assert_ne!(before.get(gate).unwrap().bytes(), early.get(gate).unwrap().bytes());
+        trainer.step(Position::at(2)).unwrap();
+        assert!(!is_same(&now(&trainer), "Up_conv2.conv.0.weight"), "the trunk never moves");
     }
 }

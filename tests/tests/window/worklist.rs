@@ -43,7 +43,7 @@ fn with_list(folder: &Path) -> Window<'static> {
     window
 }
 
-fn open_case(state: &AppState) -> Option<u32> {
+pub(super) fn open_case(state: &AppState) -> Option<u32> {
     let worklist = state.worklist.as_ref()?;
     worklist.open.filter(|_| is_complete(state)).map(|open| open.case.0)
 }
@@ -123,6 +123,10 @@ fn a_network_proposes_for_new_cases_only_and_is_named() {
         let case = s.worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap();
         case.state == CaseState::Proposed
     });
+    window.until("the next case is labelled before it is looked at", |s| {
+        let next = s.worklist.as_ref().unwrap().next.as_ref();
+        next.is_some_and(|next| matches!(next.labels, hilum::state::NextLabels::Done(Ok(_))))
+    });
     let case = window.state().worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap().clone();
     assert_eq!(case.proposed_by.as_deref(), Some(model));
     let used = window.session().document.labels().used_labels();
@@ -131,6 +135,14 @@ fn a_network_proposes_for_new_cases_only_and_is_named() {
     window.harness.step();
     let case = window.state().worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap();
     assert_eq!(case.state, CaseState::InWork);
+    window.press(Modifiers::ALT, Key::C);
+    window.harness.key_press(Key::N);
+    window.harness.step();
+    window.harness.step();
+    assert_eq!(open_case(window.state()), Some(2), "it is there at once");
+    let list = &window.state().worklist.as_ref().unwrap().list;
+    assert_eq!(list.case(CaseId(2)).unwrap().state, CaseState::Proposed);
+    assert!(!window.session().document.labels().used_labels().is_empty());
 }
 
 #[test]

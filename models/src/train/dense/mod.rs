@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hilum_core::job::Observer;
+use nalgebra::Vector3;
 use rayon::prelude::*;
 
 use self::adversary::Adversary;
 use self::data::{Case, DenseData};
 use self::draw::Sample;
+use super::attention::Shown;
 use super::recipe::{DenseRecipe, Framing};
 use super::run::TrainError;
 use super::teacher::{Draw, Teacher};
@@ -132,6 +134,24 @@ impl Teacher for DenseTeacher<'_> {
             scores.extend(self.scores(network, case, observer)?);
         }
         Ok(Validation::of(scores))
+    }
+
+    fn shown(&self, cases: usize) -> Vec<Shown> {
+        let shape = self.input_shape(1);
+        let [_, _, z, y, x] = shape;
+        let tile = |case: &Case| match (&self.recipe.framing, case.around) {
+            (Framing::Around { side, .. }, Some((center, extent))) => {
+                Frame::square(center, extent * side, [y, x])
+            }
+            _ => {
+                let places = case.places.iter().flatten();
+                let middle = places.clone().sum::<Vector3<f64>>() / places.count().max(1) as f64;
+                Frame::around(middle, case.frame.step, [x, y, z])
+            }
+        };
+        let show =
+            |case: &Case| Shown { case: case.name.clone(), values: case.image.sample(&tile(case)), shape };
+        self.data.validation.iter().take(cases).map(show).collect()
     }
 
     fn state(&self) -> Result<Option<StateDict>, TrainError> {

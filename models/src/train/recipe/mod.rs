@@ -12,6 +12,7 @@ pub use click::{ClickRecipe, DataSource, LossRecipe, Stage};
 pub use dense::{AdversaryRecipe, DenseAugment, DenseLoss, DenseRecipe, DenseSource, Framing, LabelAt};
 pub use schedule::Schedule;
 
+pub use super::attention::AttentionRecipe;
 pub use super::layers::{Layers, Transfer};
 pub use super::optimizer::OptimizerRule;
 
@@ -98,6 +99,9 @@ pub struct Recipe {
     /// Which layers change.
     #[serde(default, skip_serializing_if = "is_default")]
     pub layers: Layers,
+    /// When attention maps are kept in the run's folder; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention: Option<AttentionRecipe>,
     /// What the model's card says beside what the run knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardText>,
