@@ -126,7 +126,9 @@ impl HilumApp {
                     let (opened, photo) = *found;
                     Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo }
                 });
-                if let Err(found) = self.take_prefetched_case(request, found) {
+                if self.is_next_case(request) {
+                    self.take_prefetched_case(found);
+                } else {
                     self.take_prefetched(request, found);
                 }
             }

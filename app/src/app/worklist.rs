@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hilum_core::document::EditCommand;
 use hilum_core::label::{BACKGROUND, LabelMap, LabelTable};
 use hilum_core::project::is_project;
-use hilum_core::worklist::{CaseChange, CaseId, CaseState, FoundImages, Outline, Role, Worklist};
+use hilum_core::worklist::{CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
 
 use super::HilumApp;
 use crate::command::{Consensus, UiCommand, WorklistAction};
-use crate::jobs::{Ask, OpenProject, ProjectRequest, WorklistEvent, WorklistRequest};
+use crate::jobs::{Ask, CopiedOutlines, OpenProject, ProjectRequest, WorklistEvent, WorklistRequest};
 use crate::state::{Guarded, OpenCase, OpenWorklist, OpeningCase, Severity};
 
 /// The list is written at most this often, and again after a failure.
@@ -143,7 +143,7 @@ impl HilumApp {
                 self.state.messages.say(Severity::Info, "The worklist is written now; nothing was lost");
             }
             WorklistEvent::Found(found) => self.add_cases(found),
-            WorklistEvent::Outlines(outlines, notes) => self.add_outlines(outlines, notes),
+            WorklistEvent::Outlines(copied) => self.add_outlines(copied),
             WorklistEvent::Compared(Ok(comparison)) => {
                 self.with_worklist(|worklist| worklist.comparison = Some(*comparison));
             }
@@ -171,7 +171,8 @@ impl HilumApp {
         self.state.messages.say(Severity::Info, text);
     }
 
-    fn add_outlines(&mut self, outlines: Vec<(CaseId, Outline)>, notes: Vec<String>) {
+    fn add_outlines(&mut self, copied: CopiedOutlines) {
+        let CopiedOutlines { outlines, notes } = copied;
         for note in notes {
             self.state.messages.say(Severity::Warning, note);
         }

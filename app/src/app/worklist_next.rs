@@ -44,17 +44,18 @@ impl HilumApp {
         }
     }
 
-    /// Keeps an image that was opened early; gives back one that is for somebody else.
-    pub(super) fn take_prefetched_case(
-        &mut self,
-        request: u64,
-        found: Option<Found>,
-    ) -> Result<(), Option<Found>> {
-        let next = self.state.worklist.as_mut().and_then(|worklist| worklist.next.as_mut());
-        let Some(next) = next.filter(|next| next.request == request) else { return Err(found) };
-        next.found = found;
-        self.label_next_case();
-        Ok(())
+    /// Whether an image that was opened early is that of the next case.
+    pub(super) fn is_next_case(&self, request: u64) -> bool {
+        let next = self.state.worklist.as_ref().and_then(|worklist| worklist.next.as_ref());
+        next.is_some_and(|next| next.request == request)
+    }
+
+    /// Keeps the image of the next case.
+    pub(super) fn take_prefetched_case(&mut self, found: Option<Found>) {
+        if let Some(next) = self.state.worklist.as_mut().and_then(|worklist| worklist.next.as_mut()) {
+            next.found = found;
+            self.label_next_case();
+        }
     }
 
     fn label_next_case(&mut self) {
