@@ -20,8 +20,9 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
     let tokens = theme::of(ui);
     let teaching = &worklist.teaching;
     let (teach, judge) = (worklist.list.teaching().count(), worklist.list.judging().count());
-    super::fact(ui, "To learn from", &format!("{teach} cases"));
-    super::fact(ui, "To be judged by", &format!("{judge} cases set aside"));
+    let cases = |count: usize| if count == 1 { "1 case".to_owned() } else { format!("{count} cases") };
+    super::fact(ui, "To learn from", &cases(teach));
+    super::fact(ui, "To be judged by", &format!("{} set aside", cases(judge)));
     match &teaching.running {
         Some(running) => running_lesson(ui, context, teaching, running),
         None => {
