@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum_core::document::EditCommand;
-use hilum_core::label::{BACKGROUND, LabelMap, LabelTable};
+use hilum_core::label::{BACKGROUND, LabelMap};
 use hilum_core::project::is_project;
 use hilum_core::worklist::{CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
 
@@ -71,7 +71,8 @@ impl HilumApp {
             WorklistAction::Create(folder) => {
                 let name = folder.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let model = self.state.default_labeller();
-                let list = Box::new(Worklist::new(name, LabelTable::default(), model));
+                let labels = self.state.labels_of(model.as_deref());
+                let list = Box::new(Worklist::new(name, labels, model));
                 self.ask_worklist(WorklistRequest::Create { folder, list });
             }
             WorklistAction::OpenList(folder) => self.open_worklist(folder),
@@ -85,7 +86,10 @@ impl HilumApp {
             WorklistAction::Filter(filter) => self.with_worklist(|worklist| worklist.filter = filter),
             WorklistAction::Order(order) => self.with_worklist(|worklist| worklist.order = order),
             WorklistAction::Model(model) => {
+                let labels = self.state.labels_of(model.as_deref());
                 self.with_worklist(|worklist| {
+                    // New cases start with the labels of the model that is taught with them.
+                    worklist.list.labels = labels;
                     worklist.list.model = model;
                     worklist.is_changed = true;
                     worklist.teaching.versions = None;

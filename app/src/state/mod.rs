@@ -22,7 +22,9 @@ use std::path::PathBuf;
 use egui::KeyboardShortcut;
 use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
+use hilum_core::label::LabelTable;
 use hilum_core::provenance::UsedModel;
+use hilum_models::catalog::DenseTask;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
 use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
@@ -316,6 +318,12 @@ impl AppState {
     /// Whether a model labels every pixel of an image.
     pub fn is_labeller(&self, id: &str) -> bool {
         self.models.iter().any(|model| model.card.id == id && model.card.dense().is_some())
+    }
+
+    /// The labels that a model gives; one label called "Lesion" without such a model.
+    pub fn labels_of(&self, model: Option<&str>) -> LabelTable {
+        let model = self.models.iter().find(|known| Some(known.card.id.as_str()) == model);
+        model.and_then(|model| model.card.dense()).map(DenseTask::label_table).unwrap_or_default()
     }
 
     /// A model for a new worklist: the first one that labels volumes of every kind by itself.
