@@ -37,6 +37,8 @@ pub(crate) fn run_with(
             .with_min_inner_size([800.0, 560.0])
             .with_drag_and_drop(true)
             .with_icon(icon()),
+        // Flat colours need no dithering, which on a device in software costs arithmetic for every pixel.
+        dithering: false,
         wgpu_options: eframe::egui_wgpu::WgpuConfiguration { wgpu_setup: graphics(), ..Default::default() },
         ..Default::default()
     };

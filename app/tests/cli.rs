@@ -559,6 +559,47 @@ fn a_real_tumour_is_described_and_measured() {
     assert_eq!(scores["labels"][0]["dice"], 1.0);
 }
 
+/// Round the formats and back to where they started.
+#[test]
+fn label_maps_go_through_every_format_and_come_back() {
+    let p = phantom(1);
+    let truth = json(&["measure", &p.truth]);
+    let mut from = p.truth.clone();
+    for name in ["a.seg.nrrd", "b.mha", "c.dcm", "d.mhd", "e.rtstruct.dcm", "f.nhdr", "g.nii.gz"] {
+        let to = p.path(name);
+        let converted = json(&["convert", &from, &to, "--image", &p.image]);
+        assert_eq!(converted["labels"].as_array().unwrap().len(), truth["labels"].as_array().unwrap().len());
+        from = to;
+    }
+    for prediction in ["g.nii.gz", "c.dcm"] {
+        let scores = json(&["evaluate", "--pred", &p.path(prediction), "--truth", &p.truth]);
+        for label in scores["labels"].as_array().unwrap() {
+            assert_eq!(label["dice"], 1.0, "{prediction}: {label}");
+        }
+    }
+    let measured = json(&["measure", &p.path("c.dcm"), "--image", &p.image]);
+    assert_eq!(measured["labels"][0]["voxels"], truth["labels"][0]["voxels"]);
+    refused(&["convert", &p.path("e.rtstruct.dcm"), &p.path("h.nii")], &["name the image"]);
+    refused(&["convert", &p.path("c.dcm"), &p.path("h.dcm")], &["--image"]);
+    refused(&["convert", &p.image, &p.path("h.dcm")], &["--labels"]);
+    refused(&["convert", &p.image, &p.path("h.mha"), "--labels"], &["whole numbers"]);
+}
+
+#[test]
+fn images_go_through_every_format_and_come_back() {
+    let p = phantom(1);
+    let mut from = p.image.clone();
+    for name in ["a.nrrd", "b.mha", "c.nhdr", "d.mhd", "e.nii"] {
+        let to = p.path(name);
+        json(&["convert", &from, &to]);
+        from = to;
+    }
+    let (a, b) = (json(&["info", &p.image]), json(&["info", &from]));
+    for field in ["dims", "spacing_mm", "world_from_voxel", "value_range", "voxel_type"] {
+        assert_eq!(a[field], b[field], "{field}");
+    }
+}
+
 #[test]
 fn a_real_dicom_series_becomes_nifti_in_its_place() {
     let Some(series) = shared("data/dicom/ct_liver_series") else { return };

@@ -28,6 +28,8 @@ mod eye;
 mod measure;
 #[path = "window/projects.rs"]
 mod projects;
+#[path = "window/teach.rs"]
+mod teach;
 #[path = "window/tools.rs"]
 mod tools;
 #[path = "window/views.rs"]

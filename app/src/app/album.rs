@@ -145,7 +145,7 @@ impl HilumApp {
         let store = self.photo_store.clone();
         let Some(album) = &mut self.state.album else { return };
         let path = album.pictures[at].path.clone();
-        let asked = IoRequest::Prefetch { request, path, store, cancel: cancel.clone() };
+        let asked = IoRequest::Prefetch { request, path, series_uid: None, store, cancel: cancel.clone() };
         if self.io.ask(asked).is_ok() {
             let labels = NextLabels::NotAsked;
             album.next = Some(Next { at, request, cancel, found: None, has_failed: false, labels });

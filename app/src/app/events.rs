@@ -126,7 +126,11 @@ impl HilumApp {
                     let (opened, photo) = *found;
                     Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo }
                 });
-                self.take_prefetched(request, found);
+                if self.is_next_case(request) {
+                    self.take_prefetched_case(found);
+                } else {
+                    self.take_prefetched(request, found);
+                }
             }
             IoEvent::Enhanced { session, how, volume } => self.take_enhanced(session, how, volume),
             IoEvent::NotKept { session, why } => self.photo_not_kept(session, why),

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use egui::ViewportCommand;
 use hilum_core::document::Document;
-use hilum_core::io::Warning;
-use hilum_core::io::nifti::LabelName;
+use hilum_core::io::{LabelName, Warning};
 use hilum_core::job::CancelToken;
 use hilum_core::volume::Volume;
 
@@ -157,8 +156,10 @@ impl HilumApp {
 
     /// Reads a mask for the open image.
     pub(super) fn import_mask(&mut self, path: PathBuf) {
-        let Some(session) = self.state.editable().map(|session| session.id) else { return };
-        self.ask_io(IoRequest::ImportMask { session, path });
+        let Some(session) = self.state.editable() else { return };
+        let image = Arc::clone(session.volume());
+        let session = session.id;
+        self.ask_io(IoRequest::ImportMask { session, path, image });
     }
 
     pub(super) fn ask_io(&mut self, request: IoRequest) {
@@ -283,7 +284,7 @@ impl HilumApp {
     }
 }
 
-/// A mask is NIfTI, whatever ending a person left out.
+/// A mask is NIfTI, where a person left the ending out.
 fn with_ending(path: PathBuf) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     if name.ends_with(".nii") || name.ends_with(".nii.gz") || path.extension().is_some() {

@@ -69,8 +69,10 @@ impl HilumApp {
                 }
             }
             MeasureAction::Reference(path) => {
-                let Some(session) = self.state.editable().map(|session| session.id) else { return };
-                self.ask_io(IoRequest::ReadReference { session, path });
+                let Some(session) = self.state.editable() else { return };
+                let image = Arc::clone(session.volume());
+                let session = session.id;
+                self.ask_io(IoRequest::ReadReference { session, path, image });
             }
             MeasureAction::Save(path) => self.save_table(path),
         }

@@ -19,6 +19,7 @@ mod segment;
 mod teach;
 mod view;
 mod worklist;
+mod worklist_next;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -162,18 +163,7 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
-        let (for_teacher, models) = (inbox.clone(), services.models_folder.clone());
-        let teacher = Worker::spawn("train", inbox.clone(), move || {
-            let mut worker = TeachWorker::new(models, for_teacher);
-            move |request| worker.handle(request)
-        })
-        .context("cannot start the thread that teaches")?;
-        let for_worklists = inbox.clone();
-        let worklists = Worker::spawn("worklist", inbox.clone(), move || {
-            let mut worker = WorklistWorker::new(for_worklists);
-            move |request| worker.handle(request)
-        })
-        .context("cannot start the thread of the worklist")?;
+        let (worklists, teacher) = list_threads(&inbox, services.models_folder.clone())?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
@@ -388,6 +378,25 @@ impl HilumApp {
             self.open_dropped(paths);
         }
     }
+}
+
+/// The threads of the worklist and of teaching.
+fn list_threads(
+    inbox: &Inbox,
+    models: Option<PathBuf>,
+) -> anyhow::Result<(Worker<WorklistRequest>, Worker<TeachRequest>)> {
+    let (for_list, for_teacher) = (inbox.clone(), inbox.clone());
+    let worklists = Worker::spawn("worklist", inbox.clone(), move || {
+        let mut worker = WorklistWorker::new(for_list);
+        move |request| worker.handle(request)
+    })
+    .context("cannot start the thread of the worklist")?;
+    let teacher = Worker::spawn("train", inbox.clone(), move || {
+        let mut worker = TeachWorker::new(models, for_teacher);
+        move |request| worker.handle(request)
+    })
+    .context("cannot start the thread that teaches")?;
+    Ok((worklists, teacher))
 }
 
 impl eframe::App for HilumApp {

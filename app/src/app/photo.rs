@@ -146,6 +146,7 @@ impl HilumApp {
 
     /// Takes labels over, if they are waited for.
     pub(super) fn take_labels(&mut self, request: u64, result: Result<Box<LabelAnswer>, Option<String>>) {
+        let Some(result) = self.take_labels_of_next_case(request, result) else { return };
         let Some(result) = self.take_labels_of_next(request, result) else { return };
         let Some(session) = &mut self.state.session else { return };
         let Some(at) = session.labelling.iter().position(|running| running.request == request) else {

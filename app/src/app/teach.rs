@@ -90,6 +90,8 @@ impl HilumApp {
         let options = TeachOptions {
             layers: choice.layers,
             budget_seconds: choice.minutes * 60.0,
+            steps: choice.steps,
+            learning_rate: choice.learning_rate,
             device,
             ..TeachOptions::default()
         };

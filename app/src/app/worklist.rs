@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hilum_core::document::EditCommand;
 use hilum_core::label::{BACKGROUND, LabelMap, LabelTable};
 use hilum_core::project::is_project;
-use hilum_core::worklist::{CaseChange, CaseId, CaseState, FoundImages, Outline, Role, Worklist};
+use hilum_core::worklist::{CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
 
 use super::HilumApp;
 use crate::command::{Consensus, UiCommand, WorklistAction};
-use crate::jobs::{Ask, OpenProject, ProjectRequest, WorklistEvent, WorklistRequest};
+use crate::jobs::{Ask, CopiedOutlines, OpenProject, ProjectRequest, WorklistEvent, WorklistRequest};
 use crate::state::{Guarded, OpenCase, OpenWorklist, OpeningCase, Severity};
 
 /// The list is written at most this often, and again after a failure.
@@ -143,7 +143,7 @@ impl HilumApp {
                 self.state.messages.say(Severity::Info, "The worklist is written now; nothing was lost");
             }
             WorklistEvent::Found(found) => self.add_cases(found),
-            WorklistEvent::Outlines(outlines, notes) => self.add_outlines(outlines, notes),
+            WorklistEvent::Outlines(copied) => self.add_outlines(copied),
             WorklistEvent::Compared(Ok(comparison)) => {
                 self.with_worklist(|worklist| worklist.comparison = Some(*comparison));
             }
@@ -171,7 +171,8 @@ impl HilumApp {
         self.state.messages.say(Severity::Info, text);
     }
 
-    fn add_outlines(&mut self, outlines: Vec<(CaseId, Outline)>, notes: Vec<String>) {
+    fn add_outlines(&mut self, copied: CopiedOutlines) {
+        let CopiedOutlines { outlines, notes } = copied;
         for note in notes {
             self.state.messages.say(Severity::Warning, note);
         }
@@ -230,6 +231,9 @@ impl HilumApp {
     /// Opens a case: its project, or its image if nobody has worked on it.
     pub(super) fn open_case(&mut self, id: CaseId) {
         self.leave_case();
+        if self.show_prefetched_case(id) {
+            return;
+        }
         let Some(worklist) = &self.state.worklist else { return };
         let Ok(case) = worklist.list.case(id) else { return };
         let folder = case.project_folder(&worklist.folder);
@@ -289,7 +293,7 @@ impl HilumApp {
         self.propose_for_case();
     }
 
-    fn with_open_case(&mut self, change: impl FnOnce(&mut OpenCase)) {
+    pub(super) fn with_open_case(&mut self, change: impl FnOnce(&mut OpenCase)) {
         if let Some(open) = self.state.worklist.as_mut().and_then(|worklist| worklist.open.as_mut()) {
             change(open);
         }
@@ -356,6 +360,7 @@ impl HilumApp {
             self.keep_work(WORK_SECS);
         }
         self.follow_case();
+        self.prefetch_case();
         let Some(worklist) = &mut self.state.worklist else { return };
         if !worklist.is_changed && worklist.not_kept.is_none() {
             return;
@@ -467,7 +472,7 @@ impl HilumApp {
 }
 
 /// The version of a model that is in use in the list that is open.
-fn worklist_version(state: &crate::state::AppState, model: String) -> String {
+pub(super) fn worklist_version(state: &crate::state::AppState, model: String) -> String {
     let current = state.worklist.as_ref().and_then(|worklist| worklist.teaching.current());
     current.filter(|id| id.split('@').next() == Some(model.as_str())).map_or(model.clone(), str::to_owned)
 }

@@ -144,6 +144,7 @@ impl Evaluate {
             prediction = prediction.with_spacing(spacing)?;
             reference = reference.with_spacing(spacing)?;
         } else {
+            prediction = prediction.on_grid(&reference.grid);
             let hint = "resample the prediction, or give --spacing if only the headers are wrong";
             check_same_grid(pred, &prediction.grid, truth, &reference.grid, hint)?;
         }

@@ -1,12 +1,11 @@
-//! Reading masks: NIfTI label maps, and photographs' masks as images.
+//! Reading masks: label maps of any format, and photographs' masks as images.
 
 use std::path::Path;
 
 use anyhow::bail;
 use hilum_core::geometry::{Affine, Grid};
-use hilum_core::io::nifti::LabelName;
-use hilum_core::io::{self, FileKind, OpenOptions, Warning};
-use hilum_core::volume::Voxels;
+use hilum_core::io::{self, FileKind, LabelImage, LabelName, LabelTarget, OpenOptions, Warning};
+use hilum_core::volume::{Source, Volume, Voxels};
 use nalgebra::Matrix3;
 
 /// Labels on a grid.
@@ -32,21 +31,51 @@ impl Mask {
     /// Opens a mask. An image that holds only 0 and 255 is binary and gets label 1; other grey values are labels.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         match io::probe(path)? {
-            FileKind::Nifti | FileKind::Nrrd | FileKind::MetaImage => {
-                let image = io::open_labels(path)?;
-                Ok(Self {
-                    labels: image.labels,
-                    grid: image.grid,
-                    has_physical_spacing: true,
-                    warnings: image.warnings,
-                    names: image.names,
-                })
-            }
             FileKind::Raster => Self::open_raster(path),
-            FileKind::Dicom | FileKind::Folder => {
-                bail!("a mask is a NIfTI file or an 8-bit image, not DICOM: {}", path.display())
+            FileKind::Folder => {
+                bail!("a mask is a file, not a folder (name the SEG or RTSTRUCT in it): {}", path.display())
             }
+            _ => Ok(Self::of(io::open_labels(path)?)),
         }
+    }
+
+    fn of(image: LabelImage) -> Self {
+        Self {
+            labels: image.labels,
+            grid: image.grid,
+            has_physical_spacing: !image.warnings.contains(&Warning::NoSpacing),
+            warnings: image.warnings,
+            names: image.names,
+        }
+    }
+
+    /// Opens a mask for an image: on its grid if the voxels coincide, else on the file's own. A DICOM object must belong
+    /// to the image.
+    pub fn open_for(path: &Path, image: &Volume) -> anyhow::Result<Self> {
+        let kind = io::probe(path)?;
+        let target = LabelTarget { grid: image.grid(), source: &image.meta().source };
+        match kind {
+            FileKind::Raster | FileKind::Folder => Self::open(path),
+            FileKind::Dicom => Ok(Self::of(io::open_labels_for(path, target)?)),
+            _ => Ok(Self::of(io::open_labels(path)?).on_grid(image.grid())),
+        }
+    }
+
+    /// The same labels on another grid if its voxels coincide with these, else unchanged.
+    pub fn on_grid(self, grid: &Grid) -> Self {
+        if self.grid.matches(grid) {
+            return self;
+        }
+        let image = LabelImage {
+            labels: self.labels,
+            grid: self.grid,
+            names: self.names,
+            source: Source::Synthetic,
+            warnings: self.warnings,
+            covered: Vec::new(),
+        };
+        let has_physical_spacing = self.has_physical_spacing;
+        Self { has_physical_spacing, ..Self::of(image.on_grid(grid).unwrap_or(image)) }
     }
 
     fn open_raster(path: &Path) -> anyhow::Result<Self> {

@@ -45,9 +45,12 @@ impl Measure {
     /// Measures every label of a mask.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         let progress = Progress::start("measuring");
-        let mask = Mask::open(&self.mask)?;
         let image = self.image.as_ref().map(|path| io::open(path, &OpenOptions::default(), &progress));
         let image = image.transpose()?.map(|opened| opened.volume);
+        let mask = match &image {
+            Some(volume) => Mask::open_for(&self.mask, volume)?,
+            None => Mask::open(&self.mask)?,
+        };
         if let (Some(path), Some(volume)) = (&self.image, &image) {
             let hint = "resample the mask to the image";
             check_same_grid(&self.mask, &mask.grid, path, volume.grid(), hint)?;
@@ -76,6 +79,7 @@ impl Measure {
     /// Two labels of the mask, or each label and the same one of another mask.
     fn compared(&self, mask: &Mask) -> anyhow::Result<Vec<Compared>> {
         let other = self.with.as_ref().map(|path| Mask::open(path)).transpose()?;
+        let other = other.map(|other| other.on_grid(&mask.grid));
         let pairs: Vec<(u16, u16)> = match (&self.compare, &other, &self.with) {
             (Some(pair), ..) => vec![(pair[0], pair[1])],
             (None, Some(other), Some(path)) => {

@@ -12,7 +12,7 @@ use hilum_core::worklist::{
 use serde::Serialize;
 
 use super::output::{Console, Report, table};
-use crate::jobs::copy_outlines;
+use crate::jobs::{CopiedOutlines, copy_outlines};
 
 /// Arguments of `worklist`.
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ impl WorklistCommand {
             What::Outlines { folder, from } => {
                 let (store, mut list) = open(folder, console)?;
                 let cases: Vec<Case> = list.cases().to_vec();
-                let (outlines, notes) = copy_outlines(folder, &cases, from)?;
+                let CopiedOutlines { outlines, notes } = copy_outlines(folder, &cases, from)?;
                 notes.iter().for_each(|note| console.warn(note));
                 anyhow::ensure!(!outlines.is_empty(), "no outlines were imported: {}", notes.join("; "));
                 for (case, outline) in outlines {

@@ -61,7 +61,7 @@ impl UiCommand {
         Some(match self {
             Self::OpenFile => row(
                 "Open file…",
-                "Open an image: NIfTI, DICOM, PNG, JPEG, TIFF or BMP",
+                "Open an image: NIfTI, DICOM, NRRD, MetaImage, PNG, JPEG, TIFF or BMP",
                 const { &[ctrl(Key::O)] },
             ),
             Self::OpenFolder => row(

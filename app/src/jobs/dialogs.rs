@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use super::{Event, Inbox};
 
+/// Endings of files that may hold a label map.
+const LABEL_MAPS: [&str; 9] = ["nii", "gz", "hdr", "img", "nrrd", "nhdr", "mha", "mhd", "dcm"];
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -92,12 +95,13 @@ impl Dialogs for SystemDialogs {
                     .add_filter("All files", &["*"])
                     .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
                     .add_filter("DICOM", &["dcm", "dicom", "ima"])
+                    .add_filter("NRRD and MetaImage", &["nrrd", "nhdr", "mha", "mhd"])
                     .add_filter("Photographs", &["png", "jpg", "jpeg", "tif", "tiff", "bmp"])
                     .pick_file(),
             ),
-            Ask::ImportMask => Box::pin(
-                dialog.set_title("Import mask").add_filter("NIfTI", &["nii", "gz", "hdr", "img"]).pick_file(),
-            ),
+            Ask::ImportMask => {
+                Box::pin(dialog.set_title("Import mask").add_filter("Label maps", &LABEL_MAPS).pick_file())
+            }
             Ask::OpenProject => Box::pin(dialog.set_title("Open project").pick_folder()),
             Ask::NewWorklist => {
                 Box::pin(dialog.set_title("New worklist").set_file_name("worklist").save_file())
@@ -114,10 +118,7 @@ impl Dialogs for SystemDialogs {
             }
             Ask::Relocate { .. } => Box::pin(dialog.set_title("The project's image").pick_file()),
             Ask::CompareMask => Box::pin(
-                dialog
-                    .set_title("Compare with mask")
-                    .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
-                    .pick_file(),
+                dialog.set_title("Compare with mask").add_filter("Label maps", &LABEL_MAPS).pick_file(),
             ),
             Ask::SaveMeasurements { name } => Box::pin(
                 dialog
@@ -144,8 +145,7 @@ impl Dialogs for SystemDialogs {
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
             ),
             Ask::SaveMask { name, folder } => {
-                let dialog =
-                    dialog.set_title("Save mask").set_file_name(name).add_filter("NIfTI", &["nii.gz", "nii"]);
+                let dialog = for_saving_masks(dialog.set_title("Save mask").set_file_name(name));
                 let dialog = match folder {
                     Some(folder) => dialog.set_directory(folder),
                     None => dialog,
@@ -171,4 +171,15 @@ fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         inbox.send(Event::ChosenSeveral(ask, paths));
     })?;
     Ok(())
+}
+
+/// The formats of label maps, the usual one first.
+fn for_saving_masks(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
+    dialog
+        .add_filter("NIfTI", &["nii.gz", "nii"])
+        .add_filter("3D Slicer segmentation", &["seg.nrrd"])
+        .add_filter("NRRD", &["nrrd"])
+        .add_filter("MetaImage", &["mha", "mhd"])
+        .add_filter("DICOM segmentation (SEG)", &["dcm"])
+        .add_filter("DICOM structure set (RTSTRUCT)", &["rtstruct.dcm"])
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use hilum_core::fundus::Enhancement;
 use hilum_core::geometry::Grid;
-use hilum_core::io::nifti::LabelName;
-use hilum_core::io::{FileKind, OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary};
+use hilum_core::io::{FileKind, LabelName, OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary};
 use hilum_core::job::{CancelToken, Observer};
 use hilum_core::label::{BoxMask, LabelMap};
 use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
+use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
@@ -88,6 +88,8 @@ pub enum IoRequest {
         session: u64,
         /// The file.
         path: PathBuf,
+        /// What it must lie on.
+        image: Arc<Volume>,
     },
     /// Write a text.
     WriteText {
@@ -109,8 +111,10 @@ pub enum IoRequest {
     Prefetch {
         /// Number of the request.
         request: u64,
-        /// The picture.
+        /// The picture, or the image of a case.
         path: PathBuf,
+        /// A series of it.
+        series_uid: Option<String>,
         /// Where its labels are kept.
         store: Option<PathBuf>,
         /// Stops it.
@@ -143,6 +147,8 @@ pub enum IoRequest {
         session: u64,
         /// The file.
         path: PathBuf,
+        /// What it must lie on.
+        image: Arc<Volume>,
     },
     /// Write a mask.
     Save(SaveRequest),
@@ -327,8 +333,8 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             open_project(&project, &watcher)
         }
         IoRequest::Table(asked) => IoEvent::Table { session: asked.session, table: Box::new(asked.run()) },
-        IoRequest::ReadReference { session, path } => {
-            let labels = read_mask(&path);
+        IoRequest::ReadReference { session, path, image } => {
+            let labels = masks::read(&path, &image);
             IoEvent::Reference { session, path, labels }
         }
         IoRequest::WriteText { path, text } => {
@@ -336,8 +342,8 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             IoEvent::Written { path, error: written.err().map(|error| error.to_string()) }
         }
         IoRequest::Pictures { request, paths, store } => list_pictures(request, paths, store.as_deref()),
-        IoRequest::Prefetch { request, path, store, cancel } => {
-            prefetch(request, &path, store.as_deref(), &cancel)
+        IoRequest::Prefetch { request, path, series_uid, store, cancel } => {
+            prefetch(request, &path, series_uid, store.as_deref(), &cancel)
         }
         IoRequest::Enhance(asked) => {
             let volume = asked.run().map(Arc::new);
@@ -364,8 +370,10 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             IoEvent::Written { path: asked.path, error }
         }
         IoRequest::Sample { request } => sample(request),
-        IoRequest::ImportMask { session, path } => IoEvent::MaskRead { session, labels: read_mask(&path) },
-        IoRequest::Save(request) => save(request),
+        IoRequest::ImportMask { session, path, image } => {
+            IoEvent::MaskRead { session, labels: masks::read(&path, &image) }
+        }
+        IoRequest::Save(request) => masks::save(request),
         IoRequest::Measure(request) => match measure(&request) {
             Some(measurement) => {
                 IoEvent::Measured { session: request.session, measurement: Box::new(measurement) }
@@ -415,10 +423,17 @@ fn list_pictures(request: u64, paths: Vec<PathBuf>, store: Option<&Path>) -> IoE
     IoEvent::Pictures { request, pictures, notes }
 }
 
-fn prefetch(request: u64, path: &Path, store: Option<&Path>, cancel: &CancelToken) -> IoEvent {
+fn prefetch(
+    request: u64,
+    path: &Path,
+    series_uid: Option<String>,
+    store: Option<&Path>,
+    cancel: &CancelToken,
+) -> IoEvent {
+    let options = OpenOptions { series_uid, ..OpenOptions::default() };
     let opened = match cancel.is_cancelled() {
         true => None,
-        false => hilum_core::io::open(path, &OpenOptions::default(), &()).ok(),
+        false => hilum_core::io::open(path, &options, &()).ok(),
     };
     let found = opened.map(|opened| {
         let photo = OpenedPhoto::of(&opened.volume, Some(path), store);
@@ -455,17 +470,6 @@ fn sample(request: u64) -> IoEvent {
         }
         Err(error) => IoEvent::OpenFailed { request, error: Some(error.to_string()) },
     }
-}
-
-fn read_mask(path: &Path) -> Result<Box<LabelMap>, String> {
-    let image = hilum_core::io::nifti::open_labels(path).map_err(|error| error.to_string())?;
-    LabelMap::from_voxels(image.grid, image.labels).map(Box::new).map_err(|error| error.to_string())
-}
-
-fn save(request: SaveRequest) -> IoEvent {
-    let SaveRequest { session, path, labels, source, names, state } = request;
-    let saved = hilum_core::io::nifti::save_labels(&path, labels.voxels(), labels.grid(), &source, &names);
-    IoEvent::Saved { session, path, state, error: saved.err().map(|error| error.to_string()) }
 }
 
 /// Measures within the label's box, so that a small lesion in a large image takes no time.

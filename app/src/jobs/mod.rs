@@ -7,6 +7,7 @@ mod dialogs;
 mod edit;
 mod infer;
 mod io;
+mod masks;
 mod open_project;
 pub mod photo;
 mod project;
@@ -40,8 +41,8 @@ pub use teach::{
 };
 pub use teach_cases::{Lesson, read_lesson};
 pub use worklist::{
-    OutlineComparison, WorklistEvent, WorklistRequest, WorklistWorker, compare as compare_outlines,
-    copy_outlines,
+    CopiedOutlines, OutlineComparison, WorklistEvent, WorklistRequest, WorklistWorker,
+    compare as compare_outlines, copy_outlines,
 };
 
 use std::path::PathBuf;

@@ -103,7 +103,7 @@ pub enum WorklistEvent {
     /// Images were found.
     Found(FoundImages),
     /// Masks were found and copied; with what was not, for people.
-    Outlines(Vec<(CaseId, Outline)>, Vec<String>),
+    Outlines(CopiedOutlines),
     /// Outlines were compared, or not.
     Compared(Result<Box<OutlineComparison>, String>),
 }
@@ -192,16 +192,26 @@ impl WorklistWorker {
 
     fn find_outlines(&self, cases: &[Case], from: &Path) -> WorklistEvent {
         let Some(store) = &self.store else {
-            return WorklistEvent::Outlines(Vec::new(), vec!["no worklist is open".into()]);
+            let notes = vec!["no worklist is open".into()];
+            return WorklistEvent::Outlines(CopiedOutlines { notes, ..CopiedOutlines::default() });
         };
         match copy_outlines(store.folder(), cases, from) {
-            Ok((outlines, notes)) => WorklistEvent::Outlines(outlines, notes),
+            Ok(copied) => WorklistEvent::Outlines(copied),
             Err(error) => {
-                let note = format!("cannot read the folder ({error}): {}", from.display());
-                WorklistEvent::Outlines(Vec::new(), vec![note])
+                let notes = vec![format!("cannot read the folder ({error}): {}", from.display())];
+                WorklistEvent::Outlines(CopiedOutlines { notes, ..CopiedOutlines::default() })
             }
         }
     }
+}
+
+/// Masks that were copied to a worklist.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CopiedOutlines {
+    /// Which case each is for.
+    pub outlines: Vec<(CaseId, Outline)>,
+    /// What was left out and why, for people.
+    pub notes: Vec<String>,
 }
 
 /// Copies the masks in a folder that belong to cases into the folder of the worklist; the annotator is called like the
@@ -209,11 +219,7 @@ impl WorklistWorker {
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn copy_outlines(
-    worklist: &Path,
-    cases: &[Case],
-    from: &Path,
-) -> std::io::Result<(Vec<(CaseId, Outline)>, Vec<String>)> {
+pub fn copy_outlines(worklist: &Path, cases: &[Case], from: &Path) -> std::io::Result<CopiedOutlines> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(from)?.filter_map(|e| Some(e.ok()?.path())).collect();
     files.retain(|file| file.is_file());
     files.sort();
@@ -238,7 +244,7 @@ pub fn copy_outlines(
     if outlines.is_empty() && notes.is_empty() {
         notes.push(format!("no mask in the folder has the name of a case: {}", from.display()));
     }
-    Ok((outlines, notes))
+    Ok(CopiedOutlines { outlines, notes })
 }
 
 /// Letters, digits and dashes of a name.

@@ -20,7 +20,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             super::command_button(ui, context, C::OpenSample);
         });
         ui.add_space(6.0);
-        let hint = "or drop files or a folder here: NIfTI, DICOM, PNG, JPEG, TIFF, BMP";
+        let hint = "or drop files or a folder here: NIfTI, DICOM, NRRD, MetaImage, PNG, JPEG, TIFF, BMP";
         ui.label(RichText::new(hint).small().color(tokens.weak));
         ui.add_space(24.0);
         recent(ui, context);

@@ -72,6 +72,23 @@ fn choices(ui: &mut Ui, context: Context<'_>, teaching: &Teaching) {
             "All layers learn most; with few cases the decoder or the last layers alone forget less",
         );
     });
+    ui.collapsing("More", |ui| {
+        ui.horizontal(|ui| {
+            let mut is_exact = choice.steps.is_some();
+            ui.checkbox(&mut is_exact, "Exactly");
+            let mut steps = choice.steps.unwrap_or(200);
+            let caption = ui.label("steps");
+            let drag = DragValue::new(&mut steps).range(1..=100_000);
+            ui.add_enabled(is_exact, drag).labelled_by(caption.id);
+            choice.steps = is_exact.then_some(steps);
+        });
+        ui.horizontal(|ui| {
+            let caption = ui.label("Learning rate");
+            let drag =
+                DragValue::new(&mut choice.learning_rate).range(1e-6..=0.1).speed(1e-4).max_decimals(6);
+            ui.add(drag).labelled_by(caption.id);
+        });
+    });
     ask(context, teaching, choice);
 }
 

@@ -9,7 +9,6 @@ use wgpu::{
 };
 
 use super::look::{LabelColors, SliceUniforms};
-use super::picture::{Picture, Pictures, PixelRect};
 use super::texture::{Gpu, TextureError, format_of};
 
 /// Labels a row of the colour texture; together with as many rows it covers every 16-bit label.
@@ -37,11 +36,6 @@ pub struct SliceRenderer {
     colors: wgpu::Texture,
     image: Option<ImageTextures>,
     slots: Vec<Option<ViewSlot>>,
-    pictures: Pictures,
-    /// The last picture of each view.
-    drawn: Vec<Option<Picture>>,
-    /// Changes with everything that slices are sampled from.
-    version: u64,
 }
 
 impl SliceRenderer {
@@ -54,8 +48,7 @@ impl SliceRenderer {
         ];
         let pipelines = types.map(|(sample_type, scalar)| {
             let layout = bind_group_layout(&gpu.device, sample_type);
-            let source = include_str!("slice.wgsl").replace("VOLUME_SCALAR", scalar);
-            let pipeline = flat_pipeline(&gpu.device, target, &layout, &source, "shade");
+            let pipeline = pipeline(&gpu.device, target, &layout, scalar);
             (sample_type, layout, pipeline)
         });
         let colors = gpu.device.create_texture(&wgpu::TextureDescriptor {
@@ -72,18 +65,7 @@ impl SliceRenderer {
             usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
             view_formats: &[],
         });
-        let pictures = Pictures::new(&gpu.device, target);
-        Self {
-            gpu,
-            target_is_srgb: target.is_srgb(),
-            pipelines,
-            colors,
-            image: None,
-            slots: Vec::new(),
-            pictures,
-            drawn: Vec::new(),
-            version: 0,
-        }
+        Self { gpu, target_is_srgb: target.is_srgb(), pipelines, colors, image: None, slots: Vec::new() }
     }
 
     /// Uploads an image with an empty label map and no proposal; the former image is released first.
@@ -111,12 +93,10 @@ impl SliceRenderer {
     pub fn clear(&mut self) {
         self.image = None;
         self.slots.clear();
-        self.version += 1;
     }
 
     /// Replaces a box of the label map; `labels` holds it `[z, y, x]`.
-    pub fn write_labels(&mut self, region: VoxelBox, labels: &[u16]) {
-        self.version += 1;
+    pub fn write_labels(&self, region: VoxelBox, labels: &[u16]) {
         if let Some(image) = &self.image {
             self.gpu.write_box(&image.labels, region, bytemuck::cast_slice(labels));
         }
@@ -127,7 +107,6 @@ impl SliceRenderer {
     /// # Errors
     /// [`TextureError`] if it does not fit.
     pub fn set_preview(&mut self, region: VoxelBox, inside: &[u8]) -> Result<(), TextureError> {
-        self.version += 1;
         let Some(image) = &mut self.image else { return Ok(()) };
         let dims = if region.is_empty() { [1; 3] } else { region.size() };
         image.preview = self.gpu.texture_3d("proposal", dims, TextureFormat::R8Uint)?;
@@ -137,8 +116,7 @@ impl SliceRenderer {
     }
 
     /// Sets the colours of the labels.
-    pub fn set_colors(&mut self, colors: &LabelColors) {
-        self.version += 1;
+    pub fn set_colors(&self, colors: &LabelColors) {
         let rows = colors.len().div_ceil(COLORS_PER_ROW).clamp(1, COLORS_PER_ROW);
         let mut texels = colors.clone();
         texels.resize(rows * COLORS_PER_ROW, [255; 4]);
@@ -195,56 +173,14 @@ impl SliceRenderer {
         pass.set_bind_group(0, &view.bindings, &[]);
         pass.draw(0..3, 0..1);
     }
-
-    /// Brings the picture of a view up to date, if anything in it changed; [`Self::lay`] shows it.
-    pub fn picture(
-        &mut self,
-        slot: usize,
-        uniforms: SliceUniforms,
-        place: PixelRect,
-        encoder: &mut wgpu::CommandEncoder,
-    ) {
-        if self.drawn.len() <= slot {
-            self.drawn.resize_with(slot + 1, || None);
-        }
-        let mut picture = self.pictures.fitting(&self.gpu, self.drawn[slot].take(), place.size);
-        picture.place(&self.gpu, place.corner);
-        let shown = (uniforms, place.size, self.version);
-        if picture.shown != Some(shown) {
-            picture.shown = Some(shown);
-            self.set_view(slot, uniforms);
-            let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-                label: Some("slice"),
-                color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                    view: &picture.view,
-                    depth_slice: None,
-                    resolve_target: None,
-                    ops: wgpu::Operations::default(),
-                })],
-                ..Default::default()
-            });
-            self.draw(slot, &mut pass);
-        }
-        self.drawn[slot] = Some(picture);
-    }
-
-    /// Lays the picture of a view over the viewport of the pass.
-    pub fn lay(&self, slot: usize, pass: &mut wgpu::RenderPass<'_>) {
-        let picture = self.drawn.get(slot).and_then(Option::as_ref);
-        if let Some(picture) = picture.filter(|_| self.image.is_some()) {
-            self.pictures.lay(picture, pass);
-        }
-    }
 }
 
 /// Paints one view of the [`SliceRenderer`] inside an egui pass.
 pub struct SliceCallback {
     /// Which view; views drawn in one frame have different slots.
     pub slot: usize,
-    /// What it shows, in physical pixels of its own rectangle.
+    /// What it shows, in physical pixels of the window.
     pub uniforms: SliceUniforms,
-    /// Where it lies.
-    pub place: PixelRect,
 }
 
 impl CallbackTrait for SliceCallback {
@@ -253,11 +189,11 @@ impl CallbackTrait for SliceCallback {
         _device: &wgpu::Device,
         _queue: &wgpu::Queue,
         _screen: &ScreenDescriptor,
-        encoder: &mut wgpu::CommandEncoder,
+        _encoder: &mut wgpu::CommandEncoder,
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
         if let Some(renderer) = resources.get_mut::<SliceRenderer>() {
-            renderer.picture(self.slot, self.uniforms, self.place, encoder);
+            renderer.set_view(self.slot, self.uniforms);
         }
         Vec::new()
     }
@@ -269,7 +205,7 @@ impl CallbackTrait for SliceCallback {
         resources: &CallbackResources,
     ) {
         if let Some(renderer) = resources.get::<SliceRenderer>() {
-            renderer.lay(self.slot, pass);
+            renderer.draw(self.slot, pass);
         }
     }
 }
@@ -285,7 +221,16 @@ fn bind_group_layout(device: &wgpu::Device, volume: TextureSampleType) -> wgpu::
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("slice view"),
         entries: &[
-            uniform_entry(0),
+            wgpu::BindGroupLayoutEntry {
+                binding: 0,
+                visibility: ShaderStages::FRAGMENT,
+                ty: BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Uniform,
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            },
             texture(1, volume, TextureViewDimension::D3),
             texture(2, uint, TextureViewDimension::D3),
             texture(3, float, TextureViewDimension::D2),
@@ -294,28 +239,13 @@ fn bind_group_layout(device: &wgpu::Device, volume: TextureSampleType) -> wgpu::
     })
 }
 
-/// A uniform block that the fragment shader reads.
-pub(super) fn uniform_entry(binding: u32) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: ShaderStages::FRAGMENT,
-        ty: BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    }
-}
-
-/// A pipeline that covers its target and has one bind group.
-pub(super) fn flat_pipeline(
+fn pipeline(
     device: &wgpu::Device,
     target: TextureFormat,
     layout: &wgpu::BindGroupLayout,
-    source: &str,
-    entry: &str,
+    scalar: &str,
 ) -> wgpu::RenderPipeline {
+    let source = include_str!("slice.wgsl").replace("VOLUME_SCALAR", scalar);
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("slice"),
         source: wgpu::ShaderSource::Wgsl(source.into()),
@@ -339,7 +269,7 @@ pub(super) fn flat_pipeline(
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {
             module: &module,
-            entry_point: Some(entry),
+            entry_point: Some("shade"),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             targets: &[Some(target.into())],
         }),

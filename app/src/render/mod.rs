@@ -4,7 +4,6 @@
 mod cpu;
 mod gpu;
 mod look;
-mod picture;
 mod quality;
 mod ray;
 mod scene;
@@ -18,7 +17,6 @@ mod texture;
 pub use cpu::{CpuScene, draw as draw_on_cpu};
 pub use gpu::{SliceCallback, SliceRenderer};
 pub use look::{LabelColors, PREVIEW_COLOR, SliceLook, SliceUniforms};
-pub use picture::PixelRect;
 pub use ray::RayScene;
 pub use scene::{SceneCallback, SceneFrame, SceneRenderer};
 pub use texture::{Gpu, TextureError};

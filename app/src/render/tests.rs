@@ -95,9 +95,8 @@ fn gpu_image(gpu: &Gpu, renderer: &mut SliceRenderer, uniforms: SliceUniforms) -
         usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
         view_formats: &[],
     });
-    let place = PixelRect { corner: [0, 0], size: SIZE.map(|n| n as u32) };
+    renderer.set_view(0, uniforms);
     let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    renderer.picture(0, uniforms, place, &mut encoder);
     let view = target.create_view(&wgpu::TextureViewDescriptor::default());
     let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
         color_attachments: &[Some(wgpu::RenderPassColorAttachment {
@@ -108,7 +107,7 @@ fn gpu_image(gpu: &Gpu, renderer: &mut SliceRenderer, uniforms: SliceUniforms) -
         })],
         ..Default::default()
     });
-    renderer.lay(0, &mut pass);
+    renderer.draw(0, &mut pass);
     drop(pass);
     gpu.queue.submit([encoder.finish()]);
     read_back(gpu, &target, SIZE)

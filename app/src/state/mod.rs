@@ -45,7 +45,7 @@ pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use teaching::{Curves, RunningLesson, RunningRank, TeachChoice, Teaching};
 pub use turn::Turn;
 pub use views::{KeptViews, ViewId, Views, auto_window};
-pub use worklist::{OpenCase, OpenWorklist, OpeningCase};
+pub use worklist::{NextCase, OpenCase, OpenWorklist, OpeningCase};
 
 use crate::command::UiCommand;
 
@@ -339,37 +339,14 @@ impl AppState {
     /// Whether a command makes sense now; menus, palette and keys all ask here.
     pub fn is_enabled(&self, command: UiCommand) -> bool {
         use UiCommand as C;
+        if let Some(worklist) = self.list_command(command) {
+            return worklist;
+        }
         let session = self.session.as_ref();
         let editable = self.editable();
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
-            C::CloseWorklist | C::AddCases | C::AddCaseFolder | C::ImportOutlines | C::NextCase => {
-                self.worklist.is_some()
-            }
-            C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
-                self.worklist.as_ref().is_some_and(|worklist| worklist.open.is_some())
-            }
-            C::Teach => self.worklist.as_ref().is_some_and(|worklist| {
-                worklist.teaching.running.is_none()
-                    && worklist.list.model.is_some()
-                    && worklist.list.teaching().next().is_some()
-            }),
-            C::PauseTeaching => self.worklist.as_ref().is_some_and(|w| w.teaching.running.is_some()),
-            C::StopTeaching => self
-                .worklist
-                .as_ref()
-                .is_some_and(|w| w.teaching.running.is_some() || w.teaching.ranking.is_some()),
-            C::RankCases => {
-                self.worklist.as_ref().is_some_and(|w| w.list.model.is_some() && w.teaching.ranking.is_none())
-            }
-            C::CompareOutlines => {
-                self.worklist
-                    .as_ref()
-                    .and_then(OpenWorklist::case)
-                    .is_some_and(|case| !case.outlines.is_empty())
-                    && editable.is_some()
-            }
             C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
             C::ToolDistance | C::ToolAngle | C::CompareWithMask => editable.is_some(),
             C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),

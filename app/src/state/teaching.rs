@@ -17,14 +17,18 @@ pub struct TeachChoice {
     pub layers: Layers,
     /// Minutes that it may take.
     pub minutes: f64,
+    /// Exactly so many steps, within the time; else as many as fit.
+    pub steps: Option<usize>,
+    /// Peak learning rate.
+    pub learning_rate: f64,
     /// By what cases are put in order.
     pub strategy: Strategy,
 }
 
 impl Default for TeachChoice {
     fn default() -> Self {
-        let minutes = TeachOptions::default().budget_seconds / 60.0;
-        Self { layers: Layers::All, minutes, strategy: Strategy::Entropy }
+        let TeachOptions { budget_seconds, learning_rate, layers, steps, .. } = TeachOptions::default();
+        Self { layers, minutes: budget_seconds / 60.0, steps, learning_rate, strategy: Strategy::Entropy }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use hilum_core::job::CancelToken;
 use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Worklist};
 
-use super::Teaching;
+use super::{AppState, Found, NextLabels, Teaching};
+use crate::command::UiCommand;
 use crate::jobs::OutlineComparison;
 
 /// A person counts as away after so long without mouse or keyboard.
@@ -32,6 +34,30 @@ pub struct OpenCase {
     pub asked: bool,
 }
 
+/// The case that comes next, opened before it is asked for.
+#[derive(Debug)]
+pub struct NextCase {
+    /// The case.
+    pub case: CaseId,
+    /// The request that opens it.
+    pub request: u64,
+    /// Stops opening it.
+    pub cancel: CancelToken,
+    /// Its image, once it is open; one that cannot be opened is tried again when it is asked for.
+    pub found: Option<Found>,
+    /// Its labels.
+    pub labels: NextLabels,
+}
+
+impl Drop for NextCase {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        if let NextLabels::Running { cancel, .. } = &self.labels {
+            cancel.cancel();
+        }
+    }
+}
+
 /// The worklist that is open.
 #[derive(Debug)]
 pub struct OpenWorklist {
@@ -53,6 +79,8 @@ pub struct OpenWorklist {
     pub not_kept: Option<String>,
     /// What several people drew in the open case.
     pub comparison: Option<OutlineComparison>,
+    /// The case that comes next.
+    pub next: Option<NextCase>,
     /// Teaching its model.
     pub teaching: Teaching,
     /// Comment that is being typed.
@@ -80,6 +108,7 @@ impl OpenWorklist {
             is_changed: false,
             not_kept: None,
             comparison: None,
+            next: None,
             teaching: Teaching::default(),
             comment: None,
             hand: Hand::default(),
@@ -122,6 +151,38 @@ impl OpenWorklist {
         let count = |state| self.list.cases().iter().filter(|case| case.state == state).count();
         let aside = |case: &&Case| case.role == hilum_core::worklist::Role::SetAside;
         (CaseState::ALL.map(count), self.list.cases().iter().filter(aside).count())
+    }
+}
+
+impl AppState {
+    /// Whether a command about the worklist makes sense now; `None` for other commands.
+    pub(super) fn list_command(&self, command: UiCommand) -> Option<bool> {
+        use UiCommand as C;
+        let worklist = self.worklist.as_ref();
+        let teaching = worklist.map(|worklist| &worklist.teaching);
+        Some(match command {
+            C::CloseWorklist | C::AddCases | C::AddCaseFolder | C::ImportOutlines | C::NextCase => {
+                worklist.is_some()
+            }
+            C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
+                worklist.is_some_and(|worklist| worklist.open.is_some())
+            }
+            C::Teach => worklist.is_some_and(|worklist| {
+                worklist.teaching.running.is_none()
+                    && worklist.list.model.is_some()
+                    && worklist.list.teaching().next().is_some()
+            }),
+            C::PauseTeaching => teaching.is_some_and(|teaching| teaching.running.is_some()),
+            C::StopTeaching => {
+                teaching.is_some_and(|teaching| teaching.running.is_some() || teaching.ranking.is_some())
+            }
+            C::RankCases => worklist.is_some_and(|w| w.list.model.is_some() && w.teaching.ranking.is_none()),
+            C::CompareOutlines => {
+                let has_outlines = |case: &Case| !case.outlines.is_empty();
+                worklist.and_then(OpenWorklist::case).is_some_and(has_outlines) && self.editable().is_some()
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use hilum_core::geometry::VoxelBox;
 use super::{SliceView, VoxelFromPixel, input, overlay, scene, slice_bar};
 use crate::command::Actions;
 use crate::render::{
-    CpuScene, LabelColors, PixelRect, SceneFrame, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu,
+    CpuScene, LabelColors, SceneFrame, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu,
 };
 use crate::state::{AppState, Photo, Session, ViewId};
 use crate::theme::on_image;
@@ -57,7 +57,10 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
     input::handle(ui, context, session, view, &shown, &response);
     if ui.is_rect_visible(rect) {
         let painter = ui.painter_at(rect);
-        painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
+        // The shader of the image covers all of the view; to fill it first would be seen by nobody.
+        if context.state.graphics.is_none() {
+            painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
+        }
         paint_image(ui, context, session, view, &shown);
         overlay::paint(&painter, context.state, session, view, &shown, &response);
     }
@@ -99,12 +102,10 @@ fn paint_image(ui: &Ui, context: ViewContext<'_>, session: &Session, view: ViewI
     let look = look(context.state, session);
     let preview = session.document.shown_preview().map(|mask| mask.region());
     if context.state.graphics.is_some() {
-        let place = PixelRect::of(shown.rect, ui.pixels_per_point());
-        let corner = place.corner.map(|pixel| pixel as f32 / ui.pixels_per_point());
-        let map = shown.voxel_from_pixel(volume.grid().affine(), corner.into(), ui.pixels_per_point());
+        let map = shown.voxel_from_pixel(volume.grid().affine(), pos2(0.0, 0.0), ui.pixels_per_point());
         let dims = volume.grid().dims();
         let uniforms = SliceUniforms::new(&map, dims, &look, volume.voxels().is_color(), preview);
-        let callback = SliceCallback { slot: view.index(), uniforms, place };
+        let callback = SliceCallback { slot: view.index(), uniforms };
         ui.painter_at(shown.rect).add(egui_wgpu::Callback::new_paint_callback(shown.rect, callback));
     } else {
         context.cpu.borrow_mut().paint(ui, session, view, shown, look, preview);

@@ -71,6 +71,11 @@ impl LabelFormat {
         }
     }
 
+    /// Whether the file is a DICOM object.
+    pub fn is_dicom(self) -> bool {
+        matches!(self, Self::DicomSeg | Self::DicomLabelMap | Self::RtStruct)
+    }
+
     /// Whether voxels that belong to several labels stay so.
     pub fn keeps_overlap(self) -> bool {
         matches!(self, Self::Nrrd | Self::DicomSeg | Self::RtStruct)

@@ -133,7 +133,7 @@ impl Payload {
             return Err(OpenError::too_large(what, path));
         }
         let pieces = self.pieces.len() as u64;
-        if pieces == 0 || self.total_bytes() % pieces != 0 {
+        if pieces == 0 || !self.total_bytes().is_multiple_of(pieces) {
             let what =
                 format!("{} bytes of voxels cannot lie in {pieces} files of one size", self.total_bytes());
             return Err(OpenError::invalid(what, path));

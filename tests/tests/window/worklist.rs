@@ -1,5 +1,7 @@
 //! Worklists: cases one after the other, their states on disk, outlines of several people, provenance.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::*;
 use hilum::command::UiCommand;
 use hilum_core::io::nifti::save_labels;
@@ -43,7 +45,7 @@ fn with_list(folder: &Path) -> Window<'static> {
     window
 }
 
-fn open_case(state: &AppState) -> Option<u32> {
+pub(super) fn open_case(state: &AppState) -> Option<u32> {
     let worklist = state.worklist.as_ref()?;
     worklist.open.filter(|_| is_complete(state)).map(|open| open.case.0)
 }
@@ -76,7 +78,7 @@ fn cases_are_worked_through_with_the_keyboard_and_are_there_again_the_next_day()
     window.until("the second case is open", |s| open_case(s) == Some(2));
     assert_eq!(window.labelled(), 0);
     window.press(Modifiers::ALT, Key::S);
-    window.press(Modifiers::ALT, Key::R);
+    window.press(Modifiers::ALT, Key::V);
     assert!(window.state().worklist.as_ref().unwrap().next().is_none(), "both are done");
     eframe::App::on_exit(window.harness.state_mut());
     drop(window);
@@ -123,6 +125,10 @@ fn a_network_proposes_for_new_cases_only_and_is_named() {
         let case = s.worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap();
         case.state == CaseState::Proposed
     });
+    window.until("the next case is labelled before it is looked at", |s| {
+        let next = s.worklist.as_ref().unwrap().next.as_ref();
+        next.is_some_and(|next| matches!(next.labels, hilum::state::NextLabels::Done(Ok(_))))
+    });
     let case = window.state().worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap().clone();
     assert_eq!(case.proposed_by.as_deref(), Some(model));
     let used = window.session().document.labels().used_labels();
@@ -131,6 +137,14 @@ fn a_network_proposes_for_new_cases_only_and_is_named() {
     window.harness.step();
     let case = window.state().worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap();
     assert_eq!(case.state, CaseState::InWork);
+    window.press(Modifiers::ALT, Key::C);
+    window.harness.key_press(Key::N);
+    window.harness.step();
+    window.harness.step();
+    assert_eq!(open_case(window.state()), Some(2), "it is there at once");
+    let list = &window.state().worklist.as_ref().unwrap().list;
+    assert_eq!(list.case(CaseId(2)).unwrap().state, CaseState::Proposed);
+    assert!(!window.session().document.labels().used_labels().is_empty());
 }
 
 #[test]

@@ -30,7 +30,7 @@ use std::path::Path;
 
 pub use header::looks_like;
 pub use laterality::laterality_code;
-pub use objects::{LabelTarget, open_labels};
+pub use objects::{LabelTarget, holds_labels, open_labels};
 
 use super::{OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary, Warning};
 use crate::job::Observer;

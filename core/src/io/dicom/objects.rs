@@ -56,6 +56,14 @@ pub fn open_labels(
     }
 }
 
+/// Whether a DICOM file is a segmentation or a structure set; `false` for anything that cannot be read.
+pub fn holds_labels(path: &Path) -> bool {
+    let header = Header::read(path, &Limits::default()).ok().flatten();
+    let class = header.and_then(|header| header.elements.text(tags::SOP_CLASS_UID)).unwrap_or_default();
+    [uids::SEGMENTATION_STORAGE, uids::LABEL_MAP_SEGMENTATION_STORAGE, uids::RT_STRUCTURE_SET_STORAGE]
+        .contains(&class.as_str())
+}
+
 /// A structure set says nothing about voxels: its series is sought beside it.
 fn on_own_series(header: &Header, path: &Path, limits: &Limits) -> Result<LabelImage, OpenError> {
     let series = rtstruct::referenced_series(&header.elements);

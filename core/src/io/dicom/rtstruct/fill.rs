@@ -4,7 +4,7 @@ use super::others;
 use crate::geometry::Grid;
 
 /// Crossings of a contour with rows of voxels; more are no outline.
-const MAX_CROSSINGS: usize = 50_000_000;
+const MAX_CROSSINGS: usize = 5_000_000;
 
 /// One slice in which contours are joined by exclusive or.
 pub(super) struct Raster<'a> {
@@ -37,11 +37,12 @@ impl<'a> Raster<'a> {
             if first >= end {
                 continue;
             }
-            for row in first as usize..end as usize {
+            let (first, end) = (first as usize, end as usize);
+            for (row, found) in (first..end).zip(&mut crossings[first..end]) {
                 let share = (row as f64 - low[1]) / (high[1] - low[1]);
-                crossings[row].push(low[0] + share * (high[0] - low[0]));
-                count += 1;
+                found.push(low[0] + share * (high[0] - low[0]));
             }
+            count += end - first;
             if count > MAX_CROSSINGS {
                 return Err(format!("a contour crosses more than {MAX_CROSSINGS} rows of voxels"));
             }
@@ -50,7 +51,8 @@ impl<'a> Raster<'a> {
             found.sort_by(f64::total_cmp);
             for pair in found.chunks_exact(2) {
                 let column = |x: f64| x.ceil().clamp(0.0, self.columns as f64) as usize;
-                let (first, end) = (column(pair[0]), column(pair[1]));
+                let first = column(pair[0]);
+                let end = column(pair[1]).max(first);
                 self.inside[row * self.columns + first..row * self.columns + end]
                     .iter_mut()
                     .for_each(|inside| *inside = !*inside);

@@ -25,6 +25,9 @@ use crate::label::color_of;
 /// Contours may leave the plane of their slice by this much, in voxels.
 const PLANE_TOLERANCE: f64 = 0.3;
 
+/// No contour is so many voxels away.
+const FARTHEST_VOXEL: f64 = 1e9;
+
 /// The series that a structure set was drawn on.
 pub(super) fn referenced_series(set: &DataSet) -> Vec<String> {
     let frames = set.items(tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE).iter();
@@ -130,6 +133,9 @@ fn slices_of(roi: &DataSet, grid: &Grid, notes: &mut Notes) -> Result<Slices, St
             .chunks_exact(3)
             .map(|p| grid.affine().voxel_from_world(Point3::new(p[0], p[1], p[2])))
             .collect();
+        if points.iter().any(|p| !p.iter().all(|v| v.abs() < FARTHEST_VOXEL)) {
+            return Err("a contour lies beyond any patient".to_owned());
+        }
         if points.len() < 3 {
             notes.other_kinds.insert("fewer than three points".to_owned());
             continue;

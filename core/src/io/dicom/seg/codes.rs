@@ -4,7 +4,7 @@ type Code = [&'static str; 3];
 
 const TISSUE: Code = ["85756007", "SCT", "Tissue"];
 const ANATOMY: Code = ["123037004", "SCT", "Anatomical Structure"];
-const ALTERED: Code = ["49755003", "SCT", "Morphologically Altered Structure"];
+const ALTERED: Code = ["49755003", "SCT", "Morphologically Abnormal Structure"];
 
 /// Words of names with category and type, the more telling first.
 const KNOWN: [(&[&str], Code, Code); 24] = [
@@ -35,7 +35,7 @@ const KNOWN: [(&[&str], Code, Code); 24] = [
     (&["artery"], ANATOMY, ["51114001", "SCT", "Artery"]),
     (&["vein"], ANATOMY, ["29092000", "SCT", "Vein"]),
     (&["bone"], ANATOMY, ["272673000", "SCT", "Bone"]),
-    (&["vessel", "vessels"], ANATOMY, ["59820001", "SCT", "Blood vessel"]),
+    (&["vessel", "vessels"], ANATOMY, ["59820001", "SCT", "Blood Vessel"]),
 ];
 
 /// Category and type of a segment by its name; tissue where the name says nothing known.

@@ -87,8 +87,7 @@ pub(super) fn own_grid(
     let (low, high) = (sorted[0], sorted[sorted.len() - 1]);
     let slices = ((along(high) - along(low)) / step).round() + 1.0;
     let bytes = slices * layout.pixel_count() as f64 * 2.0;
-    // Not a number counts as too large.
-    if !(bytes <= limits.max_voxel_bytes as f64) {
+    if bytes.is_nan() || bytes > limits.max_voxel_bytes as f64 {
         let what = format!(
             "its frames span {slices} slices, more than the limit of {} bytes",
             limits.max_voxel_bytes

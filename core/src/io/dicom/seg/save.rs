@@ -46,7 +46,11 @@ pub(in crate::io) fn save(
     let class = if as_label_map { uids::LABEL_MAP_SEGMENTATION_STORAGE } else { uids::SEGMENTATION_STORAGE };
     let uid = new_uid("segmentation");
     let number = |i: usize| if as_label_map { names[i].value } else { i as u16 + 1 };
-    let segments = names.iter().enumerate().map(|(i, name)| segment(name, number(i))).collect();
+    let mut segments: Vec<Item> =
+        names.iter().enumerate().map(|(i, name)| segment(name, number(i))).collect();
+    if as_label_map {
+        segments.insert(0, background());
+    }
     let organization = new_uid("dimensions");
     let wide = as_label_map && names.iter().any(|n| n.value > 255);
     let bits = if !as_label_map {
@@ -174,6 +178,18 @@ fn segment(name: &LabelName, number: u16) -> Item {
         .text(tags::TRACKING_UID, VR::UI, &new_uid("tracking"))
         .code(tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, category)
         .code(tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, property)
+}
+
+/// Label maps describe their background too (PS3.3 C.8.20.2, as highdicom writes it).
+fn background() -> Item {
+    let code = ["125040", "DCM", "Background"];
+    Item::new()
+        .shorts(tags::SEGMENT_NUMBER, &[0])
+        .words(tags::SEGMENT_LABEL, VR::LO, "Background")
+        .text(tags::SEGMENT_ALGORITHM_TYPE, VR::CS, "SEMIAUTOMATIC")
+        .text(tags::SEGMENT_ALGORITHM_NAME, VR::LO, "Hilum")
+        .code(tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, code)
+        .code(tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, code)
 }
 
 fn dimension(organization: &str) -> Item {
