@@ -106,11 +106,11 @@ impl HilumApp {
                 let photo = photo.map(|photo| *photo);
                 let found = Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo };
                 self.show_opened(path.as_deref(), found);
-                self.case_opened();
+                self.case_opened(request);
             }
             IoEvent::ProjectOpened { request, project } if self.is_opening(request) => {
                 self.show_project(*project);
-                self.case_opened();
+                self.case_opened(request);
             }
             IoEvent::ImageProblem { request, problem } if self.is_opening(request) => {
                 self.state.opening = None;

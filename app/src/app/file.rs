@@ -129,6 +129,8 @@ impl HilumApp {
         if let Some(opening) = self.state.opening.take() {
             opening.cancel.cancel();
         }
+        // Whatever is opened from now on is no case, unless whoever opens it says so.
+        self.forget_opening_case();
         let (request, cancel) = (self.number(), CancelToken::default());
         let opening =
             Opening { request, name, cancel: cancel.clone(), what: "Reading…".into(), share: None };
@@ -247,6 +249,7 @@ impl HilumApp {
     pub(super) fn cancel(&mut self) {
         if let Some(opening) = self.state.opening.take() {
             opening.cancel.cancel();
+            self.forget_opening_case();
             if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
                 self.state.session = None;
             }

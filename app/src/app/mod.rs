@@ -32,9 +32,9 @@ use egui::ViewportCommand;
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, TeachRequest, TeachWorker,
-    Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io, handle_surface, network_engine,
-    network_labeller,
+    LabellerFactory, ProjectRequest, ProjectWorker, SearchRequest, SurfaceRequest, SystemDialogs,
+    TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io,
+    handle_search, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -96,6 +96,7 @@ pub struct HilumApp {
     planner: Worker<EditRequest>,
     surfaces: Worker<SurfaceRequest>,
     worklists: Worker<WorklistRequest>,
+    searches: Worker<SearchRequest>,
     worklist_at_secs: f64,
     teacher: Worker<TeachRequest>,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
@@ -163,7 +164,7 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
-        let (worklists, teacher) = list_threads(&inbox, services.models_folder.clone())?;
+        let (worklists, searches, teacher) = list_threads(&inbox, services.models_folder.clone())?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
@@ -180,6 +181,7 @@ impl HilumApp {
             planner,
             surfaces,
             worklists,
+            searches,
             worklist_at_secs: 0.0,
             teacher,
             always_mesh: services.always_mesh,
@@ -384,19 +386,23 @@ impl HilumApp {
 fn list_threads(
     inbox: &Inbox,
     models: Option<PathBuf>,
-) -> anyhow::Result<(Worker<WorklistRequest>, Worker<TeachRequest>)> {
+) -> anyhow::Result<(Worker<WorklistRequest>, Worker<SearchRequest>, Worker<TeachRequest>)> {
     let (for_list, for_teacher) = (inbox.clone(), inbox.clone());
     let worklists = Worker::spawn("worklist", inbox.clone(), move || {
         let mut worker = WorklistWorker::new(for_list);
         move |request| worker.handle(request)
     })
     .context("cannot start the thread of the worklist")?;
+    let for_search = inbox.clone();
+    let searches =
+        Worker::spawn("search", inbox.clone(), move || move |request| handle_search(request, &for_search))
+            .context("cannot start the thread that searches")?;
     let teacher = Worker::spawn("train", inbox.clone(), move || {
         let mut worker = TeachWorker::new(models, for_teacher);
         move |request| worker.handle(request)
     })
     .context("cannot start the thread that teaches")?;
-    Ok((worklists, teacher))
+    Ok((worklists, searches, teacher))
 }
 
 impl eframe::App for HilumApp {

@@ -83,8 +83,9 @@ impl HilumApp {
     fn teach(&mut self) {
         // The thread reads the list and the cases from disk.
         self.keep_worklist_now();
-        self.keep_case_now();
-        self.wait_for_worklist();
+        if !(self.keep_case_now() && self.wait_for_worklist()) {
+            return self.state.messages.error("the disk is busy; teach again in a moment");
+        }
         let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
         let Some(choice) = self.teaching().map(|teaching| teaching.choice) else { return };
         let options = TeachOptions {
@@ -104,7 +105,9 @@ impl HilumApp {
 
     fn rank(&mut self) {
         self.keep_worklist_now();
-        self.wait_for_worklist();
+        if !self.wait_for_worklist() {
+            return self.state.messages.error("the disk is busy; try again in a moment");
+        }
         let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
         let Some(strategy) = self.teaching().map(|teaching| teaching.choice.strategy) else { return };
         let handle = control.clone();

@@ -35,7 +35,7 @@ impl HilumApp {
             request,
             path: case.image.resolved(&worklist.folder),
             series_uid: case.image.series_uid.clone(),
-            store: None,
+            store: self.photo_store.clone(),
             cancel: cancel.clone(),
         };
         if self.io.ask(asked).is_ok() {
@@ -101,7 +101,11 @@ impl HilumApp {
     pub(super) fn show_prefetched_case(&mut self, id: CaseId) -> bool {
         let Some(worklist) = &mut self.state.worklist else { return false };
         let is_there = |next: &mut NextCase| next.case == id && next.found.is_some();
-        let Some(mut next) = worklist.next.take_if(is_there) else { return false };
+        let Some(mut next) = worklist.next.take_if(is_there) else {
+            // What was read for another case is not waited for.
+            worklist.next = None;
+            return false;
+        };
         let Some(found) = next.found.take() else { return false };
         worklist.opening = Some(OpeningCase { case: id, request: next.request });
         if let Some(opening) = self.state.opening.take() {
@@ -109,7 +113,7 @@ impl HilumApp {
         }
         let path = found.volume.meta().source.path().map(std::path::Path::to_owned);
         self.show_opened(path.as_deref(), found);
-        self.case_opened();
+        self.case_opened(next.request);
         let labels = std::mem::replace(&mut next.labels, NextLabels::NotAsked);
         self.adopt_for_case(labels);
         true
@@ -122,7 +126,7 @@ impl HilumApp {
         self.with_open_case(|open| open.asked = true);
         let running = |request, model, cancel| RunningLabels {
             request,
-            purpose: LabelPurpose::Plain,
+            purpose: LabelPurpose::Proposal,
             model,
             labels_revision: 0,
             cancel,

@@ -53,7 +53,7 @@ pub struct Version {
 }
 
 /// The versions of a model in a folder: `0001/{weights.safetensors, card.json, record.json, labels/}` and so on, and
-/// `current.json`. All is written beside and renamed, so that a reader never sees half of it.
+/// `current-MODEL.json`. Several models may share the folder. All is written beside and renamed, so that a reader never sees half of it.
 #[derive(Clone, Debug)]
 pub struct Versions {
     folder: PathBuf,
@@ -87,7 +87,9 @@ impl Versions {
     pub fn list(&self) -> Vec<Version> {
         let mut numbers = self.numbers();
         numbers.sort_unstable();
-        numbers.into_iter().filter_map(|number| self.find(number).ok()).collect()
+        let is_own =
+            |version: &Version| version.record.id.rsplit_once('@').is_some_and(|(base, _)| base == self.base);
+        numbers.into_iter().filter_map(|number| self.find(number).ok()).filter(is_own).collect()
     }
 
     fn numbers(&self) -> Vec<u32> {
@@ -158,7 +160,8 @@ impl Versions {
     }
 
     fn read_current(&self) -> Option<Current> {
-        serde_json::from_slice(&std::fs::read(self.folder.join("current.json")).ok()?).ok()
+        serde_json::from_slice(&std::fs::read(self.folder.join(format!("current-{}.json", self.base))).ok()?)
+            .ok()
     }
 
     /// Keeps what a fine-tuning brought, as a candidate with the next number. `parent` is the model that it was made of.
@@ -287,7 +290,7 @@ impl Versions {
         };
         std::fs::create_dir_all(&self.folder)
             .map_err(|cause| TeachError::Folder { cause, path: self.folder.clone() })?;
-        write_json(&self.folder.join("current.json"), &current)
+        write_json(&self.folder.join(format!("current-{}.json", self.base)), &current)
     }
 }
 
