@@ -99,6 +99,7 @@ pub struct HilumApp {
     searches: Worker<SearchRequest>,
     worklist_at_secs: f64,
     teacher: Worker<TeachRequest>,
+    versions: Worker<TeachRequest>,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
     /// Where the images were in the last frame.
@@ -164,7 +165,8 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
-        let (worklists, searches, teacher) = list_threads(&inbox, services.models_folder.clone())?;
+        let ListThreads { worklists, searches, teacher, versions } =
+            ListThreads::spawn(&inbox, services.models_folder.as_ref())?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
@@ -184,6 +186,7 @@ impl HilumApp {
             searches,
             worklist_at_secs: 0.0,
             teacher,
+            versions,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
@@ -383,26 +386,38 @@ impl HilumApp {
 }
 
 /// The threads of the worklist and of teaching.
-fn list_threads(
-    inbox: &Inbox,
-    models: Option<PathBuf>,
-) -> anyhow::Result<(Worker<WorklistRequest>, Worker<SearchRequest>, Worker<TeachRequest>)> {
-    let (for_list, for_teacher) = (inbox.clone(), inbox.clone());
-    let worklists = Worker::spawn("worklist", inbox.clone(), move || {
-        let mut worker = WorklistWorker::new(for_list);
-        move |request| worker.handle(request)
-    })
-    .context("cannot start the thread of the worklist")?;
-    let for_search = inbox.clone();
-    let searches =
-        Worker::spawn("search", inbox.clone(), move || move |request| handle_search(request, &for_search))
-            .context("cannot start the thread that searches")?;
-    let teacher = Worker::spawn("train", inbox.clone(), move || {
-        let mut worker = TeachWorker::new(models, for_teacher);
-        move |request| worker.handle(request)
-    })
-    .context("cannot start the thread that teaches")?;
-    Ok((worklists, searches, teacher))
+struct ListThreads {
+    worklists: Worker<WorklistRequest>,
+    searches: Worker<SearchRequest>,
+    teacher: Worker<TeachRequest>,
+    /// For what is quick: which versions there are, going back.
+    versions: Worker<TeachRequest>,
+}
+
+impl ListThreads {
+    fn spawn(inbox: &Inbox, models: Option<&PathBuf>) -> anyhow::Result<Self> {
+        let (for_list, for_search) = (inbox.clone(), inbox.clone());
+        let worklists = Worker::spawn("worklist", inbox.clone(), move || {
+            let mut worker = WorklistWorker::new(for_list);
+            move |request| worker.handle(request)
+        });
+        let searches = Worker::spawn("search", inbox.clone(), move || {
+            move |request| handle_search(request, &for_search)
+        });
+        let teacher = |name| {
+            let (for_teacher, models) = (inbox.clone(), models.cloned());
+            Worker::spawn(name, inbox.clone(), move || {
+                let mut worker = TeachWorker::new(models, for_teacher);
+                move |request| worker.handle(request)
+            })
+        };
+        Ok(Self {
+            worklists: worklists.context("cannot start the thread of the worklist")?,
+            searches: searches.context("cannot start the thread that searches")?,
+            teacher: teacher("train").context("cannot start the thread that teaches")?,
+            versions: teacher("versions").context("cannot start the thread of the versions")?,
+        })
+    }
 }
 
 impl eframe::App for HilumApp {

@@ -118,9 +118,8 @@ impl Versions {
         Ok(all)
     }
 
-    /// Marks those corrected cases as earlier ones that the weights in use have learned already, with the labels that they
-    /// have now; where nothing new would remain, all stay as they are.
-    pub fn mark_earlier(&self, cases: &mut [TeachingCase]) {
+    /// What the weights in use have learned, they and those that they were made of: case by case the hash of its labels.
+    fn learned(&self) -> BTreeMap<String, Option<String>> {
         let all = self.list();
         let mut learned: BTreeMap<String, Option<String>> = BTreeMap::new();
         let mut at = self.current();
@@ -134,6 +133,18 @@ impl Versions {
             }
             at.clone_from(&version.record.parent.id);
         }
+        learned
+    }
+
+    /// Marks those corrected cases as earlier ones that the weights in use have learned already, with the labels that they
+    /// have now; where nothing new would remain, all stay as they are. Takes out cases set aside that were learned before:
+    /// they cannot judge any more. Gives back their names.
+    pub fn mark_earlier(&self, cases: &mut Vec<TeachingCase>) -> Vec<String> {
+        let learned = self.learned();
+        let is_biased =
+            |case: &TeachingCase| case.purpose == CaseUse::SetAside && learned.contains_key(&case.id);
+        let biased = cases.iter().filter(|case| is_biased(case)).map(|case| case.id.clone()).collect();
+        cases.retain(|case| !is_biased(case));
         let is_known = |case: &TeachingCase| {
             case.purpose == CaseUse::Corrected
                 && learned
@@ -147,6 +158,7 @@ impl Versions {
             let known = cases.iter_mut().zip(known).filter(|(_, known)| *known);
             known.for_each(|(case, _)| case.purpose = CaseUse::Earlier);
         }
+        biased
     }
 
     /// Identity of the weights in use: of a version, or of the model that all come from.

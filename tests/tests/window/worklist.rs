@@ -174,3 +174,27 @@ fn outlines_of_several_people_are_compared_and_their_majority_is_one_step() {
     let steps: Vec<&str> = window.session().document.history().steps().collect();
     assert_eq!(steps, ["Mark differences", "Take majority"]);
 }
+
+#[test]
+fn another_image_opened_while_a_case_is_read_is_not_taken_for_the_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = with_list(folder.path());
+    let other = folder.path().join("other.nii.gz");
+    save_volume(&other, &oblique_volume()).unwrap();
+    window.harness.key_press(Key::N);
+    window.harness.step();
+    window.harness.state().send(Action::Open { path: other.clone(), series_uid: None });
+    window.until("the other image is open", |s| {
+        is_complete(s)
+            && s.session
+                .as_ref()
+                .is_some_and(|session| session.volume().meta().source.path() == Some(&*other))
+    });
+    paint(&mut window);
+    window.harness.step();
+    assert_eq!(open_case(window.state()), None);
+    assert!(window.session().project.is_none());
+    let cases = window.state().worklist.as_ref().unwrap().list.cases();
+    assert!(cases.iter().all(|case| case.state == CaseState::New), "{cases:?}");
+    assert!(!folder.path().join("list/cases/0001/project.json").exists());
+}
