@@ -105,7 +105,7 @@ fn an_answer_is_replayed_from_the_record_and_a_forged_record_is_found() {
     document.apply(EditCommand::AcceptPreview).unwrap();
     let shown = |id: &str| {
         let card = json(&["models", "show", id]);
-        UsedModel { id: id.into(), weights_sha256: card["card"]["weights_sha256"].as_str().unwrap().into() }
+        UsedModel { id: id.into(), weights_sha256: card["weights_sha256"].as_str().unwrap().into() }
     };
     document.credit(Origin {
         models: vec![shown("lesion-coarse"), shown("lesion-div-light")],
