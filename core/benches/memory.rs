@@ -43,8 +43,8 @@ fn main() {
     report("opening", raw);
     let mut document = Document::new(Arc::clone(&image));
     document.start_journal();
-    let folder = std::env::temp_dir().join(format!("hilum-memory-{}", std::process::id()));
-    let mut store = Store::create(&folder, ImageReference::of(&image), &document.snapshot()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::create(folder.path(), ImageReference::of(&image), &document.snapshot()).unwrap();
     report("a project", raw);
     let far = grid.extent_mm();
     for stroke in 0..200u32 {
@@ -74,6 +74,4 @@ fn main() {
     report("all undone and made again", raw);
     store.compact().unwrap();
     report("compacting the project", raw);
-    drop(store);
-    std::fs::remove_dir_all(&folder).unwrap();
 }

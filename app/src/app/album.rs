@@ -60,6 +60,7 @@ impl HilumApp {
     /// Looks at a picture of the album.
     pub(super) fn show_picture(&mut self, at: usize) {
         self.keep_photo(None);
+        self.forget_opening_case();
         let Some(album) = &mut self.state.album else { return };
         let Some(picture) = album.pictures.get(at) else { return };
         let path = picture.path.clone();

@@ -110,11 +110,11 @@ impl HilumApp {
                 let photo = photo.map(|photo| *photo);
                 let found = Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo };
                 self.show_opened(path.as_deref(), found);
-                self.case_opened();
+                self.case_opened(request);
             }
             IoEvent::ProjectOpened { request, project } if self.is_opening(request) => {
                 self.show_project(*project);
-                self.case_opened();
+                self.case_opened(request);
             }
             IoEvent::ImageProblem { request, problem } if self.is_opening(request) => {
                 self.state.opening = None;
@@ -130,7 +130,9 @@ impl HilumApp {
                     let (opened, photo) = *found;
                     Found { volume: Arc::new(opened.volume), warnings: opened.warnings, photo }
                 });
-                if let Err(found) = self.take_prefetched_case(request, found) {
+                if self.is_next_case(request) {
+                    self.take_prefetched_case(found);
+                } else {
                     self.take_prefetched(request, found);
                 }
             }

@@ -7,6 +7,7 @@ use egui::ViewportCommand;
 use hilum_core::document::Document;
 use hilum_core::io::{LabelName, Warning};
 use hilum_core::job::CancelToken;
+use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
 
 use super::HilumApp;
@@ -128,6 +129,8 @@ impl HilumApp {
         if let Some(opening) = self.state.opening.take() {
             opening.cancel.cancel();
         }
+        // Whatever is opened from now on is no case, unless whoever opens it says so.
+        self.forget_opening_case();
         let (request, cancel) = (self.number(), CancelToken::default());
         let opening =
             Opening { request, name, cancel: cancel.clone(), what: "Reading…".into(), share: None };
@@ -197,7 +200,7 @@ impl HilumApp {
         self.keep_photo(None);
         let mut session = match photo {
             Some(photo) => self.photo_session(volume, path, photo, warnings),
-            None => Session::new(self.number(), Document::new(volume), warnings, false),
+            None => Session::new(self.number(), self.new_document(volume), warnings, false),
         };
         self.detach();
         self.state.options.forget_case();
@@ -206,6 +209,15 @@ impl HilumApp {
             self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
         }
         self.replace_session(session);
+    }
+
+    /// A document without labels; one of a case has the names of its worklist.
+    fn new_document(&self, volume: Arc<Volume>) -> Document {
+        let worklist = self.state.worklist.as_ref().filter(|worklist| worklist.opening.is_some());
+        let Some(worklist) = worklist else { return Document::new(volume) };
+        let empty = LabelMap::new(*volume.grid());
+        Document::starting_with(Arc::clone(&volume), worklist.list.labels.clone(), empty)
+            .unwrap_or_else(|_| Document::new(volume))
     }
 
     pub(super) fn announce(&mut self, warnings: &[Warning]) {
@@ -237,6 +249,7 @@ impl HilumApp {
     pub(super) fn cancel(&mut self) {
         if let Some(opening) = self.state.opening.take() {
             opening.cancel.cancel();
+            self.forget_opening_case();
             if self.state.session.as_ref().is_some_and(|session| session.is_glimpse) {
                 self.state.session = None;
             }

@@ -33,9 +33,9 @@ use egui::ViewportCommand;
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, ProjectRequest, ProjectWorker, SurfaceRequest, SystemDialogs, TeachRequest, TeachWorker,
-    Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io, handle_surface, network_engine,
-    network_labeller,
+    LabellerFactory, ProjectRequest, ProjectWorker, SearchRequest, SurfaceRequest, SystemDialogs,
+    TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io,
+    handle_search, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -97,8 +97,10 @@ pub struct HilumApp {
     planner: Worker<EditRequest>,
     surfaces: Worker<SurfaceRequest>,
     worklists: Worker<WorklistRequest>,
+    searches: Worker<SearchRequest>,
     worklist_at_secs: f64,
     teacher: Worker<TeachRequest>,
+    versions: Worker<TeachRequest>,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
     /// Where the images were in the last frame.
@@ -164,18 +166,8 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
-        let (for_teacher, models) = (inbox.clone(), services.models_folder.clone());
-        let teacher = Worker::spawn("train", inbox.clone(), move || {
-            let mut worker = TeachWorker::new(models, for_teacher);
-            move |request| worker.handle(request)
-        })
-        .context("cannot start the thread that teaches")?;
-        let for_worklists = inbox.clone();
-        let worklists = Worker::spawn("worklist", inbox.clone(), move || {
-            let mut worker = WorklistWorker::new(for_worklists);
-            move |request| worker.handle(request)
-        })
-        .context("cannot start the thread of the worklist")?;
+        let ListThreads { worklists, searches, teacher, versions } =
+            ListThreads::spawn(&inbox, services.models_folder.as_ref())?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
@@ -192,8 +184,10 @@ impl HilumApp {
             planner,
             surfaces,
             worklists,
+            searches,
             worklist_at_secs: 0.0,
             teacher,
+            versions,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
@@ -391,6 +385,41 @@ impl HilumApp {
         if !paths.is_empty() {
             self.open_dropped(paths);
         }
+    }
+}
+
+/// The threads of the worklist and of teaching.
+struct ListThreads {
+    worklists: Worker<WorklistRequest>,
+    searches: Worker<SearchRequest>,
+    teacher: Worker<TeachRequest>,
+    /// For what is quick: which versions there are, going back.
+    versions: Worker<TeachRequest>,
+}
+
+impl ListThreads {
+    fn spawn(inbox: &Inbox, models: Option<&PathBuf>) -> anyhow::Result<Self> {
+        let (for_list, for_search) = (inbox.clone(), inbox.clone());
+        let worklists = Worker::spawn("worklist", inbox.clone(), move || {
+            let mut worker = WorklistWorker::new(for_list);
+            move |request| worker.handle(request)
+        });
+        let searches = Worker::spawn("search", inbox.clone(), move || {
+            move |request| handle_search(request, &for_search)
+        });
+        let teacher = |name| {
+            let (for_teacher, models) = (inbox.clone(), models.cloned());
+            Worker::spawn(name, inbox.clone(), move || {
+                let mut worker = TeachWorker::new(models, for_teacher);
+                move |request| worker.handle(request)
+            })
+        };
+        Ok(Self {
+            worklists: worklists.context("cannot start the thread of the worklist")?,
+            searches: searches.context("cannot start the thread that searches")?,
+            teacher: teacher("train").context("cannot start the thread that teaches")?,
+            versions: teacher("versions").context("cannot start the thread of the versions")?,
+        })
     }
 }
 

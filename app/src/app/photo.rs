@@ -94,9 +94,9 @@ impl HilumApp {
         }
     }
 
-    /// Labels the open image with a model, for whatever it labels.
-    pub(super) fn label_with(&mut self, model: String) {
-        self.ask_labels(model, LabelPurpose::Plain);
+    /// Lets a model propose labels for the open image, unless a person is faster.
+    pub(super) fn propose_labels(&mut self, model: String) {
+        self.ask_labels(model, LabelPurpose::Proposal);
     }
 
     /// Asks a model to label the open image; an older question of the kind is stopped.
@@ -172,6 +172,11 @@ impl HilumApp {
             self.state.messages.error("the network answered for another image");
             return;
         }
+        if running.purpose == LabelPurpose::Proposal && session.labels_revision != running.labels_revision {
+            let text = "Your own labels are kept; the proposal of the network came later";
+            self.state.messages.say(Severity::Info, text);
+            return;
+        }
         let (name, new, names) = match running.purpose {
             LabelPurpose::DiscCup => {
                 if session.labels_revision != running.labels_revision {
@@ -196,7 +201,7 @@ impl HilumApp {
             LabelPurpose::Vessels => {
                 ("Outline vessels".to_owned(), with_vessels(old, &labels.values), eye_names())
             }
-            LabelPurpose::Plain => {
+            LabelPurpose::Plain | LabelPurpose::Proposal => {
                 let Ok(new) = LabelMap::from_voxels(*old.grid(), labels.values) else { return };
                 let names = labels.regions.iter().map(|region| (region.label, region.name.clone())).collect();
                 (format!("Label with {}", running.model), new, names)
@@ -236,7 +241,9 @@ impl HilumApp {
         }
         let document = &session.document;
         // Labels that somebody has made keep their names.
-        if document.history().is_empty() && document.labels().used_labels().is_empty() {
+        let is_untouched = document.history().is_empty() && document.labels().used_labels().is_empty();
+        // A project, such as that of a case, goes on with the names that it has.
+        if is_untouched && session.project.is_none() {
             let (volume, labels) = (Arc::clone(document.image()), LabelMap::clone(document.labels()));
             if let Ok(document) = Document::starting_with(volume, eye_table(), labels) {
                 session.replace_document(document);

@@ -41,7 +41,10 @@ impl HilumApp {
                 volume: Arc::clone(session.volume()),
                 snapshot: Box::new(session.document.snapshot()),
             };
-            self.project.ask(request).ok();
+            if self.project.ask_waiting(request, LAST_REQUEST).is_err() {
+                (session.project, session.is_kept) = (None, false);
+                self.state.messages.error("the thread that keeps changes is busy: the case is not kept");
+            }
             return;
         }
         let request = ProjectRequest::Attach {
@@ -94,7 +97,14 @@ impl HilumApp {
                 }
                 self.kept_view = None;
             }
-            ProjectEvent::NotMade { session, why } if Some(session) == open => self.state.messages.error(why),
+            ProjectEvent::NotMade { session, why } if Some(session) == open => {
+                self.state.messages.error(why);
+                let of_case = self.folder_of_open_case();
+                if let Some(session) = self.state.session.as_mut().filter(|s| s.project == of_case) {
+                    // Nothing keeps the work on this case: closing must ask.
+                    (session.project, session.is_kept) = (None, false);
+                }
+            }
             _ => {}
         }
     }
@@ -158,6 +168,8 @@ impl HilumApp {
     pub(super) fn open_project(&mut self, project: OpenProject) {
         let name = project.folder.file_name().unwrap_or(project.folder.as_os_str());
         let (request, cancel) = self.begin(name.to_string_lossy().into_owned());
+        // Also when the image of a case had to be looked for first.
+        self.expect_case_of(&project.folder, request);
         self.ask_io(IoRequest::OpenProject { request, project, cancel });
     }
 

@@ -97,8 +97,10 @@ impl HilumApp {
             let mask_sha256 = Some(result.mask.sha256());
             Origin { models, device: result.device.clone(), clicks, mask_sha256 }
         });
+        let before = session.document.history().state();
         if self.edit(EditCommand::AcceptPreview).is_some()
             && let (Some(session), Some(origin)) = (&mut self.state.session, origin)
+            && session.document.history().state() != before
         {
             session.document.credit(origin);
         }

@@ -66,7 +66,11 @@ impl HilumApp {
 
     fn ask_teach(&mut self, request: impl FnOnce(PathBuf) -> TeachRequest) -> bool {
         let Some(worklist) = &self.state.worklist else { return false };
-        let is_asked = self.teacher.ask(request(worklist.folder.clone())).is_ok();
+        let request = request(worklist.folder.clone());
+        // What is quick does not wait for what learns.
+        let is_long = matches!(request, TeachRequest::Teach { .. } | TeachRequest::Rank { .. });
+        let thread = if is_long { &self.teacher } else { &self.versions };
+        let is_asked = thread.ask(request).is_ok();
         if !is_asked {
             self.state.messages.error("the thread that teaches is busy; try again in a moment");
         }
@@ -83,8 +87,9 @@ impl HilumApp {
     fn teach(&mut self) {
         // The thread reads the list and the cases from disk.
         self.keep_worklist_now();
-        self.keep_case_now();
-        self.wait_for_worklist();
+        if !(self.keep_case_now() && self.wait_for_worklist()) {
+            return self.state.messages.error("the disk is busy; teach again in a moment");
+        }
         let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
         let Some(choice) = self.teaching().map(|teaching| teaching.choice) else { return };
         let options = TeachOptions {
@@ -104,7 +109,9 @@ impl HilumApp {
 
     fn rank(&mut self) {
         self.keep_worklist_now();
-        self.wait_for_worklist();
+        if !self.wait_for_worklist() {
+            return self.state.messages.error("the disk is busy; try again in a moment");
+        }
         let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
         let Some(strategy) = self.teaching().map(|teaching| teaching.choice.strategy) else { return };
         let handle = control.clone();
@@ -141,6 +148,12 @@ impl HilumApp {
                 match result {
                     Ok(doubts) => {
                         let count = doubts.len();
+                        let all = self.state.worklist.as_ref().map(|worklist| worklist.list.cases());
+                        let all: Vec<_> = all.unwrap_or_default().iter().map(|case| case.id).collect();
+                        // Doubts of another model or time are no order with these.
+                        for case in all {
+                            self.change_case(case, CaseChange::Doubt(None));
+                        }
                         for (case, doubt) in doubts {
                             self.change_case(case, CaseChange::Doubt(Some(doubt)));
                         }

@@ -1,19 +1,21 @@
 //! Worklists: opening cases one after the other, what the network proposes, what becomes of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum_core::document::EditCommand;
-use hilum_core::label::{BACKGROUND, LabelMap, LabelTable};
+use hilum_core::label::{BACKGROUND, LabelMap};
 use hilum_core::project::is_project;
-use hilum_core::worklist::{CaseChange, CaseId, CaseState, FoundImages, Outline, Role, Worklist};
+use hilum_core::worklist::{Case, CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
 
 use super::HilumApp;
 use crate::command::{Consensus, UiCommand, WorklistAction};
-use crate::jobs::{Ask, OpenProject, ProjectRequest, WorklistEvent, WorklistRequest};
-use crate::state::{Guarded, OpenCase, OpenWorklist, OpeningCase, Severity};
+use crate::jobs::{
+    Ask, CopiedOutlines, OpenProject, ProjectRequest, SearchRequest, WorklistEvent, WorklistRequest,
+};
+use crate::state::{Guarded, OpenCase, OpenWorklist, OpeningCase, Session, Severity};
 
 /// The list is written at most this often, and again after a failure.
 const KEEP_SECS: f64 = 0.3;
@@ -71,21 +73,29 @@ impl HilumApp {
             WorklistAction::Create(folder) => {
                 let name = folder.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let model = self.state.default_labeller();
-                let list = Box::new(Worklist::new(name, LabelTable::default(), model));
+                let labels = self.state.labels_of(model.as_deref());
+                let list = Box::new(Worklist::new(name, labels, model));
                 self.ask_worklist(WorklistRequest::Create { folder, list });
             }
             WorklistAction::OpenList(folder) => self.open_worklist(folder),
-            WorklistAction::Add(paths) => self.ask_worklist(WorklistRequest::Find(paths)),
+            WorklistAction::Add(paths) => {
+                let Some(worklist) = &self.state.worklist else { return };
+                let folder = worklist.folder.clone();
+                self.ask_search(SearchRequest::Find { folder, paths });
+            }
             WorklistAction::ImportOutlines(from) => {
                 let Some(worklist) = &self.state.worklist else { return };
-                let cases = worklist.list.cases().to_vec();
-                self.ask_worklist(WorklistRequest::FindOutlines { cases, from });
+                let (folder, cases) = (worklist.folder.clone(), worklist.list.cases().to_vec());
+                self.ask_search(SearchRequest::FindOutlines { folder, cases, from });
             }
             WorklistAction::Show(case) => self.guard(ctx, Guarded::Case(case)),
             WorklistAction::Filter(filter) => self.with_worklist(|worklist| worklist.filter = filter),
             WorklistAction::Order(order) => self.with_worklist(|worklist| worklist.order = order),
             WorklistAction::Model(model) => {
+                let labels = self.state.labels_of(model.as_deref());
                 self.with_worklist(|worklist| {
+                    // New cases start with the labels of the model that is taught with them.
+                    worklist.list.labels = labels;
                     worklist.list.model = model;
                     worklist.is_changed = true;
                     worklist.teaching.versions = None;
@@ -109,6 +119,12 @@ impl HilumApp {
     fn ask_worklist(&mut self, request: WorklistRequest) {
         if self.worklists.ask(request).is_err() {
             self.state.messages.error("the thread of the worklist is busy; try again in a moment");
+        }
+    }
+
+    fn ask_search(&mut self, request: SearchRequest) {
+        if self.searches.ask(request).is_err() {
+            self.state.messages.error("the thread that searches is busy; try again in a moment");
         }
     }
 
@@ -142,8 +158,14 @@ impl HilumApp {
                 self.with_worklist(|worklist| worklist.not_kept = None);
                 self.state.messages.say(Severity::Info, "The worklist is written now; nothing was lost");
             }
-            WorklistEvent::Found(found) => self.add_cases(found),
-            WorklistEvent::Outlines(outlines, notes) => self.add_outlines(outlines, notes),
+            WorklistEvent::Found(folder, _) | WorklistEvent::Outlines(folder, _)
+                if self.state.worklist.as_ref().is_none_or(|worklist| worklist.folder != folder) =>
+            {
+                let text = "What was found is not added: the worklist that it was for is closed";
+                self.state.messages.say(Severity::Warning, text);
+            }
+            WorklistEvent::Found(_, found) => self.add_cases(found),
+            WorklistEvent::Outlines(_, copied) => self.add_outlines(copied),
             WorklistEvent::Compared(Ok(comparison)) => {
                 self.with_worklist(|worklist| worklist.comparison = Some(*comparison));
             }
@@ -171,7 +193,8 @@ impl HilumApp {
         self.state.messages.say(Severity::Info, text);
     }
 
-    fn add_outlines(&mut self, outlines: Vec<(CaseId, Outline)>, notes: Vec<String>) {
+    fn add_outlines(&mut self, copied: CopiedOutlines) {
+        let CopiedOutlines { outlines, notes } = copied;
         for note in notes {
             self.state.messages.say(Severity::Warning, note);
         }
@@ -212,14 +235,15 @@ impl HilumApp {
         let Some(session) = self.state.session.as_mut().filter(|session| session.id == case.session) else {
             return;
         };
-        // The labels that the state speaks of are on disk, and in the record of provenance, before anything follows.
-        let requests = [
-            ProjectRequest::Append(session.document.take_unsaved()),
-            ProjectRequest::Attest {
-                why: state.name().to_owned(),
-                labels: Arc::clone(session.document.labels()),
-            },
-        ];
+        let records = session.document.take_unsaved();
+        if let Err(request) = self.project.ask_waiting(ProjectRequest::Append(records), LAST_WRITE) {
+            give_back(session, request);
+        }
+        // The labels that the state speaks of stand in the record of provenance.
+        let requests = [ProjectRequest::Attest {
+            why: state.name().to_owned(),
+            labels: Arc::clone(session.document.labels()),
+        }];
         for request in requests {
             if self.project.ask_waiting(request, Duration::from_secs(2)).is_err() {
                 self.state.messages.error("the thread that keeps changes is busy; try again in a moment");
@@ -255,12 +279,32 @@ impl HilumApp {
         Some(case.project_folder(&worklist.folder))
     }
 
-    /// The image of a case is open. Anything else that was opened belongs to no case.
-    pub(super) fn case_opened(&mut self) {
+    /// No case is being opened any more.
+    pub(super) fn forget_opening_case(&mut self) {
+        self.with_worklist(|worklist| worklist.opening = None);
+    }
+
+    /// A project is being opened: if it is that of a case, the case is.
+    pub(super) fn expect_case_of(&mut self, project: &Path, request: u64) {
+        self.with_worklist(|worklist| {
+            let is_its = |case: &&Case| case.project_folder(&worklist.folder) == project;
+            let case = worklist.list.cases().iter().find(is_its).map(|case| case.id);
+            worklist.opening = case.map(|case| OpeningCase { case, request });
+        });
+    }
+
+    /// Folder of the project of the case that is open.
+    pub(super) fn folder_of_open_case(&self) -> Option<PathBuf> {
+        let worklist = self.state.worklist.as_ref()?;
+        Some(worklist.case()?.project_folder(&worklist.folder))
+    }
+
+    /// An image was opened by this request. If it is not that of a case, it belongs to none.
+    pub(super) fn case_opened(&mut self, request: u64) {
         let Some(session) = &self.state.session else { return };
         let (session, history) = (session.id, session.document.history().state());
         self.with_worklist(|worklist| {
-            let opening = worklist.opening.take();
+            let opening = worklist.opening.take().filter(|opening| opening.request == request);
             worklist.open =
                 opening.map(|opening| OpenCase { case: opening.case, session, history, asked: false });
             worklist.comparison = None;
@@ -311,7 +355,7 @@ impl HilumApp {
         self.with_open_case(|open| open.asked = true);
         if self.state.is_labeller(&model) {
             let version = worklist_version(&self.state, model);
-            self.label_with(version);
+            self.propose_labels(version);
         }
     }
 
@@ -377,7 +421,8 @@ impl HilumApp {
 
     fn hand_over_worklist(&mut self) {
         let Some(worklist) = &mut self.state.worklist else { return };
-        let request = WorklistRequest::Keep(Box::new(worklist.list.clone()));
+        let (folder, list) = (worklist.folder.clone(), Box::new(worklist.list.clone()));
+        let request = WorklistRequest::Keep { folder, list };
         worklist.is_changed = self.worklists.ask(request).is_err();
     }
 
@@ -390,26 +435,22 @@ impl HilumApp {
     }
 
     /// Waits until the list is on disk, for threads that read it there. A moment: the file is small.
-    pub(super) fn wait_for_worklist(&mut self) {
+    pub(super) fn wait_for_worklist(&mut self) -> bool {
         let (sender, done) = std::sync::mpsc::sync_channel(1);
-        if self.worklists.ask(WorklistRequest::Flush(sender)).is_ok() {
-            done.recv_timeout(LAST_WRITE).ok();
-        }
+        self.worklists.ask(WorklistRequest::Flush(sender)).is_ok() && done.recv_timeout(LAST_WRITE).is_ok()
     }
 
     /// Hands the changes of the open case to the disk and waits until they are there.
-    pub(super) fn keep_case_now(&mut self) {
-        let Some(session) = &mut self.state.session else { return };
+    pub(super) fn keep_case_now(&mut self) -> bool {
+        let Some(session) = &mut self.state.session else { return true };
         let (sender, done) = std::sync::mpsc::sync_channel(1);
-        let requests =
-            [ProjectRequest::Append(session.document.take_unsaved()), ProjectRequest::Flush(sender)];
-        for request in requests {
-            if self.project.ask_waiting(request, LAST_WRITE).is_err() {
-                self.state.messages.error("the thread that keeps changes is busy; try again in a moment");
-                return;
-            }
+        let records = session.document.take_unsaved();
+        if let Err(request) = self.project.ask_waiting(ProjectRequest::Append(records), LAST_WRITE) {
+            give_back(session, request);
+            return false;
         }
-        done.recv_timeout(LAST_WRITE).ok();
+        self.project.ask_waiting(ProjectRequest::Flush(sender), LAST_WRITE).is_ok()
+            && done.recv_timeout(LAST_WRITE).is_ok()
     }
 
     /// Tells `sender` when the list is on disk; whether it was asked.
@@ -428,9 +469,9 @@ impl HilumApp {
             .collect();
         let label = session.document.table().active();
         let labels = session.document.labels();
-        let own = (labels.count(label) > 0).then(|| labels.voxels().to_vec());
+        let own = (labels.count(label) > 0).then(|| Arc::clone(labels));
         let (case, grid) = (case.id, *session.volume().grid());
-        self.ask_worklist(WorklistRequest::Compare { case, outlines, own, grid, label });
+        self.ask_search(SearchRequest::Compare { case, outlines, own, grid, label });
     }
 
     /// Writes what several people agree on into the label that was compared: one step.
@@ -467,6 +508,13 @@ impl HilumApp {
         });
         let Ok(labels) = LabelMap::from_voxels(*old.grid(), values.collect()) else { return };
         self.edit(EditCommand::ReplaceLabels { name: name.into(), labels, names });
+    }
+}
+
+/// Changes that the disk did not take in time come first the next time.
+fn give_back(session: &mut Session, request: ProjectRequest) {
+    if let ProjectRequest::Append(records) = request {
+        session.document.put_back_unsaved(records);
     }
 }
 

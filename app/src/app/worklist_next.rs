@@ -35,7 +35,7 @@ impl HilumApp {
             request,
             path: case.image.resolved(&worklist.folder),
             series_uid: case.image.series_uid.clone(),
-            store: None,
+            store: self.photo_store.clone(),
             cancel: cancel.clone(),
         };
         if self.io.ask(asked).is_ok() {
@@ -44,17 +44,18 @@ impl HilumApp {
         }
     }
 
-    /// Keeps an image that was opened early; gives back one that is for somebody else.
-    pub(super) fn take_prefetched_case(
-        &mut self,
-        request: u64,
-        found: Option<Found>,
-    ) -> Result<(), Option<Found>> {
-        let next = self.state.worklist.as_mut().and_then(|worklist| worklist.next.as_mut());
-        let Some(next) = next.filter(|next| next.request == request) else { return Err(found) };
-        next.found = found;
-        self.label_next_case();
-        Ok(())
+    /// Whether an image that was opened early is that of the next case.
+    pub(super) fn is_next_case(&self, request: u64) -> bool {
+        let next = self.state.worklist.as_ref().and_then(|worklist| worklist.next.as_ref());
+        next.is_some_and(|next| next.request == request)
+    }
+
+    /// Keeps the image of the next case.
+    pub(super) fn take_prefetched_case(&mut self, found: Option<Found>) {
+        if let Some(next) = self.state.worklist.as_mut().and_then(|worklist| worklist.next.as_mut()) {
+            next.found = found;
+            self.label_next_case();
+        }
     }
 
     fn label_next_case(&mut self) {
@@ -100,7 +101,11 @@ impl HilumApp {
     pub(super) fn show_prefetched_case(&mut self, id: CaseId) -> bool {
         let Some(worklist) = &mut self.state.worklist else { return false };
         let is_there = |next: &mut NextCase| next.case == id && next.found.is_some();
-        let Some(mut next) = worklist.next.take_if(is_there) else { return false };
+        let Some(mut next) = worklist.next.take_if(is_there) else {
+            // What was read for another case is not waited for.
+            worklist.next = None;
+            return false;
+        };
         let Some(found) = next.found.take() else { return false };
         worklist.opening = Some(OpeningCase { case: id, request: next.request });
         if let Some(opening) = self.state.opening.take() {
@@ -108,7 +113,7 @@ impl HilumApp {
         }
         let path = found.volume.meta().source.path().map(std::path::Path::to_owned);
         self.show_opened(path.as_deref(), found);
-        self.case_opened();
+        self.case_opened(next.request);
         let labels = std::mem::replace(&mut next.labels, NextLabels::NotAsked);
         self.adopt_for_case(labels);
         true
@@ -121,7 +126,7 @@ impl HilumApp {
         self.with_open_case(|open| open.asked = true);
         let running = |request, model, cancel| RunningLabels {
             request,
-            purpose: LabelPurpose::Plain,
+            purpose: LabelPurpose::Proposal,
             model,
             labels_revision: 0,
             cancel,

@@ -61,6 +61,10 @@ impl Finetune {
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         let progress = Progress::start("reading cases");
         let lesson = read_lesson(&self.project, self.model.as_deref())?;
+        if !lesson.biased.is_empty() {
+            console
+                .warn(&format!("set aside, but learned earlier, so left out: {}", lesson.biased.join(", ")));
+        }
         let versions = lesson.versions;
         let catalog = versions.catalog(&console.catalog()?)?;
         let current = versions.current();

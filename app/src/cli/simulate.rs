@@ -2,7 +2,7 @@
 
 mod teaching;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -42,10 +42,10 @@ struct Config {
 }
 
 impl Config {
-    fn read(path: &PathBuf, text: &str) -> anyhow::Result<Self> {
+    fn read(path: &Path, text: &str) -> anyhow::Result<Self> {
         let mut config: Self = toml::from_str(text)
             .with_context(|| format!("the configuration is not understood: {}", path.display()))?;
-        let folder = path.parent().unwrap_or(std::path::Path::new("."));
+        let folder = path.parent().unwrap_or(Path::new("."));
         config.data.iter_mut().for_each(|source| source.resolve(folder));
         anyhow::ensure!(
             (1..=100).contains(&config.clicks),

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
-use hilum_core::label::LabelTable;
 use hilum_core::worklist::{
     Case, CaseChange, CaseFilter, CaseOrder, CaseState, Role, Worklist, WorklistError, WorklistStore,
     find_images,
 };
+use hilum_models::catalog::DenseTask;
 use serde::Serialize;
 
 use super::output::{Console, Report, table};
-use crate::jobs::copy_outlines;
+use crate::jobs::{CopiedOutlines, copy_outlines};
 
 /// Arguments of `worklist`.
 #[derive(Debug, Args)]
@@ -88,11 +88,13 @@ impl WorklistCommand {
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         match &self.what {
             What::New { folder, model, images } => {
-                if let Some(model) = model {
-                    console.catalog()?.find(model)?;
-                }
+                let catalog = console.catalog()?;
+                let card =
+                    model.as_deref().map(|model| catalog.find(model)).transpose()?.map(|found| &found.card);
+                let labels =
+                    card.and_then(|card| card.dense()).map(DenseTask::label_table).unwrap_or_default();
                 let name = folder.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                let mut list = Worklist::new(name, LabelTable::default(), model.clone());
+                let mut list = Worklist::new(name, labels, model.clone());
                 let store = WorklistStore::create(folder, &list)?;
                 add(&store, &mut list, images, console)?;
                 report(console, &store, &list, &CaseFilter::default(), CaseOrder::Added)
@@ -105,7 +107,7 @@ impl WorklistCommand {
             What::Outlines { folder, from } => {
                 let (store, mut list) = open(folder, console)?;
                 let cases: Vec<Case> = list.cases().to_vec();
-                let (outlines, notes) = copy_outlines(folder, &cases, from)?;
+                let CopiedOutlines { outlines, notes } = copy_outlines(folder, &cases, from)?;
                 notes.iter().for_each(|note| console.warn(note));
                 anyhow::ensure!(!outlines.is_empty(), "no outlines were imported: {}", notes.join("; "));
                 for (case, outline) in outlines {

@@ -35,7 +35,7 @@ impl UiCommand {
             Self::MarkCaseReviewed => row(
                 "Mark case reviewed",
                 "Say that a second look confirmed the labels",
-                const { &[alt(Key::R)] },
+                const { &[alt(Key::V)] },
             ),
             Self::ReopenCase => row("Reopen case", "Say that the case needs work again", &[]),
             Self::ToggleSetAside => row(

@@ -44,8 +44,8 @@ pub use teach::{
 };
 pub use teach_cases::{Lesson, read_lesson};
 pub use worklist::{
-    OutlineComparison, WorklistEvent, WorklistRequest, WorklistWorker, compare as compare_outlines,
-    copy_outlines,
+    CopiedOutlines, OutlineComparison, SearchRequest, WorklistEvent, WorklistRequest, WorklistWorker,
+    compare as compare_outlines, copy_outlines, handle_search,
 };
 
 use std::path::PathBuf;

@@ -273,6 +273,11 @@ impl TeachWorker {
         let watcher = Watching { worker: self, request, control };
         self.progress(request, TeachProgress::Doing("reading cases".into(), None));
         let lesson = read_lesson(worklist, None).map_err(|error| Failed::Why(format!("{error:#}")))?;
+        if !lesson.biased.is_empty() {
+            let names = lesson.biased.join(", ");
+            let text = format!("set aside, but learned earlier, so they do not judge: {names}");
+            self.progress(request, TeachProgress::Warning(text));
+        }
         let versions = &lesson.versions;
         let (catalog, current) = (self.catalog(versions)?, versions.current());
         let taught = finetune(&catalog, &current, &lesson.cases, options, &watcher, &mut |event| {
@@ -283,13 +288,19 @@ impl TeachWorker {
         let parent = catalog.find(&current).map_err(TeachError::from)?;
         let version = versions.add(parent, &taught)?;
         // A person who stops the learning does not mean the comparison, which decides what becomes of it.
-        let control = Control::default();
-        let watcher = Watching { worker: self, request, control: &control };
+        let fresh = Control::default();
+        let control = if taught.was_stopped { &fresh } else { control };
+        let watcher = Watching { worker: self, request, control };
         self.progress(request, TeachProgress::Doing("comparing on the cases set aside".into(), None));
         let catalog = self.catalog(versions)?;
         let device = device::open(options.device).map_err(TeachError::from)?;
         let id = version.record.id.clone();
-        let comparison = compare(&catalog, &current, &id, &lesson.cases, &device, &watcher)?;
+        let comparison = match compare(&catalog, &current, &id, &lesson.cases, &device, &watcher) {
+            Err(TeachError::Cancelled(_)) => {
+                return Err(Failed::Why(format!("{id} is kept but was not compared, so it is not used")));
+            }
+            other => other?,
+        };
         let published = versions.publish(version.number, &comparison, Decision::Rule)?;
         Ok(TeachOutcome {
             id,

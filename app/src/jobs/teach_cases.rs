@@ -20,6 +20,8 @@ pub struct Lesson {
     pub model: String,
     /// Its versions.
     pub versions: Versions,
+    /// Cases set aside that the weights in use have learned earlier: they cannot judge and are left out.
+    pub biased: Vec<String>,
     /// The cases; those that the weights in use have learned are marked as earlier ones.
     pub cases: Vec<TeachingCase>,
 }
@@ -65,8 +67,8 @@ pub fn read_lesson(path: &Path, model: Option<&str>) -> anyhow::Result<Lesson> {
         format!("no model is named; say one with --model (see hilum models list): {}", path.display())
     })?;
     let versions = Versions::new(versions, &model);
-    versions.mark_earlier(&mut cases);
-    Ok(Lesson { model: versions.base().to_owned(), versions, cases })
+    let biased = versions.mark_earlier(&mut cases);
+    Ok(Lesson { model: versions.base().to_owned(), versions, biased, cases })
 }
 
 fn read_list(path: &Path) -> anyhow::Result<(Option<String>, PathBuf, Vec<TeachingCase>)> {

@@ -1,10 +1,12 @@
 //! The thread that keeps the worklist on disk and looks for images and outlines.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use hilum_core::geometry::Grid;
 use hilum_core::io::open_labels;
+use hilum_core::label::LabelMap;
 use hilum_core::measure::{Confusion, RaterQuality, Votes};
 use hilum_core::worklist::{
     Case, CaseId, FoundImages, Outline, Worklist, WorklistStore, find_images, mask_for,
@@ -27,14 +29,33 @@ pub enum WorklistRequest {
         /// Its folder.
         folder: PathBuf,
     },
-    /// Write the worklist that is open.
-    Keep(Box<Worklist>),
+    /// Write a worklist.
+    Keep {
+        /// Its folder.
+        folder: PathBuf,
+        /// It.
+        list: Box<Worklist>,
+    },
     /// Let go of the worklist that is open.
     Close,
-    /// Look for images in files and folders.
-    Find(Vec<PathBuf>),
+    /// Tells `sender` when everything before is done.
+    Flush(SyncSender<()>),
+}
+
+/// What can be asked of the thread that searches, which may take its time.
+#[derive(Debug)]
+pub enum SearchRequest {
+    /// Look for images.
+    Find {
+        /// The worklist that they are for.
+        folder: PathBuf,
+        /// Files and folders.
+        paths: Vec<PathBuf>,
+    },
     /// Look in a folder for masks of these cases and copy them to the worklist.
     FindOutlines {
+        /// The worklist.
+        folder: PathBuf,
         /// The cases.
         cases: Vec<Case>,
         /// Where the masks lie.
@@ -47,14 +68,37 @@ pub enum WorklistRequest {
         /// The masks, with who drew them.
         outlines: Vec<(String, PathBuf)>,
         /// What is in the window now, as one more.
-        own: Option<Vec<u16>>,
+        own: Option<Arc<LabelMap>>,
         /// Grid of the image.
         grid: Grid,
         /// The label that is compared.
         label: u16,
     },
-    /// Tells `sender` when everything before is done.
-    Flush(SyncSender<()>),
+}
+
+impl Numbered for SearchRequest {
+    fn number(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Handles one request on the `search` thread.
+pub fn handle_search(request: SearchRequest, inbox: &Inbox) {
+    let event = match request {
+        SearchRequest::Find { folder, paths } => WorklistEvent::Found(folder, find_images(&paths)),
+        SearchRequest::FindOutlines { folder, cases, from } => {
+            let copied = copy_outlines(&folder, &cases, &from).unwrap_or_else(|error| {
+                let notes = vec![format!("cannot read the folder ({error}): {}", from.display())];
+                CopiedOutlines { notes, ..CopiedOutlines::default() }
+            });
+            WorklistEvent::Outlines(folder, copied)
+        }
+        SearchRequest::Compare { case, outlines, own, grid, label } => {
+            let compared = compare(case, &outlines, own.as_deref(), &grid, label);
+            WorklistEvent::Compared(compared.map(Box::new))
+        }
+    };
+    inbox.send(Event::Worklist(event));
 }
 
 impl Numbered for WorklistRequest {
@@ -101,9 +145,9 @@ pub enum WorklistEvent {
     /// They are written again.
     KeptAgain,
     /// Images were found.
-    Found(FoundImages),
+    Found(PathBuf, FoundImages),
     /// Masks were found and copied; with what was not, for people.
-    Outlines(Vec<(CaseId, Outline)>, Vec<String>),
+    Outlines(PathBuf, CopiedOutlines),
     /// Outlines were compared, or not.
     Compared(Result<Box<OutlineComparison>, String>),
 }
@@ -126,19 +170,13 @@ impl WorklistWorker {
         let event = match request {
             WorklistRequest::Create { folder, list } => self.create(folder, list),
             WorklistRequest::Open { folder } => self.open(folder),
-            WorklistRequest::Keep(list) => match self.keep(&list) {
+            WorklistRequest::Keep { folder, list } => match self.keep(&folder, &list) {
                 Some(event) => event,
                 None => return,
             },
             WorklistRequest::Close => {
                 self.store = None;
                 return;
-            }
-            WorklistRequest::Find(paths) => WorklistEvent::Found(find_images(&paths)),
-            WorklistRequest::FindOutlines { cases, from } => self.find_outlines(&cases, &from),
-            WorklistRequest::Compare { case, outlines, own, grid, label } => {
-                let compared = compare(case, &outlines, own, &grid, label);
-                WorklistEvent::Compared(compared.map(Box::new))
             }
             WorklistRequest::Flush(sender) => {
                 sender.send(()).ok();
@@ -178,8 +216,13 @@ impl WorklistWorker {
         self.complained = false;
     }
 
-    fn keep(&mut self, list: &Worklist) -> Option<WorklistEvent> {
-        match self.store.as_ref()?.save(list) {
+    /// Writes a list; one that is not open any more is opened for it.
+    fn keep(&mut self, folder: &Path, list: &Worklist) -> Option<WorklistEvent> {
+        let written = match self.store.as_ref().filter(|store| store.folder() == folder) {
+            Some(store) => store.save(list),
+            None => WorklistStore::open(folder).and_then(|(store, ..)| store.save(list)),
+        };
+        match written {
             Ok(()) => std::mem::take(&mut self.complained).then_some(WorklistEvent::KeptAgain),
             Err(_) if self.complained => None,
             Err(error) => {
@@ -189,19 +232,15 @@ impl WorklistWorker {
             }
         }
     }
+}
 
-    fn find_outlines(&self, cases: &[Case], from: &Path) -> WorklistEvent {
-        let Some(store) = &self.store else {
-            return WorklistEvent::Outlines(Vec::new(), vec!["no worklist is open".into()]);
-        };
-        match copy_outlines(store.folder(), cases, from) {
-            Ok((outlines, notes)) => WorklistEvent::Outlines(outlines, notes),
-            Err(error) => {
-                let note = format!("cannot read the folder ({error}): {}", from.display());
-                WorklistEvent::Outlines(Vec::new(), vec![note])
-            }
-        }
-    }
+/// Masks that were copied to a worklist.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CopiedOutlines {
+    /// Which case each is for.
+    pub outlines: Vec<(CaseId, Outline)>,
+    /// What was left out and why, for people.
+    pub notes: Vec<String>,
 }
 
 /// Copies the masks in a folder that belong to cases into the folder of the worklist; the annotator is called like the
@@ -209,11 +248,7 @@ impl WorklistWorker {
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn copy_outlines(
-    worklist: &Path,
-    cases: &[Case],
-    from: &Path,
-) -> std::io::Result<(Vec<(CaseId, Outline)>, Vec<String>)> {
+pub fn copy_outlines(worklist: &Path, cases: &[Case], from: &Path) -> std::io::Result<CopiedOutlines> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(from)?.filter_map(|e| Some(e.ok()?.path())).collect();
     files.retain(|file| file.is_file());
     files.sort();
@@ -238,7 +273,7 @@ pub fn copy_outlines(
     if outlines.is_empty() && notes.is_empty() {
         notes.push(format!("no mask in the folder has the name of a case: {}", from.display()));
     }
-    Ok((outlines, notes))
+    Ok(CopiedOutlines { outlines, notes })
 }
 
 /// Letters, digits and dashes of a name.
@@ -253,7 +288,7 @@ fn file_safe(name: &str) -> String {
 pub fn compare(
     case: CaseId,
     outlines: &[(String, PathBuf)],
-    own: Option<Vec<u16>>,
+    own: Option<&LabelMap>,
     grid: &Grid,
     label: u16,
 ) -> Result<OutlineComparison, String> {
@@ -271,7 +306,7 @@ pub fn compare(
     }
     if let Some(own) = own {
         names.push("You".into());
-        masks.push(own.iter().map(|value| *value == label).collect());
+        masks.push(own.voxels().iter().map(|value| *value == label).collect());
     }
     let slices: Vec<&[bool]> = masks.iter().map(Vec::as_slice).collect();
     let votes = Votes::of(&slices).map_err(|error| error.to_string())?;

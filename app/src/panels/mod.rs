@@ -82,11 +82,8 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
             .size_range(240.0..=460.0)
             .show(ui, |ui| side_panel(ui, panels));
     }
-    let center = Frame::new().fill(if context.state.session.is_some() {
-        theme::on_image::BACKGROUND
-    } else {
-        tokens.panel
-    });
+    // What is seen of it between the views.
+    let center = Frame::new().fill(if context.state.session.is_some() { tokens.line } else { tokens.panel });
     let middle = egui::CentralPanel::default().frame(center).show(ui, |ui| match &context.state.session {
         Some(session) => views::show(ui, context, session),
         None => start::show(ui, panels),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use egui::{Button, ComboBox, DragValue, Grid, ProgressBar, RichText, Ui};
 use egui_plot::{Legend, Line, Plot, PlotPoints};
-use hilum_models::teach::{Comparison, Published, Strategy, VersionState};
+use hilum_models::teach::{Comparison, Published, Strategy, Verdict, VersionState};
 use hilum_models::train::Layers;
 
 use super::{Context, command_button, primary_button};
@@ -20,8 +20,9 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
     let tokens = theme::of(ui);
     let teaching = &worklist.teaching;
     let (teach, judge) = (worklist.list.teaching().count(), worklist.list.judging().count());
-    super::fact(ui, "To learn from", &format!("{teach} cases"));
-    super::fact(ui, "To be judged by", &format!("{judge} cases set aside"));
+    let cases = |count: usize| if count == 1 { "1 case".to_owned() } else { format!("{count} cases") };
+    super::fact(ui, "To learn from", &cases(teach));
+    super::fact(ui, "To be judged by", &format!("{} set aside", cases(judge)));
     match &teaching.running {
         Some(running) => running_lesson(ui, context, teaching, running),
         None => {
@@ -286,6 +287,12 @@ fn row(
             return;
         }
         match version.map(|version| (version.state, version.number)) {
+            Some((VersionState::Candidate, _))
+                if version.is_some_and(|v| is_worse(v) || v.comparison.is_none()) =>
+            {
+                let text = if version.is_some_and(is_worse) { "worse" } else { "not compared" };
+                ui.label(RichText::new(text).color(theme::of(ui).weak));
+            }
             Some((VersionState::Candidate, number)) => decision(ui, context, number),
             Some((VersionState::Rejected, _)) => {
                 ui.label(RichText::new("not used").color(theme::of(ui).weak));
@@ -301,6 +308,10 @@ fn row(
             }
         }
     });
+}
+
+fn is_worse(version: &VersionRow) -> bool {
+    version.comparison.as_ref().is_some_and(|comparison| comparison.verdict == Verdict::Worse)
 }
 
 fn facts(version: &VersionRow) -> String {

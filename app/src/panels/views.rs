@@ -17,7 +17,6 @@ const SMALL_SHARE: f32 = 0.68;
 
 pub(super) fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session) {
     let area = ui.max_rect();
-    ui.painter().rect_filled(area, 0.0, theme::of(ui).line);
     let shown = session.views.shown(context.state.settings.layout);
     for (view, rect) in arrange(area, &shown, context.state.settings.layout) {
         viewport::show(ui, context, session, view, snapped(ui, rect));

@@ -23,7 +23,9 @@ use std::path::PathBuf;
 use egui::KeyboardShortcut;
 use hilum_core::io::SeriesSummary;
 use hilum_core::job::CancelToken;
+use hilum_core::label::LabelTable;
 use hilum_core::provenance::UsedModel;
+use hilum_models::catalog::DenseTask;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
 use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
@@ -322,6 +324,12 @@ impl AppState {
         self.models.iter().any(|model| model.card.id == id && model.card.dense().is_some())
     }
 
+    /// The labels that a model gives; one label called "Lesion" without such a model.
+    pub fn labels_of(&self, model: Option<&str>) -> LabelTable {
+        let model = self.models.iter().find(|known| Some(known.card.id.as_str()) == model);
+        model.and_then(|model| model.card.dense()).map(DenseTask::label_table).unwrap_or_default()
+    }
+
     /// A model for a new worklist: the first one that labels volumes of every kind by itself.
     pub fn default_labeller(&self) -> Option<String> {
         let labeller = |model: &&ModelInfo| {
@@ -343,37 +351,14 @@ impl AppState {
     /// Whether a command makes sense now; menus, palette and keys all ask here.
     pub fn is_enabled(&self, command: UiCommand) -> bool {
         use UiCommand as C;
+        if let Some(worklist) = self.list_command(command) {
+            return worklist;
+        }
         let session = self.session.as_ref();
         let editable = self.editable();
         let has_preview = editable.is_some_and(|s| s.document.preview().is_some());
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
-            C::CloseWorklist | C::AddCases | C::AddCaseFolder | C::ImportOutlines | C::NextCase => {
-                self.worklist.is_some()
-            }
-            C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
-                self.worklist.as_ref().is_some_and(|worklist| worklist.open.is_some())
-            }
-            C::Teach => self.worklist.as_ref().is_some_and(|worklist| {
-                worklist.teaching.running.is_none()
-                    && worklist.list.model.is_some()
-                    && worklist.list.teaching().next().is_some()
-            }),
-            C::PauseTeaching => self.worklist.as_ref().is_some_and(|w| w.teaching.running.is_some()),
-            C::StopTeaching => self
-                .worklist
-                .as_ref()
-                .is_some_and(|w| w.teaching.running.is_some() || w.teaching.ranking.is_some()),
-            C::RankCases => {
-                self.worklist.as_ref().is_some_and(|w| w.list.model.is_some() && w.teaching.ranking.is_none())
-            }
-            C::CompareOutlines => {
-                self.worklist
-                    .as_ref()
-                    .and_then(OpenWorklist::case)
-                    .is_some_and(|case| !case.outlines.is_empty())
-                    && editable.is_some()
-            }
             C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
             C::ToolDistance | C::ToolAngle | C::CompareWithMask | C::ShowAttention => editable.is_some(),
             C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),

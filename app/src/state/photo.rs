@@ -22,6 +22,8 @@ pub enum LabelPurpose {
     Vessels,
     /// Whatever the model labels.
     Plain,
+    /// As a first proposal, which gives way to what a person did meanwhile.
+    Proposal,
 }
 
 /// A request for labels that has not been answered.

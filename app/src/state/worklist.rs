@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use hilum_core::job::CancelToken;
 use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Worklist};
 
-use super::{Found, NextLabels, Teaching};
+use super::{AppState, Found, NextLabels, Teaching};
+use crate::command::UiCommand;
 use crate::jobs::OutlineComparison;
 
 /// A person counts as away after so long without mouse or keyboard.
@@ -150,6 +151,38 @@ impl OpenWorklist {
         let count = |state| self.list.cases().iter().filter(|case| case.state == state).count();
         let aside = |case: &&Case| case.role == hilum_core::worklist::Role::SetAside;
         (CaseState::ALL.map(count), self.list.cases().iter().filter(aside).count())
+    }
+}
+
+impl AppState {
+    /// Whether a command about the worklist makes sense now; `None` for other commands.
+    pub(super) fn list_command(&self, command: UiCommand) -> Option<bool> {
+        use UiCommand as C;
+        let worklist = self.worklist.as_ref();
+        let teaching = worklist.map(|worklist| &worklist.teaching);
+        Some(match command {
+            C::CloseWorklist | C::AddCases | C::AddCaseFolder | C::ImportOutlines | C::NextCase => {
+                worklist.is_some()
+            }
+            C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
+                worklist.is_some_and(|worklist| worklist.open.is_some())
+            }
+            C::Teach => worklist.is_some_and(|worklist| {
+                worklist.teaching.running.is_none()
+                    && worklist.list.model.is_some()
+                    && worklist.list.teaching().next().is_some()
+            }),
+            C::PauseTeaching => teaching.is_some_and(|teaching| teaching.running.is_some()),
+            C::StopTeaching => {
+                teaching.is_some_and(|teaching| teaching.running.is_some() || teaching.ranking.is_some())
+            }
+            C::RankCases => worklist.is_some_and(|w| w.list.model.is_some() && w.teaching.ranking.is_none()),
+            C::CompareOutlines => {
+                let has_outlines = |case: &Case| !case.outlines.is_empty();
+                worklist.and_then(OpenWorklist::case).is_some_and(has_outlines) && self.editable().is_some()
+            }
+            _ => return None,
+        })
     }
 }
 

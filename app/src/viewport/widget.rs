@@ -57,7 +57,10 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
     input::handle(ui, context, session, view, &shown, &response);
     if ui.is_rect_visible(rect) {
         let painter = ui.painter_at(rect);
-        painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
+        // The shader of the image covers all of the view; to fill it first would be seen by nobody.
+        if context.state.graphics.is_none() {
+            painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
+        }
         paint_image(ui, context, session, view, &shown);
         if let Some(inspect) = &context.state.inspect {
             let pictures = &mut context.cpu.borrow_mut().attention;

@@ -93,6 +93,14 @@ pub struct LabelEntry {
     pub locked: bool,
 }
 
+impl LabelEntry {
+    /// A label that is drawn and may be edited, in the colour of its value.
+    pub fn new(id: u16, name: impl Into<String>) -> Self {
+        let (name, color) = (name.into(), color_of(id));
+        Self { id, name, color, opacity: DEFAULT_OPACITY, visible: true, locked: false }
+    }
+}
+
 /// An undoable change of a table; what it holds is enough to go both ways.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TableChange {
@@ -169,7 +177,7 @@ pub struct LabelTable {
 impl Default for LabelTable {
     /// One label called "Lesion".
     fn default() -> Self {
-        Self { entries: vec![new_entry(1, "Lesion".to_owned())], active: 1 }
+        Self { entries: vec![LabelEntry::new(1, "Lesion".to_owned())], active: 1 }
     }
 }
 
@@ -212,7 +220,7 @@ impl LabelTable {
     pub fn proposed(&self, name: Option<&str>) -> Result<LabelEntry, TableError> {
         let id = (1..=u16::MAX).find(|id| self.get(*id).is_none()).ok_or(TableError::Full)?;
         let name = name.map_or_else(|| Ok(format!("Label {id}")), checked_name)?;
-        Ok(new_entry(id, name))
+        Ok(LabelEntry::new(id, name))
     }
 
     /// The change that adds an entry at the end.
@@ -233,7 +241,7 @@ impl LabelTable {
             .zip(missing)
             .map(|(position, id)| TableChange::Added {
                 position,
-                entry: new_entry(*id, format!("Label {id}")),
+                entry: LabelEntry::new(*id, format!("Label {id}")),
             })
             .collect()
     }
@@ -362,11 +370,6 @@ impl TableChange {
             Self::Recolored { id, before, after } => Self::Recolored { id, before: after, after: before },
         }
     }
-}
-
-fn new_entry(id: u16, name: String) -> LabelEntry {
-    let color = color_of(id);
-    LabelEntry { id, name, color, opacity: DEFAULT_OPACITY, visible: true, locked: false }
 }
 
 fn checked_name(name: &str) -> Result<String, TableError> {

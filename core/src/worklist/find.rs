@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::case::{Case, CaseImage};
+use super::store::is_worklist;
 use crate::io::{self, FileKind};
+use crate::project::is_project;
 
 /// How deep folders are searched.
 const DEPTH: usize = 6;
@@ -29,7 +31,7 @@ pub fn find_images(paths: &[PathBuf]) -> FoundImages {
     let mut masks = 0;
     for path in paths {
         if path.is_dir() {
-            search(path, DEPTH, &mut found, &mut masks);
+            search(path, DEPTH, true, &mut found, &mut masks);
         } else {
             match io::probe(path) {
                 Ok(_) => found.images.push(CaseImage::at(path)),
@@ -49,7 +51,13 @@ pub fn find_images(paths: &[PathBuf]) -> FoundImages {
     found
 }
 
-fn search(folder: &Path, depth: usize, found: &mut FoundImages, masks: &mut usize) {
+/// `wants_series` is false below a folder whose series, those of the folders below among them, were taken already.
+fn search(folder: &Path, depth: usize, wants_series: bool, found: &mut FoundImages, masks: &mut usize) {
+    // What Hilum itself keeps is no image to be labelled.
+    if is_worklist(folder) || is_project(folder) {
+        found.notes.push(format!("a worklist or project was left out: {}", folder.display()));
+        return;
+    }
     let mut entries: Vec<PathBuf> = match std::fs::read_dir(folder) {
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
         Err(error) => {
@@ -70,14 +78,13 @@ fn search(folder: &Path, depth: usize, found: &mut FoundImages, masks: &mut usiz
             Err(_) => {}
         }
     }
-    if has_dicom {
-        // The search for series looks into folders below as well.
+    let takes_series = has_dicom && wants_series;
+    if takes_series {
         take_series(folder, found);
-        return;
     }
     for folder in folders {
         if depth > 0 && found.images.len() <= MOST {
-            search(&folder, depth - 1, found, masks);
+            search(&folder, depth - 1, wants_series && !takes_series, found, masks);
         }
     }
 }
@@ -95,6 +102,10 @@ fn take_series(folder: &Path, found: &mut FoundImages) {
 
 /// Whether a name says that the file is a mask of another one.
 fn is_mask_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if name.ends_with(".seg.nrrd") {
+        return true;
+    }
     let stem = stem(path).to_lowercase();
     MASK_ENDS.iter().any(|end| stem.ends_with(end))
 }

@@ -1,5 +1,6 @@
 //! What a model says of itself.
 
+use hilum_core::label::{LabelEntry, LabelTable};
 use serde::{Deserialize, Serialize};
 
 use crate::train::recipe::Stage;
@@ -146,6 +147,14 @@ pub struct Around {
     pub region: String,
     /// Side of the square over the larger extent of what was found.
     pub side: f64,
+}
+
+impl DenseTask {
+    /// The labels that it gives, for images that are to be labelled by hand as it would label them.
+    pub fn label_table(&self) -> LabelTable {
+        let entry = |region: &Region| LabelEntry::new(region.label, region.name.as_str());
+        LabelTable::new(self.regions.iter().map(entry).collect()).unwrap_or_default()
+    }
 }
 
 impl Card {

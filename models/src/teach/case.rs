@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hilum_core::io::{self, OpenOptions};
+use hilum_core::io::{self, LabelTarget, OpenOptions};
 use hilum_core::label::LabelMap;
 use hilum_core::project::ImageReference;
 use hilum_core::volume::Volume;
@@ -104,9 +104,8 @@ impl TeachingCase {
         let labels = match &self.labels {
             CaseLabels::None => None,
             CaseLabels::File(path) => {
-                let mask = open(path)?;
-                let value = |i| mask.voxels().value(i).round().clamp(0.0, f32::from(u16::MAX)) as u16;
-                Some((0..mask.voxels().len()).map(value).collect::<Vec<u16>>())
+                let target = LabelTarget { grid: volume.grid(), source: &volume.meta().source };
+                Some(io::open_labels_for(path, target)?.labels)
             }
             CaseLabels::Memory(map) => Some(map.voxels().to_vec()),
         };

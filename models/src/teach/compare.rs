@@ -186,7 +186,9 @@ fn judge(over_all: Option<&Summary>, regions: &[RegionDifference]) -> (Verdict, 
         "mean difference {:+.3} (95 % {:+.3} to {:+.3}) over {} cases",
         over_all.mean, over_all.ci95_low, over_all.ci95_high, over_all.n
     );
-    let lost = regions.iter().find(|region| region.difference.ci95_high < -TOLERATED_LOSS);
+    // A region that few cases show can hold a verdict up, but not bring one down: its interval is too narrow.
+    let is_shown = |region: &&RegionDifference| region.difference.n >= MIN_CASES;
+    let lost = regions.iter().filter(is_shown).find(|region| region.difference.ci95_high < -TOLERATED_LOSS);
     if let Some(region) = lost {
         let low = format!("{:+.3}", region.difference.mean);
         return (Verdict::Worse, format!("{} is worse by {low}; {figures}", region.name));
@@ -245,6 +247,18 @@ mod tests {
         assert_eq!(verdict(&[[0.2, -0.05]; 8]), Verdict::Worse);
         // Lost by less than is tolerated.
         assert_eq!(verdict(&[[0.2, -0.003]; 8]), Verdict::Better);
+    }
+
+    #[test]
+    fn a_region_in_few_cases_asks_and_does_not_refuse() {
+        let case = |nth: usize| CaseDifference {
+            id: nth.to_string(),
+            current: vec![Some(0.8), (nth == 0).then_some(0.7)],
+            new: vec![Some(0.8), (nth == 0).then_some(0.6)],
+        };
+        let cases = (0..8).map(case).collect();
+        let verdict = Comparison::of("old", "new", &["a".into(), "b".into()], cases).verdict;
+        assert_eq!(verdict, Verdict::Tie);
     }
 
     #[test]

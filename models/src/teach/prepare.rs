@@ -28,6 +28,8 @@ const MAX_SET_ASIDE: usize = 12;
 const MAX_EARLIER: usize = 6;
 /// Most cases that keep old knowledge alive at a time, evenly picked.
 const MAX_REPLAYED: usize = 24;
+/// Share of the time that validations may take.
+const VALIDATION_SHARE: f64 = 0.2;
 /// Share of the time that is planned; the rest is for a machine that becomes slower meanwhile.
 const PLANNED_SHARE: f64 = 0.9;
 /// Most steps of one fine-tuning: more of the same few cases teaches them by heart.
@@ -85,6 +87,7 @@ pub fn prepare(
     let mut ready = assemble(catalog, parent, loaded, recipe, (replay, share), options, device, observer)?;
     ready.began = began;
     ready.fit_memory(on_event)?;
+    ready.limit_validation(observer)?;
     let second = Instant::now();
     ready.before = ready.validate_now(observer)?;
     let validation_seconds = second.elapsed().as_secs_f64();
@@ -340,6 +343,34 @@ impl Preparation {
         }
         let seconds = began.elapsed().as_secs_f64() / steps.max(1) as f64;
         Ok((seconds, memory::peak_bytes().filter(|_| self.device.is_cpu)))
+    }
+
+    /// Takes only so many cases for the curves as the time allows: one is measured, and all of them, before, meanwhile and
+    /// after, may take [`VALIDATION_SHARE`] of it. At least two stay.
+    fn limit_validation(&mut self, observer: &dyn Observer) -> Result<(), TeachError> {
+        let take = |data: &mut Arc<DenseData>| {
+            Arc::get_mut(data).map(|data| std::mem::take(&mut data.validation)).unwrap_or_default()
+        };
+        let mut all = take(&mut self.data);
+        if all.len() <= 2 {
+            if let Some(data) = Arc::get_mut(&mut self.data) {
+                data.validation = all;
+            }
+            return Ok(());
+        }
+        if let Some(data) = Arc::get_mut(&mut self.data) {
+            data.validation.extend(all.pop());
+        }
+        let began = Instant::now();
+        self.validate_now(observer)?;
+        let seconds = began.elapsed().as_secs_f64().max(1e-3);
+        all.extend(take(&mut self.data));
+        let times = (self.options.validations + 2) as f64;
+        let most = (self.options.budget_seconds * VALIDATION_SHARE / times / seconds) as usize;
+        if let Some(data) = Arc::get_mut(&mut self.data) {
+            data.validation = evenly(all, most.max(2)).collect();
+        }
+        Ok(())
     }
 
     /// Makes the batch, then the samples, as small as the memory demands. Memory grows in proportion to both: so a single

@@ -130,10 +130,8 @@ fn largest_difference(a: &StateDict, b: &StateDict) -> f32 {
         let scale = a.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
         for (a, b) in a.iter().zip(&b) {
             let difference = (a - b).abs() / scale;
-            // Also where one of them is no number.
-            if !(difference <= largest) {
-                largest = if difference.is_nan() { f32::INFINITY } else { difference };
-            }
+            // One that is no number agrees with nothing.
+            largest = largest.max(if difference.is_nan() { f32::INFINITY } else { difference });
         }
     }
     largest

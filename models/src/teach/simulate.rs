@@ -214,8 +214,8 @@ impl<'a> World<'a> {
             TeachingCase::files(name, image, Some(labels), CaseUse::Corrected).load()
         };
         let (pool, held_out) = names[..wanted].split_at(simulation.pool);
-        let folder =
-            tempfile::tempdir().map_err(|cause| TeachError::Folder { cause, path: std::env::temp_dir() })?;
+        let folder = tempfile::tempdir()
+            .map_err(|cause| TeachError::Folder { cause, path: "a temporary folder".into() })?;
         Ok(Self {
             simulation,
             recipe,

@@ -209,7 +209,8 @@ fn a_pause_holds_the_work_until_it_goes_on() {
     let control = Control::default();
     control.pause();
     let other = control.clone();
-    let worker = std::thread::spawn(move || other.wait_while_paused());
+    let worker =
+        std::thread::Builder::new().name("worker".into()).spawn(move || other.wait_while_paused()).unwrap();
     assert!(!worker.is_finished());
     control.resume();
     worker.join().unwrap();

@@ -247,8 +247,8 @@ fn divergence(model: &Dense, task: &DenseTask, prepared: &Prepared, tile: &Frame
 fn describe(prepared: &Prepared, frame: &Frame, counts: &[usize]) -> Vec<f32> {
     let dims = frame.dims.map(|n| n.min(DESCRIPTOR_EDGE));
     let mut step = frame.step;
-    for axis in 0..3 {
-        step.column_mut(axis).scale_mut(frame.dims[axis] as f64 / dims[axis] as f64);
+    for (axis, (fine, coarse)) in frame.dims.iter().zip(dims).enumerate() {
+        step.column_mut(axis).scale_mut(*fine as f64 / coarse as f64);
     }
     let half = Vector3::from_fn(|axis, _| (frame.dims[axis] as f64 - 1.0) / 2.0);
     let coarse = Frame::around(frame.start + frame.step * half, step, dims);

@@ -53,7 +53,7 @@ pub struct Version {
 }
 
 /// The versions of a model in a folder: `0001/{weights.safetensors, card.json, record.json, labels/}` and so on, and
-/// `current.json`. All is written beside and renamed, so that a reader never sees half of it.
+/// `current-MODEL.json`. Several models may share the folder. All is written beside and renamed, so that a reader never sees half of it.
 #[derive(Clone, Debug)]
 pub struct Versions {
     folder: PathBuf,
@@ -87,7 +87,9 @@ impl Versions {
     pub fn list(&self) -> Vec<Version> {
         let mut numbers = self.numbers();
         numbers.sort_unstable();
-        numbers.into_iter().filter_map(|number| self.find(number).ok()).collect()
+        let is_own =
+            |version: &Version| version.record.id.rsplit_once('@').is_some_and(|(base, _)| base == self.base);
+        numbers.into_iter().filter_map(|number| self.find(number).ok()).filter(is_own).collect()
     }
 
     fn numbers(&self) -> Vec<u32> {
@@ -116,9 +118,8 @@ impl Versions {
         Ok(all)
     }
 
-    /// Marks those corrected cases as earlier ones that the weights in use have learned already, with the labels that they
-    /// have now; where nothing new would remain, all stay as they are.
-    pub fn mark_earlier(&self, cases: &mut [TeachingCase]) {
+    /// What the weights in use have learned, they and those that they were made of: case by case the hash of its labels.
+    fn learned(&self) -> BTreeMap<String, Option<String>> {
         let all = self.list();
         let mut learned: BTreeMap<String, Option<String>> = BTreeMap::new();
         let mut at = self.current();
@@ -132,6 +133,18 @@ impl Versions {
             }
             at.clone_from(&version.record.parent.id);
         }
+        learned
+    }
+
+    /// Marks those corrected cases as earlier ones that the weights in use have learned already, with the labels that they
+    /// have now; where nothing new would remain, all stay as they are. Takes out cases set aside that were learned before:
+    /// they cannot judge any more. Gives back their names.
+    pub fn mark_earlier(&self, cases: &mut Vec<TeachingCase>) -> Vec<String> {
+        let learned = self.learned();
+        let is_biased =
+            |case: &TeachingCase| case.purpose == CaseUse::SetAside && learned.contains_key(&case.id);
+        let biased = cases.iter().filter(|case| is_biased(case)).map(|case| case.id.clone()).collect();
+        cases.retain(|case| !is_biased(case));
         let is_known = |case: &TeachingCase| {
             case.purpose == CaseUse::Corrected
                 && learned
@@ -145,6 +158,7 @@ impl Versions {
             let known = cases.iter_mut().zip(known).filter(|(_, known)| *known);
             known.for_each(|(case, _)| case.purpose = CaseUse::Earlier);
         }
+        biased
     }
 
     /// Identity of the weights in use: of a version, or of the model that all come from.
@@ -158,7 +172,8 @@ impl Versions {
     }
 
     fn read_current(&self) -> Option<Current> {
-        serde_json::from_slice(&std::fs::read(self.folder.join("current.json")).ok()?).ok()
+        serde_json::from_slice(&std::fs::read(self.folder.join(format!("current-{}.json", self.base))).ok()?)
+            .ok()
     }
 
     /// Keeps what a fine-tuning brought, as a candidate with the next number. `parent` is the model that it was made of.
@@ -287,7 +302,7 @@ impl Versions {
         };
         std::fs::create_dir_all(&self.folder)
             .map_err(|cause| TeachError::Folder { cause, path: self.folder.clone() })?;
-        write_json(&self.folder.join("current.json"), &current)
+        write_json(&self.folder.join(format!("current-{}.json", self.base)), &current)
     }
 }
 

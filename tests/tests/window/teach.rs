@@ -1,6 +1,8 @@
 //! Teaching from the window: three cases are corrected, the model learns while a person paints on, the person decides,
 //! and goes back.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::worklist::open_case;
 use super::*;
 use hilum::command::{TeachAction, UiCommand, WorklistAction};

@@ -1,5 +1,7 @@
 //! Worklists: cases one after the other, their states on disk, outlines of several people, provenance.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::*;
 use hilum::command::UiCommand;
 use hilum_core::io::nifti::save_labels;
@@ -76,7 +78,7 @@ fn cases_are_worked_through_with_the_keyboard_and_are_there_again_the_next_day()
     window.until("the second case is open", |s| open_case(s) == Some(2));
     assert_eq!(window.labelled(), 0);
     window.press(Modifiers::ALT, Key::S);
-    window.press(Modifiers::ALT, Key::R);
+    window.press(Modifiers::ALT, Key::V);
     assert!(window.state().worklist.as_ref().unwrap().next().is_none(), "both are done");
     eframe::App::on_exit(window.harness.state_mut());
     drop(window);
@@ -171,4 +173,28 @@ fn outlines_of_several_people_are_compared_and_their_majority_is_one_step() {
     assert_eq!(window.session().document.labels().count(1), 30);
     let steps: Vec<&str> = window.session().document.history().steps().collect();
     assert_eq!(steps, ["Mark differences", "Take majority"]);
+}
+
+#[test]
+fn another_image_opened_while_a_case_is_read_is_not_taken_for_the_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = with_list(folder.path());
+    let other = folder.path().join("other.nii.gz");
+    save_volume(&other, &oblique_volume()).unwrap();
+    window.harness.key_press(Key::N);
+    window.harness.step();
+    window.harness.state().send(Action::Open { path: other.clone(), series_uid: None });
+    window.until("the other image is open", |s| {
+        is_complete(s)
+            && s.session
+                .as_ref()
+                .is_some_and(|session| session.volume().meta().source.path() == Some(&*other))
+    });
+    paint(&mut window);
+    window.harness.step();
+    assert_eq!(open_case(window.state()), None);
+    assert!(window.session().project.is_none());
+    let cases = window.state().worklist.as_ref().unwrap().list.cases();
+    assert!(cases.iter().all(|case| case.state == CaseState::New), "{cases:?}");
+    assert!(!folder.path().join("list/cases/0001/project.json").exists());
 }

@@ -43,9 +43,9 @@ fn new_labels_take_the_first_free_number_and_another_colour() {
     table.apply(&table.removing(2).unwrap()).unwrap();
     assert_eq!(table.proposed(None).unwrap().id, 2);
     let colors: std::collections::BTreeSet<_> =
-        (1..=14).map(|id| new_entry(id, String::new()).color).collect();
+        (1..=14).map(|id| LabelEntry::new(id, String::new()).color).collect();
     assert_eq!(colors.len(), PALETTE.len());
-    assert_eq!(new_entry(u16::MAX, String::new()).id, u16::MAX);
+    assert_eq!(LabelEntry::new(u16::MAX, String::new()).id, u16::MAX);
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn bad_names_opacities_and_stale_changes_are_refused() {
             Err(TableError::Opacity { .. })
         ));
     }
-    let again = TableChange::Added { position: 0, entry: new_entry(1, "Twice".to_owned()) };
+    let again = TableChange::Added { position: 0, entry: LabelEntry::new(1, "Twice".to_owned()) };
     assert_eq!(table.apply(&again), Err(TableError::Stale { id: 1 }));
-    assert_eq!(table.adding(new_entry(3, "Twice".to_owned())), Err(TableError::InUse { id: 3 }));
+    assert_eq!(table.adding(LabelEntry::new(3, "Twice".to_owned())), Err(TableError::InUse { id: 3 }));
     assert_eq!(table.adding_missing(&[0, 1, 9, 12]).len(), 2);
 }
