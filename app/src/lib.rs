@@ -2,7 +2,9 @@
 
 pub mod app;
 pub mod cli;
+pub mod colormap;
 pub mod command;
+mod figure;
 pub mod jobs;
 pub mod memory;
 pub mod panels;

@@ -24,6 +24,8 @@ use hilum_models::train::recipe::Stage;
 
 #[path = "window/eye.rs"]
 mod eye;
+#[path = "window/inspect.rs"]
+mod inspect;
 #[path = "window/measure.rs"]
 mod measure;
 #[path = "window/projects.rs"]
@@ -47,6 +49,7 @@ impl Dialogs for Answers {
     fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         let name = match &ask {
             Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
+            Ask::SaveMap { name } => name.clone(),
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
             Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),

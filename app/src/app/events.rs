@@ -8,7 +8,7 @@ use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::{Action, MeasureAction, PhotoAction, WorklistAction};
+use crate::command::{Action, InspectAction, MeasureAction, PhotoAction, WorklistAction};
 use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
@@ -52,6 +52,7 @@ impl HilumApp {
             Ask::SaveMask { .. } => Action::SaveTo(path),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
+            Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
         });
     }
 
@@ -82,6 +83,9 @@ impl HilumApp {
             && session.running.as_ref().is_some_and(|running| Some(running.request) == request)
         {
             session.running = None;
+        }
+        if let Some(inspect) = &mut self.state.inspect {
+            inspect.running.take_if(|(running, _)| Some(*running) == request);
         }
         if let Some(session) = &mut self.state.session {
             session.editing.running.take_if(|running| Some(running.request) == request);
@@ -236,6 +240,7 @@ impl HilumApp {
                     running.share = share;
                 }
             }
+            InferEvent::Inspected { request, result } => self.take_attention(request, result),
             InferEvent::Labelled { request, result } => self.take_labels(request, result),
             InferEvent::Segmented { request, result } => self.show_answer(request, result),
         }

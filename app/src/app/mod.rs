@@ -7,6 +7,7 @@ mod album;
 mod edit;
 mod events;
 mod file;
+mod inspect;
 mod keys;
 mod measure;
 mod motion;
@@ -251,6 +252,7 @@ impl HilumApp {
             Action::Measure(action) => self.measure(ctx, action),
             Action::Worklist(action) => self.worklist(ctx, action),
             Action::Teach(action) => self.teach_action(action),
+            Action::Inspect(action) => self.inspect(action),
             Action::OpenProject(project) => {
                 self.state.dialog = Dialog::None;
                 self.guard(ctx, Guarded::OpenProject(project));
@@ -330,6 +332,7 @@ impl HilumApp {
             C::SmallerText => self.scale_text(1.0 / 1.1),
             C::Cancel => self.cancel(),
             C::ToggleCine => self.toggle_cine(ctx),
+            C::ShowAttention => self.toggle_attention(),
             _ if self.run_worklist(ctx, command)
                 || self.run_teach(command)
                 || self.run_project(command)
@@ -437,6 +440,7 @@ impl eframe::App for HilumApp {
         self.prefetch();
         self.read_photo();
         self.keep_photo_when_quiet(ctx);
+        self.tend_attention();
         self.tend_worklist(ctx);
         self.keep_changes(ctx);
     }

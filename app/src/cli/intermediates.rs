@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use hilum_core::geometry::{Affine, Grid};
+use hilum_core::geometry::Grid;
 use hilum_core::io::{nifti, replace_file};
 use hilum_core::volume::{ImageMeta, Volume, Voxels};
 use hilum_models::infer::Intermediates;
-use nalgebra::{Matrix3, Vector3};
+use hilum_models::inspect::map_grid;
 use serde_json::json;
 
 use std::io::Write as _;
@@ -27,7 +27,7 @@ pub fn write(folder: &Path, between: &Intermediates) -> anyhow::Result<()> {
     }
     for (name, [nz, ny, nx], values) in &between.maps {
         let safe: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        let grid = grid_of_map(&between.cube, [*nx, *ny, *nz])?;
+        let grid = map_grid(&between.cube, [*nz, *ny, *nx])?;
         // A map may carry channels: each is an image of its own.
         let count = grid.voxel_count();
         for (channel, values) in values.chunks_exact(count).enumerate() {
@@ -51,29 +51,4 @@ fn save(folder: &Path, name: &str, grid: Grid, values: &[f32]) -> anyhow::Result
     let meta = ImageMeta { title: name.to_owned(), has_physical_spacing: true, ..ImageMeta::default() };
     let volume = Volume::new(grid, Voxels::F32(values.to_vec()), meta)?;
     Ok(nifti::save_volume(&folder.join(format!("{name}.nii.gz")), &volume)?)
-}
-
-/// A grid of other resolution over the same field of view.
-fn grid_of_map(cube: &Grid, dims: [usize; 3]) -> anyhow::Result<Grid> {
-    let scale = Vector3::from_fn(|a, _| cube.dims()[a] as f64 / dims[a] as f64);
-    let first = scale.map(|s| (s - 1.0) / 2.0);
-    let affine = cube.affine();
-    let linear = affine.linear() * Matrix3::from_diagonal(&scale);
-    let origin = affine.world_from_voxel(first.into());
-    Ok(Grid::new(dims, Affine::new(linear, origin.coords)?)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nalgebra::Point3;
-
-    #[test]
-    fn a_coarse_map_covers_the_same_field_of_view() {
-        let cube = Grid::from_spacing([8, 8, 8], [1.0, 2.0, 3.0]).unwrap();
-        let map = grid_of_map(&cube, [4, 2, 8]).unwrap();
-        assert_eq!(map.extent_mm(), cube.extent_mm());
-        let corner = |g: &Grid| g.affine().world_from_voxel(Point3::new(-0.5, -0.5, -0.5));
-        assert!((corner(&map) - corner(&cube)).norm() < 1e-12);
-    }
 }

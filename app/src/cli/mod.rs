@@ -4,6 +4,7 @@
 //! success, 1 on a refused input with the reason on stderr, and 2 on wrong usage.
 
 mod args;
+mod attention;
 mod bench;
 pub(crate) mod cdr;
 mod compare;
@@ -76,6 +77,8 @@ enum Command {
     /// List, show or verify models.
     #[command(subcommand)]
     Models(models::Models),
+    /// Show where a network looked: attention maps, their mass by class, and checks of them.
+    Attention(attention::Attention),
     /// Run a single network.
     #[command(subcommand)]
     Net(net::Net),
@@ -145,6 +148,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Worklist(command)) => command.run(&console),
         Some(Command::Cdr(command)) => command.run(&console),
         Some(Command::Models(command)) => command.run(&console),
+        Some(Command::Attention(command)) => command.run(&console),
         Some(Command::Net(command)) => command.run(&console),
         Some(Command::Simulate(command)) => command.run(&console),
         Some(Command::Train(command)) => command.run(&console),

@@ -9,11 +9,12 @@ use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::label::LookChange;
 use hilum_core::worklist::{CaseFilter, CaseId, CaseOrder, Role};
 use hilum_models::infer::DeviceChoice;
+use hilum_models::nets::HopReading;
 use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
 use crate::jobs::{Compared, ImageProblem, OpenProject};
-use crate::state::{DiscPart, Handle, Settings, TeachChoice, Turn, ViewId};
+use crate::state::{DiscPart, Handle, MapKey, Settings, TeachChoice, Turn, ViewId};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +88,29 @@ pub enum KeysAction {
     Reset(UiCommand),
     /// The keys of the program for all commands.
     ResetAll,
+}
+
+/// What the attention panel asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InspectAction {
+    /// Run this model; `None`: the one that answers clicks.
+    Look(Option<String>),
+    /// Show this map.
+    Show(MapKey),
+    /// Opacity over the image, 0 to 1.
+    Opacity(f32),
+    /// One scale for all maps of one meaning, or one for each.
+    ShareScale(bool),
+    /// Read graphs so; `None`: as in their network.
+    Read(Option<HopReading>),
+    /// The maps of random weights.
+    Randomise,
+    /// The answer without the place that the map points at.
+    Occlude,
+    /// Write the map there; `None`: ask where.
+    Export(Option<PathBuf>),
+    /// Close the panel.
+    Close,
 }
 
 /// Work on the object being segmented and on labels.
@@ -245,6 +269,8 @@ pub enum Action {
     Worklist(WorklistAction),
     /// Teach the model of the worklist.
     Teach(TeachAction),
+    /// See where the network looked.
+    Inspect(InspectAction),
     /// Open a project.
     OpenProject(OpenProject),
     /// Make a project of this folder.
@@ -324,6 +350,12 @@ impl From<WorklistAction> for Action {
 impl From<TeachAction> for Action {
     fn from(action: TeachAction) -> Self {
         Self::Teach(action)
+    }
+}
+
+impl From<InspectAction> for Action {
+    fn from(action: InspectAction) -> Self {
+        Self::Inspect(action)
     }
 }
 

@@ -7,7 +7,18 @@ use super::table::{Description, alt, ctrl, ctrl_shift, key, row, shift};
 
 impl UiCommand {
     pub(super) fn looking(self) -> Option<Description> {
-        self.layout().or_else(|| self.film_or_turn()).or_else(|| self.by_keys())
+        self.layout().or_else(|| self.film_or_turn()).or_else(|| self.by_keys()).or_else(|| self.inside())
+    }
+
+    fn inside(self) -> Option<Description> {
+        match self {
+            Self::ShowAttention => Some(row(
+                "Show attention",
+                "Show where the network looked: its attention maps over the image, and checks of them",
+                const { &[alt(Key::I)] },
+            )),
+            _ => None,
+        }
     }
 
     fn layout(self) -> Option<Description> {

@@ -12,8 +12,8 @@ mod table;
 mod worklist_table;
 
 pub use action::{
-    Action, Actions, Consensus, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction, TeachAction,
-    ViewAction, WorklistAction,
+    Action, Actions, Consensus, InspectAction, KeysAction, MeasureAction, PhotoAction, Preset, SegmentAction,
+    TeachAction, ViewAction, WorklistAction,
 };
 pub use edit_action::EditAction;
 pub use table::Description;
@@ -136,6 +136,8 @@ commands! {
     BrushSmaller,
     /// A larger brush.
     BrushLarger,
+    /// Show or hide where the network looked.
+    ShowAttention,
     /// Take the proposal over.
     Accept,
     /// Drop the proposal.

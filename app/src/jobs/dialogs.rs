@@ -61,6 +61,11 @@ pub enum Ask {
         /// File name.
         name: String,
     },
+    /// Where to write a map of attention; the name proposed.
+    SaveMap {
+        /// File name.
+        name: String,
+    },
     /// Where to write the page of a patient; the name proposed.
     SavePage {
         /// File name.
@@ -140,6 +145,14 @@ impl Dialogs for SystemDialogs {
             }
             Ask::ExportTable { name } => Box::pin(
                 dialog.set_title("Export table").set_file_name(name).add_filter("CSV", &["csv"]).save_file(),
+            ),
+            Ask::SaveMap { name } => Box::pin(
+                dialog
+                    .set_title("Export map")
+                    .set_file_name(name)
+                    .add_filter("NIfTI", &["nii.gz", "nii"])
+                    .add_filter("Picture", &["png"])
+                    .save_file(),
             ),
             Ask::SavePage { name } => Box::pin(
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),

@@ -13,8 +13,10 @@ use hilum_models::infer::{
 use super::{Event, Inbox, Numbered, panic_text};
 use crate::jobs::watcher::Watcher;
 
+mod inspect;
 mod label;
 
+pub use inspect::{InspectAnswer, InspectChoice, InspectRequest, InspectWhat, LookInfo, MapKind, ShownMap};
 pub use label::{
     LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels, network_labeller,
 };
@@ -111,12 +113,16 @@ pub enum InferRequest {
     },
     /// Label every pixel of an image.
     Label(LabelRequest),
+    /// Say where a network looked.
+    Inspect(InspectRequest),
 }
 
 impl Numbered for InferRequest {
     fn number(&self) -> Option<u64> {
         match self {
-            Self::Segment { request, .. } | Self::Label(LabelRequest { request, .. }) => Some(*request),
+            Self::Segment { request, .. }
+            | Self::Label(LabelRequest { request, .. })
+            | Self::Inspect(InspectRequest { request, .. }) => Some(*request),
             Self::ListDevices | Self::ListModels | Self::Prepare(_) => None,
         }
     }
@@ -172,6 +178,13 @@ pub enum InferEvent {
         /// The labels.
         result: Result<Box<LabelAnswer>, Option<String>>,
     },
+    /// Where a network looked; the error is for people, `None` in it: cancelled.
+    Inspected {
+        /// Number of the request.
+        request: u64,
+        /// The maps.
+        result: Result<Box<InspectAnswer>, Option<String>>,
+    },
 }
 
 /// Owns the engine on the `infer` thread.
@@ -183,6 +196,8 @@ pub struct InferWorker {
     labeller_factory: LabellerFactory,
     /// Used longest ago first.
     labellers: Vec<(LabelChoice, Box<dyn Labeller>)>,
+    /// What the last pass looked into left behind.
+    looks: inspect::Looks,
 }
 
 impl InferWorker {
@@ -193,7 +208,8 @@ impl InferWorker {
         models: Option<PathBuf>,
         inbox: Inbox,
     ) -> Self {
-        Self { factory, inbox, models, loaded: None, labeller_factory, labellers: Vec::new() }
+        let (labellers, looks) = (Vec::new(), inspect::Looks::default());
+        Self { factory, inbox, models, loaded: None, labeller_factory, labellers, looks }
     }
 
     /// Handles one request.
@@ -211,6 +227,7 @@ impl InferWorker {
                 self.tell(InferEvent::Segmented { request, result });
             }
             InferRequest::Label(asked) => self.label(asked),
+            InferRequest::Inspect(asked) => self.inspect(asked),
         }
     }
 

@@ -14,6 +14,7 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
+use super::map_file::MapFile;
 use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
@@ -131,6 +132,8 @@ pub enum IoRequest {
     },
     /// Write the page of a patient.
     WritePage(Box<PageRequest>),
+    /// Write a map of attention.
+    WriteMap(MapFile),
     /// Keep what was made of a picture. In the queue of what opens pictures, so that one that is opened again is as
     /// it was left.
     Keep(Box<KeepPhoto>),
@@ -173,6 +176,7 @@ impl Numbered for IoRequest {
             | Self::Enhance(_)
             | Self::WriteTable { .. }
             | Self::WritePage(_)
+            | Self::WriteMap(_)
             | Self::Keep(_)
             | Self::Flush(_) => None,
         }
@@ -364,6 +368,10 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             // Nobody may be waiting any more.
             sender.send(()).ok();
             return;
+        }
+        IoRequest::WriteMap(asked) => {
+            let error = asked.write().err().map(|error| format!("{error:#}"));
+            IoEvent::Written { path: asked.path, error }
         }
         IoRequest::WritePage(asked) => {
             let error = photo::write_page(&asked).err().map(|error| format!("{error:#}"));

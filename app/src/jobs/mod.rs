@@ -7,6 +7,7 @@ mod dialogs;
 mod edit;
 mod infer;
 mod io;
+mod map_file;
 mod masks;
 mod open_project;
 pub mod photo;
@@ -26,10 +27,12 @@ use std::time::{Duration, Instant};
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
-    Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, LabelAnswer, LabelChoice,
-    LabelRequest, Labeller, LabellerFactory, Labels, ModelInfo, network_engine, network_labeller,
+    Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, InspectAnswer, InspectChoice,
+    InspectRequest, InspectWhat, LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels,
+    LookInfo, MapKind, ModelInfo, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use map_file::MapFile;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};

@@ -31,7 +31,7 @@ const TOOLS: &[&[C]] = &[
     &[C::RemoveCorner],
     &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger, C::UseTool],
     &[C::Accept, C::Reject, C::Cancel],
-    &[C::Models],
+    &[C::ShowAttention, C::Models],
 ];
 const MASK: &[&[C]] = &[
     &[C::OpGrow, C::OpFill, C::OpHoles, C::OpBetween],

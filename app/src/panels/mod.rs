@@ -4,6 +4,7 @@ mod album;
 mod dialogs;
 mod eye;
 mod history;
+mod inspect;
 mod keys;
 mod labels;
 mod measurements;
@@ -96,6 +97,9 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
 fn side_panel(ui: &mut Ui, context: Context<'_>) {
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
+        if let Some(inspect) = &context.state.inspect {
+            section(ui, "Attention", |ui| inspect::show(ui, context, inspect));
+        }
         let photo = context.state.session.as_ref().and_then(|session| session.photo.as_ref());
         if let Some(photo) = photo {
             let title = if photo.is_eye() { "Eye" } else { "Picture" };

@@ -3,6 +3,7 @@
 mod album;
 mod cine;
 mod editing;
+mod inspect;
 mod keys;
 mod layout;
 mod messages;
@@ -35,6 +36,7 @@ pub use editing::{
     Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
     ShownSlice, slice_at, slice_of,
 };
+pub use inspect::{Inspecting, MapKey};
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
@@ -252,6 +254,8 @@ pub struct AppState {
     pub worklist: Option<OpenWorklist>,
     /// The pictures that are looked at one after the other.
     pub album: Option<Album>,
+    /// Where the network looked, while that is shown.
+    pub inspect: Option<Inspecting>,
     /// The network.
     pub engine: EngineState,
     /// A mask is being written.
@@ -392,6 +396,7 @@ impl AppState {
                 session.is_some_and(|s| s.photo.is_some() && Photo::can_enhance(s.volume()))
             }
             C::MeasureAnyway => editable.is_some_and(|s| s.photo.as_ref().is_some_and(|p| !p.is_eye())),
+            C::ShowAttention => editable.is_some() && !self.models.is_empty(),
             C::ToolPoint => editable.is_some_and(Session::can_segment),
             C::ToggleSign => editable.is_some_and(|s| self.tool.is_outline() || s.can_segment()),
             C::ToolBrush | C::ToolEraser | C::ToggleBall | C::BrushSmaller | C::BrushLarger => {
@@ -436,6 +441,7 @@ impl AppState {
             C::ToolDistance => self.tool == Tool::Distance,
             C::ToolAngle => self.tool == Tool::Angle,
             C::ShowMeasurements => self.show_measurements,
+            C::ShowAttention => self.inspect.is_some(),
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,

@@ -1,5 +1,6 @@
 //! The views: geometry, mouse, and what is drawn over the image.
 
+mod attention;
 mod ellipse;
 mod input;
 mod outline;

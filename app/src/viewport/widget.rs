@@ -10,7 +10,7 @@ use egui::{
 use hilum_core::fundus::Enhancement;
 use hilum_core::geometry::VoxelBox;
 
-use super::{SliceView, VoxelFromPixel, input, overlay, scene, slice_bar};
+use super::{SliceView, VoxelFromPixel, attention, input, overlay, scene, slice_bar};
 use crate::command::Actions;
 use crate::render::{
     CpuScene, LabelColors, SceneFrame, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu,
@@ -62,6 +62,10 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
             painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
         }
         paint_image(ui, context, session, view, &shown);
+        if let Some(inspect) = &context.state.inspect {
+            let pictures = &mut context.cpu.borrow_mut().attention;
+            attention::paint(ui, inspect, session, view, &shown, pictures);
+        }
         overlay::paint(&painter, context.state, session, view, &shown, &response);
     }
     slice_bar::show(ui, context, session, view, rect);
@@ -128,6 +132,8 @@ struct CpuKey {
 #[derive(Default)]
 pub struct CpuSlices {
     slices: [Option<(CpuKey, TextureHandle)>; 3],
+    /// Maps of attention over the slices.
+    attention: attention::Pictures,
     /// The 3-D view, for a state of the labels.
     pub(super) scene: Option<((SceneFrame, u64), TextureHandle)>,
 }

@@ -3,12 +3,13 @@
 mod strips;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use hilum_core::geometry::Grid;
+use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::job::{Cancelled, Observer};
 use hilum_core::volume::Volume;
 use nalgebra::Vector3;
 
 use crate::catalog::{Catalog, CatalogError, DenseTask, Region};
+use crate::inspect::Subject;
 use crate::nets::{AnyNetwork, NetError};
 use crate::train::click::largest_region;
 use crate::transform::frame::{Frame, Prepared, to_image};
@@ -126,6 +127,50 @@ impl Dense {
             }
             _ => Ok((Frame::whole(volume, &self.task.input), Vec::new())),
         }
+    }
+
+    /// The network with what it is given of an image, to be looked into: of the tiles that it works on the one whose
+    /// middle is nearest to `at`, or to the middle of where it looks; not mirrored.
+    ///
+    /// # Errors
+    /// [`DenseError`] if what it must look around is not there, or the point lies where it does not look.
+    pub fn subject(
+        &self,
+        volume: &Volume,
+        at: Option<WorldPoint>,
+        observer: &dyn Observer,
+    ) -> Result<Subject, DenseError> {
+        let (frame, _) = self.frame_of(volume, observer)?;
+        let unsuitable = |why: String| DenseError::Unsuitable(why);
+        let whole = frame.grid(volume.grid()).map_err(|e| unsuitable(e.to_string()))?;
+        let point = at.unwrap_or_else(|| whole.center_world());
+        let sample = whole.affine().voxel_from_world(point);
+        if whole.voxel_at(sample).is_none() {
+            let [x, y, z] = [point.x, point.y, point.z];
+            return Err(unsuitable(format!(
+                "the point {x:.1},{y:.1},{z:.1} mm lies where the model {} does not look",
+                self.id
+            )));
+        }
+        let [tz, ty, tx] = self.task.tile;
+        let tile = [tx, ty, tz];
+        let start = [0, 1, 2].map(|axis| {
+            let far = |start: &isize| (*start as f64 + (tile[axis] as f64 - 1.0) / 2.0 - sample[axis]).abs();
+            let nearest =
+                starts(frame.dims[axis], tile[axis]).into_iter().min_by(|a, b| far(a).total_cmp(&far(b)));
+            nearest.unwrap_or(0)
+        });
+        let part = frame.part(start, tile);
+        Ok(Subject {
+            model: self.id.clone(),
+            stage: "labels".to_owned(),
+            network: self.network.clone(),
+            device: self.device.clone(),
+            grid: part.grid(volume.grid()).map_err(|e| unsuitable(e.to_string()))?,
+            input: Prepared::new(volume, &self.task.input).sample(&part),
+            image_channels: (0..self.task.input.channels()).collect(),
+            regions: Some(self.task.regions.clone()),
+        })
     }
 
     /// Labels an image.

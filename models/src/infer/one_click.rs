@@ -18,6 +18,7 @@ use super::stage::{Runner, StageInput, StageOutput};
 use super::window::{Trust, Window, axes_of, previous_in_cube, window_sides};
 use crate::catalog::{Catalog, CatalogError, Model};
 use crate::device::{self, DeviceChoice};
+use crate::inspect::Subject;
 use crate::train::recipe::Stage;
 use crate::transform::channels::Channel;
 use crate::transform::cube::{cube_grid, resample};
@@ -226,6 +227,31 @@ impl OneClick {
             maps: fine.output.maps,
         };
         Ok((result, intermediates))
+    }
+
+    /// The object at the clicks, and both networks with what they were given, the first stage first, to be looked
+    /// into. Where a mask at hand took the place of the first stage, the second stands alone.
+    ///
+    /// # Errors
+    /// As [`OneClick::segment`].
+    pub fn subjects(
+        &mut self,
+        request: &ClickRequest,
+        observer: &dyn Observer,
+    ) -> Result<(ClickResult, Vec<Subject>), InferError> {
+        let (result, between) = self.segment_with(request, observer, false)?;
+        let clicks = Clicks::check(request)?;
+        let subject = |runner: &Runner, stage: &str, grid: &Grid, values: &[f32]| {
+            let previous =
+                request.previous.as_ref().and_then(|mask| previous_in_cube(mask, &request.volume, grid));
+            runner.subject(stage, &stage_input(request, &clicks, grid, values, previous.as_deref()))
+        };
+        let mut subjects = Vec::new();
+        if between.window != between.cube {
+            subjects.push(subject(&self.coarse, "coarse", &between.window, &between.window_values));
+        }
+        subjects.push(subject(&self.fine, "fine", &between.cube, &between.cube_values));
+        Ok((result, subjects))
     }
 
     /// Both stages in windows of growing size; of all attempts the one that both networks are surest of, see

@@ -7,6 +7,7 @@ use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::volume::Modality;
 
 use crate::catalog::{CatalogError, ClickTask, Model};
+use crate::inspect::Subject;
 use crate::nets::{AnyNetwork, object_logit};
 use crate::transform::channels::{Channel, Crop, channels};
 
@@ -57,6 +58,23 @@ impl Runner {
     /// Voxels along each edge of its input.
     pub(super) fn size(&self) -> usize {
         self.task.size
+    }
+
+    /// What it would be given, ready to be looked into.
+    pub(super) fn subject(&self, stage: &str, input: &StageInput<'_>) -> Subject {
+        let task = &self.task;
+        let of_image =
+            |channel: &Channel| matches!(channel, Channel::Image | Channel::Relative | Channel::Similarity);
+        Subject {
+            model: self.id.clone(),
+            stage: stage.to_owned(),
+            network: self.network.clone(),
+            device: self.device.clone(),
+            grid: *input.grid,
+            input: channels(input, &task.channels),
+            image_channels: (0..task.channels.len()).filter(|i| of_image(&task.channels[*i])).collect(),
+            regions: None,
+        }
     }
 
     /// Runs the network. burn reports a lost or full device by panicking, so a panic is an error here.

@@ -3,10 +3,12 @@
 //! once, and every further row costs one product of a vector with a matrix.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use super::hanet::HaReading;
 use super::trace::{AttentionMap, MapMeaning};
 
 /// A place in the field of view, which an input and all its maps share: shares of its edges along z, y, x, each from 0
@@ -43,6 +45,26 @@ pub(crate) struct RowMap {
     pub(crate) tensor: Tensor<5>,
 }
 
+/// How an attention along the hops of a graph is read: with δ = 0 and one hop it is plain self-attention.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HopReading {
+    /// The threshold above which pixels are joined, 0 to 1.
+    pub delta: f64,
+    /// Number of hops, at least 1.
+    pub hops: usize,
+    /// The reading of the paper.
+    pub reading: HaReading,
+}
+
+/// Some rows of an attention matrix.
+#[derive(Debug, Clone)]
+pub struct RowTile {
+    /// `[heads or hops, rows, pixels]`; each row sums to 1, or is 0 where its pixel reaches nobody.
+    pub attention: Tensor<3>,
+    /// Of a graph: whom its pixels reach, not 0 where they do, `[hops, rows, pixels]`.
+    pub reach: Option<Tensor<3>>,
+}
+
 /// A layer whose pixels look at each other.
 pub(crate) trait LooksAround: Debug + Send + Sync {
     /// `[z, y, x]` of its images.
@@ -50,6 +72,19 @@ pub(crate) trait LooksAround: Debug + Send + Sync {
 
     /// What the pixel of row-major index `pixel` of the image `image` looks at.
     fn row(&self, image: usize, pixel: usize) -> Vec<RowMap>;
+
+    /// The attention of the pixels of these row-major indices of the image `image`.
+    fn tile(&self, image: usize, pixels: Range<usize>) -> RowTile;
+
+    /// How it is read, if along the hops of a graph.
+    fn hop_reading(&self) -> Option<HopReading> {
+        None
+    }
+
+    /// The same queries and keys read otherwise, if along the hops of a graph.
+    fn read_as(&self, _reading: HopReading) -> Option<Arc<dyn LooksAround>> {
+        None
+    }
 }
 
 /// A layer that can be asked what a pixel looks at. It keeps queries and keys, never a matrix.
@@ -68,6 +103,32 @@ pub struct AttentionLayer {
 }
 
 impl AttentionLayer {
+    /// Number of images whose pixels see each other: of a volume's slices, where each is an image of its own.
+    pub fn images(&self) -> usize {
+        self.images
+    }
+
+    /// Pixels of an image.
+    pub fn pixels(&self) -> usize {
+        self.spatial_shape.iter().product()
+    }
+
+    /// The attention of some pixels of an image, by row-major index: so many rows of the matrix at once.
+    pub fn tile(&self, image: usize, pixels: Range<usize>) -> RowTile {
+        self.source.tile(image, pixels)
+    }
+
+    /// How it is read, if along the hops of a graph.
+    pub fn hop_reading(&self) -> Option<HopReading> {
+        self.source.hop_reading()
+    }
+
+    /// The same layer read otherwise, from the queries and keys that it keeps: what the layer itself shows, not what
+    /// the rest of the network would make of it. `None` where it is no graph.
+    pub fn read_as(&self, reading: HopReading) -> Option<Self> {
+        Some(Self { source: self.source.read_as(reading)?, ..self.clone() })
+    }
+
     /// What the pixel at `point` looks at: maps `[batch, heads or hops, z, y, x]`, named `layer.row`, `layer.row.…`.
     pub fn at(&self, point: FieldPoint) -> Vec<AttentionMap> {
         let [z, y, x] = self.spatial_shape;

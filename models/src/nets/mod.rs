@@ -40,7 +40,7 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{CheckpointError, KeyRules};
 
-pub use attention_rows::{AttentionLayer, AttentionRows, FieldPoint};
+pub use attention_rows::{AttentionLayer, AttentionRows, FieldPoint, HopReading, RowTile};
 pub use registry::{AnyNetwork, ArchitectureInfo, Family, architecture, architectures};
 pub use trace::{AttentionMap, MapMeaning, Prediction, Trace};
 

@@ -1,9 +1,11 @@
 //! Self-attention over the pixels (or voxels) of an image, as the self-attention GANs and DANet have it.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
-use super::attention_rows::{LooksAround, RowMap};
+use super::attention_rows::{LooksAround, RowMap, RowTile};
 use super::dual_attention::row_tiles;
 use super::trace::{MapMeaning, Trace};
 use hilum_kernels::work::matmul;
@@ -80,12 +82,16 @@ impl LooksAround for PixelRows {
     }
 
     fn row(&self, image: usize, pixel: usize) -> Vec<RowMap> {
-        let heads = image * self.heads..(image + 1) * self.heads;
-        let query = self.queries.clone().slice_dim(0, heads.clone()).slice_dim(2, pixel..pixel + 1);
-        let energy = matmul(query.swap_dims(1, 2), self.keys.clone().slice_dim(0, heads));
         let [z, y, x] = self.spatial_shape;
-        let tensor = softmax(energy, 2).reshape([1, self.heads, z, y, x]);
+        let tensor = self.tile(image, pixel..pixel + 1).attention.reshape([1, self.heads, z, y, x]);
         vec![RowMap { part: "", meaning: MapMeaning::AttentionGiven, tensor }]
+    }
+
+    fn tile(&self, image: usize, pixels: Range<usize>) -> RowTile {
+        let heads = image * self.heads..(image + 1) * self.heads;
+        let query = self.queries.clone().slice_dim(0, heads.clone()).slice_dim(2, pixels);
+        let energy = matmul(query.swap_dims(1, 2), self.keys.clone().slice_dim(0, heads));
+        RowTile { attention: softmax(energy, 2), reach: None }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod prepared;
 
+use hilum_core::geometry::{Affine, Grid, GridError};
 use hilum_core::volume::Volume;
 use nalgebra::{Matrix3, Vector3};
 use serde::{Deserialize, Serialize};
@@ -145,6 +146,15 @@ impl Frame {
     pub fn part(&self, offset: [isize; 3], dims: [usize; 3]) -> Self {
         let offset = Vector3::from_fn(|i, _| offset[i] as f64);
         Self { dims, start: self.start + self.step * offset, step: self.step }
+    }
+
+    /// Where its samples lie in the patient, for an image on `image`.
+    ///
+    /// # Errors
+    /// A frame without samples, or whose steps do not span space.
+    pub fn grid(&self, image: &Grid) -> Result<Grid, GridError> {
+        let origin = image.affine().world_from_voxel(self.start.into());
+        Grid::new(self.dims, Affine::new(image.affine().linear() * self.step, origin.coords)?)
     }
 
     /// Number of samples.

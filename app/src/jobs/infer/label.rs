@@ -84,16 +84,21 @@ pub struct LabelAnswer {
 pub fn network_labeller(models: Option<PathBuf>) -> LabellerFactory {
     Arc::new(move |choice| {
         let catalog = Catalog::new(models.as_deref())?;
-        let catalog = match &choice.versions {
-            Some(folder) => Versions::new(folder, &choice.model)
-                .catalog(&catalog)
-                .map_err(|error| DenseError::Unsuitable(error.to_string()))?,
-            None => catalog,
-        };
+        let catalog = catalog_with_versions(catalog, choice)?;
         let opened = device::open(choice.device).map_err(|error| DenseError::Device(error.to_string()))?;
         let dense = Dense::load(&catalog, &choice.model, &opened.device)?;
         Ok(Box::new(Network { dense, device: opened.name }))
     })
+}
+
+/// The models, among them the version taught here, where there are versions.
+pub(super) fn catalog_with_versions(catalog: Catalog, choice: &LabelChoice) -> Result<Catalog, DenseError> {
+    match &choice.versions {
+        Some(folder) => Versions::new(folder, &choice.model)
+            .catalog(&catalog)
+            .map_err(|error| DenseError::Unsuitable(error.to_string())),
+        None => Ok(catalog),
+    }
 }
 
 struct Network {

@@ -32,10 +32,26 @@ impl HaGraph {
     /// A graph of queries and keys `[batch, c, pixels]`.
     pub(super) fn new(query: Tensor<3>, key: Tensor<3>, delta: f64, reading: HaReading) -> Self {
         let [_, c, _] = query.dims();
-        let scale = if reading.scaled { 1.0 / (c as f64).sqrt() } else { 1.0 };
-        let query = query.swap_dims(1, 2).mul_scalar(scale);
-        let mut graph = Self { query, key, range: None, delta, reading };
-        if reading.normalisation == Normalisation::Map {
+        let query = query.swap_dims(1, 2).mul_scalar(scale(c, reading));
+        Self { query, key, range: None, delta, reading }.ranged()
+    }
+
+    /// The threshold δ and the reading.
+    pub fn reading(&self) -> (f64, HaReading) {
+        (self.delta, self.reading)
+    }
+
+    /// The graph of the same queries and keys with another threshold and reading.
+    pub fn read_as(&self, delta: f64, reading: HaReading) -> Self {
+        let [_, c, _] = self.key.dims();
+        let query = self.query.clone().mul_scalar(scale(c, reading) / scale(c, self.reading));
+        Self { query, key: self.key.clone(), range: None, delta, reading }.ranged()
+    }
+
+    /// With the range of the whole map, where the reading asks for it.
+    fn ranged(self) -> Self {
+        let mut graph = self;
+        if graph.reading.normalisation == Normalisation::Map {
             graph.range =
                 graph.tiles().map(|rows| graph.logits(rows).detach()).fold(None, |range, logits| {
                     let [batch, rows, columns] = logits.dims();
@@ -254,6 +270,11 @@ impl HaGraph {
         }
         sums.into_iter().map(|sums| sums.finish(self.pixels())).collect()
     }
+}
+
+/// What queries of `c` channels are multiplied by.
+fn scale(c: usize, reading: HaReading) -> f64 {
+    if reading.scaled { 1.0 / (c as f64).sqrt() } else { 1.0 }
 }
 
 /// One more hop from rows of Bʰ, along the edges from the pixels `through` on.

@@ -1,9 +1,12 @@
 //! The hierarchical attention module.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::super::attention_rows::{LooksAround, RowMap};
+use super::super::attention_rows::{HopReading, LooksAround, RowMap, RowTile};
 use super::super::blocks::{Activation, Conv, ConvSpec, Norm};
 use super::super::dual_attention::as_columns;
 use super::super::resnet::BATCH_NORM;
@@ -138,6 +141,24 @@ impl LooksAround for GraphRows {
             map("correlation", MapMeaning::Correlation, once(graph.logits(rows.clone()))),
             map("normalised", MapMeaning::NormalisedCorrelation, once(graph.normalised(rows.clone()))),
         ]
+    }
+
+    fn tile(&self, image: usize, pixels: Range<usize>) -> RowTile {
+        let graph = self.graph.images(image..image + 1);
+        let reaches = graph.reaches(pixels.clone(), self.hops);
+        let weighed = graph.weighed_logits(pixels);
+        let attention = reaches.iter().map(|reach| graph.weigh(weighed.clone(), reach.clone())).collect();
+        RowTile { attention: Tensor::cat(attention, 0), reach: Some(Tensor::cat(reaches, 0)) }
+    }
+
+    fn hop_reading(&self) -> Option<HopReading> {
+        let (delta, reading) = self.graph.reading();
+        Some(HopReading { delta, hops: self.hops, reading })
+    }
+
+    fn read_as(&self, HopReading { delta, hops, reading }: HopReading) -> Option<Arc<dyn LooksAround>> {
+        let graph = self.graph.read_as(delta, reading);
+        Some(Arc::new(Self { graph, hops: hops.max(1), spatial_shape: self.spatial_shape }))
     }
 }
 

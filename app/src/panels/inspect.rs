@@ -1,0 +1,216 @@
+//! The attention panel: which map, how it is coloured, what it means, and the checks of it.
+
+use egui::{Button, Color32, ComboBox, Rect, RichText, ScrollArea, Sense, Slider, Ui, pos2, vec2};
+
+use super::{Context, fact};
+use crate::colormap::{bar_number, color};
+use crate::command::{InspectAction, UiCommand};
+use crate::jobs::{MapKind, ShownMap};
+use crate::state::{Inspecting, Session};
+use crate::theme;
+
+pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
+    let tokens = theme::of(ui);
+    models(ui, context, inspect);
+    if inspect.running.is_some() && inspect.looks.is_empty() {
+        ui.horizontal(|ui| {
+            ui.spinner();
+            ui.label(RichText::new(&inspect.what).color(tokens.weak));
+        });
+        return;
+    }
+    if inspect.maps.is_empty() {
+        ui.label(RichText::new("This network has no attention to show.").color(tokens.weak));
+        return;
+    }
+    list(ui, context, inspect);
+    if let Some(shown) = inspect.shown() {
+        scale(ui, context, inspect, shown);
+        ui.label(RichText::new(shown.map.meaning.text()).color(tokens.weak).small());
+        figures(ui, context, shown);
+    }
+    graph(ui, context, inspect);
+    checks(ui, context, inspect);
+}
+
+fn models(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
+    let clicks = "model that answers clicks";
+    let name = inspect.model.as_deref().unwrap_or(clicks);
+    let session = context.state.editable();
+    let has_clicks =
+        session.is_some_and(|s| s.can_segment() && s.document.prompts().positive().next().is_some());
+    ui.horizontal(|ui| {
+        ComboBox::from_label("Model looked into").selected_text(name).width(150.0).show_ui(ui, |ui| {
+            if has_clicks && ui.selectable_label(inspect.model.is_none(), clicks).clicked() {
+                context.actions.send(InspectAction::Look(None));
+            }
+            for model in context.state.models.iter().filter(|model| model.card.dense().is_some()) {
+                let id = &model.card.id;
+                if ui.selectable_label(inspect.model.as_ref() == Some(id), id).clicked() {
+                    context.actions.send(InspectAction::Look(Some(id.clone())));
+                }
+            }
+        });
+    });
+    ui.horizontal(|ui| {
+        let again = Button::new("Look again");
+        let hint =
+            "Run the network again, in the tile around the crosshair and with the clicks as they are now";
+        if ui.add_enabled(inspect.running.is_none(), again).on_hover_text(hint).clicked() {
+            context.actions.send(InspectAction::Look(inspect.model.clone()));
+        }
+        if ui.button("Close attention").clicked() {
+            context.actions.send(UiCommand::ShowAttention);
+        }
+    });
+}
+
+/// All maps, by network and origin.
+fn list(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
+    let tokens = theme::of(ui);
+    ScrollArea::vertical().id_salt("attention maps").max_height(190.0).auto_shrink([false, true]).show(
+        ui,
+        |ui| {
+            ui.spacing_mut().item_spacing.y = 1.0;
+            let mut heading = None;
+            for map in &inspect.maps {
+                if heading != Some((map.look, map.kind)) {
+                    heading = Some((map.look, map.kind));
+                    let look = &inspect.looks[map.look];
+                    let text = format!("{} · {}", look.model, origin(map.kind));
+                    ui.label(RichText::new(text).color(tokens.weak).small());
+                }
+                let key = Inspecting::key(map);
+                let text = format!("{} ({})", map.map.name, map.map.meaning.title());
+                let button = Button::selectable(inspect.chosen.as_ref() == Some(&key), text).truncate();
+                if super::left_aligned(ui, |ui| ui.add(button)).clicked() {
+                    context.actions.send(InspectAction::Show(key));
+                }
+            }
+        },
+    );
+}
+
+fn origin(kind: MapKind) -> &'static str {
+    match kind {
+        MapKind::Pass => "the pass",
+        MapKind::Row => "the pixel at the crosshair",
+        MapKind::Plain => "that pixel, plain self-attention",
+        MapKind::Random => "random weights",
+    }
+}
+
+fn scale(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, shown: &ShownMap) {
+    let mut opacity = inspect.opacity;
+    let slider = Slider::new(&mut opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity of the map");
+    if ui.add(slider).changed() {
+        context.actions.send(InspectAction::Opacity(opacity));
+    }
+    let mut shared = inspect.is_scale_shared;
+    if ui.checkbox(&mut shared, "One scale for all maps of this meaning").changed() {
+        context.actions.send(InspectAction::ShareScale(shared));
+    }
+    let range = inspect.range(shown);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width().min(260.0), 12.0), Sense::hover());
+    let steps = 64u8;
+    for step in 0..steps {
+        let x = |i: u8| rect.left() + rect.width() * f32::from(i) / f32::from(steps);
+        let part = Rect::from_min_max(pos2(x(step), rect.top()), pos2(x(step + 1), rect.bottom()));
+        let [r, g, b] = color((f32::from(step) + 0.5) / f32::from(steps));
+        ui.painter().rect_filled(part, 0.0, Color32::from_rgb(r, g, b));
+    }
+    let of = if inspect.is_scale_shared { "maps of this meaning" } else { "this map" };
+    ui.label(format!("{} … {} (range of {of})", bar_number(range[0]), bar_number(range[1])));
+}
+
+/// Value under the mouse, share on each label, agreement with the error.
+fn figures(ui: &mut Ui, context: Context<'_>, shown: &ShownMap) {
+    let session = context.state.session.as_ref();
+    let under = session.and_then(|session| session.views.hover).and_then(|(_, at)| shown.map.value_at(at));
+    fact(ui, "Value under the mouse", &under.map_or_else(|| "–".to_owned(), bar_number));
+    for mass in &shown.mass {
+        let name = session.map_or_else(String::new, |session| class(session, mass.class));
+        let text = format!("{:.1} % (of the area {:.1} %)", 100.0 * mass.mass, 100.0 * mass.area);
+        fact(ui, &format!("On {name}"), &text);
+    }
+    if let Some(auc) = shown.error_auc {
+        fact(ui, "High where it errs (AUC, ½: no relation)", &format!("{auc:.2}"));
+    }
+    if let Some(spearman) = shown.spearman {
+        fact(ui, "Rank correlation with the trained map", &format!("{spearman:.2}"));
+    }
+}
+
+fn class(session: &Session, class: Option<u16>) -> String {
+    match class {
+        None => "outside the image".to_owned(),
+        Some(0) => "no label".to_owned(),
+        Some(label) => {
+            let entry = session.document.table().get(label);
+            entry.map_or_else(|| format!("label {label}"), |entry| entry.name.clone())
+        }
+    }
+}
+
+/// Sliders of a graph, and its density.
+fn graph(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
+    let Some(reading) = inspect.reading_now() else { return };
+    ui.separator();
+    let (mut delta, mut hops) = (reading.delta, reading.hops);
+    let threshold = ui.add(Slider::new(&mut delta, 0.0..=1.0).fixed_decimals(2).text("Threshold δ"));
+    let hop = ui.add(Slider::new(&mut hops, 1..=4).text("Hops n"));
+    if threshold.changed() || hop.changed() {
+        let reading = hilum_models::nets::HopReading { delta, hops, ..reading };
+        context.actions.send(InspectAction::Read(Some(reading)));
+    }
+    if inspect.reading.is_some() && ui.button("As in the network").clicked() {
+        context.actions.send(InspectAction::Read(None));
+    }
+    let density = inspect.looks.iter().flat_map(|look| &look.density);
+    for density in density {
+        fact(ui, &format!("Density of hop {}", density.hop), &format!("{:.1} %", 100.0 * density.share));
+    }
+    if let Some(secs) = inspect.rows_secs {
+        fact(ui, "Maps of the pixel", &format!("{:.0} ms", secs * 1000.0));
+    }
+}
+
+fn checks(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
+    let tokens = theme::of(ui);
+    ui.separator();
+    let is_free = inspect.running.is_none();
+    ui.horizontal_wrapped(|ui| {
+        let hint = "Show the maps of the same network with weights that know nothing: what looks alike there comes from the \
+                    image and the design, not from learning";
+        if ui.add_enabled(is_free, Button::new("Random weights")).on_hover_text(hint).clicked() {
+            context.actions.send(InspectAction::Randomise);
+        }
+        let is_trained = inspect.shown().is_some_and(|shown| shown.kind != MapKind::Random);
+        let hint = "Replace the tenth of the input where this map is largest by its surroundings, and see what the answer \
+                    loses against random places";
+        if ui.add_enabled(is_free && is_trained, Button::new("Occlude")).on_hover_text(hint).clicked() {
+            context.actions.send(InspectAction::Occlude);
+        }
+        if ui.button("Export map…").on_hover_text("Write the map as NIfTI, or of a flat image as a picture").clicked() {
+            context.actions.send(InspectAction::Export(None));
+        }
+        if !is_free {
+            ui.spinner();
+            ui.label(RichText::new(&inspect.what).color(tokens.weak).small());
+        }
+    });
+    let Some((_, found)) = inspect.occlusion.as_ref().filter(|(key, _)| inspect.chosen.as_ref() == Some(key))
+    else {
+        return;
+    };
+    let mean = |of: fn(&hilum_models::inspect::Occluded) -> f64| {
+        found.random.iter().map(of).sum::<f64>() / found.random.len().max(1) as f64
+    };
+    fact(ui, "Dice without the place", &format!("{:.3}", found.attended.dice));
+    fact(ui, "Dice without random places", &format!("{:.3}", mean(|o| o.dice)));
+    fact(ui, "Change of probability", &format!("{:.4}", found.attended.probability_change));
+    fact(ui, "The same, random places", &format!("{:.4}", mean(|o| o.probability_change)));
+    let inside =
+        format!("{:.0} % / {:.0} %", 100.0 * found.attended.answer_inside, 100.0 * mean(|o| o.answer_inside));
+    fact(ui, "Of the answer inside (place / random)", &inside);
+}

@@ -1,0 +1,104 @@
+//! The attention panel, with real networks inside the program: no stand-in can show where it looked.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that fails says so by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+use hilum::command::{InspectAction, ViewAction};
+use hilum::jobs::MapKind;
+use hilum::state::{AppState, Inspecting, ViewId};
+use hilum_core::io::raster;
+use hilum_core::volume::Voxels;
+use hilum_models::nets::{HopReading, MapMeaning};
+
+use super::Window;
+
+/// A grey slice with two bright discs: what it shows does not matter, where it shows it does.
+fn slice(folder: &Path) -> PathBuf {
+    let size = [160usize, 128];
+    let value = |i: usize| {
+        let (x, y) = ((i % size[0]) as f64, (i / size[0]) as f64);
+        let disc = |cx: f64, cy: f64| (x - cx).hypot(y - cy) < 24.0;
+        let dark = disc(50.0, 64.0) || disc(110.0, 64.0);
+        if dark { 40 } else { (130.0 + 30.0 * (x * 0.2).sin() * (y * 0.13).cos()) as u8 }
+    };
+    let path = folder.join("slice.png");
+    raster::save(&path, &Voxels::U8((0..size[0] * size[1]).map(value).collect()), size).unwrap();
+    path
+}
+
+fn inspect(state: &AppState) -> &Inspecting {
+    state.inspect.as_ref().unwrap()
+}
+
+fn has(state: &AppState, kind: MapKind) -> bool {
+    state.inspect.as_ref().is_some_and(|i| i.running.is_none() && i.maps.iter().any(|map| map.kind == kind))
+}
+
+#[test]
+fn attention_is_shown_over_the_image_and_follows_the_crosshair() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = Window::open(folder.path(), vec![slice(folder.path())]);
+    window.until("the picture is open", super::is_complete);
+    window.until("models are listed", |state| !state.models.is_empty());
+    let at = |window: &Window<'_>, x, y| window.session().volume().grid().world_of([x, y, 0]);
+    let first = at(&window, 50, 64);
+    window.harness.state().send(ViewAction::Crosshair(first));
+    window.harness.run_ok();
+    window.press(Modifiers::ALT, Key::I);
+    assert!(window.state().inspect.is_some(), "the panel opens");
+    window.harness.state().send(InspectAction::Look(Some("lung-hanet".into())));
+    window.until("the network has shown its maps and the rows of the crosshair", |s| has(s, MapKind::Row));
+    let looks = &inspect(window.state()).looks;
+    assert_eq!((looks.len(), looks[0].arch.as_str()), (1, "hanet"));
+    let own = looks[0].reading.unwrap();
+    let row = |window: &Window<'_>| {
+        let maps = inspect(window.state()).maps.iter();
+        let mut rows = maps.filter(|m| m.kind == MapKind::Row && m.map.meaning == MapMeaning::AttentionGiven);
+        rows.next().unwrap().clone()
+    };
+    let before = row(&window);
+    let step = before.map.grid.spacing_mm()[0].max(before.map.grid.spacing_mm()[1]);
+    assert!((before.map.query.unwrap() - first).norm() <= step, "the marked pixel lies under the crosshair");
+
+    // A click moves the crosshair, and the maps of the pixel follow.
+    let second = at(&window, 112, 60);
+    let position = window.position(ViewId::Flat, second);
+    window.click(position);
+    window.until("the rows follow the crosshair", |s| {
+        let moved = s.inspect.as_ref().unwrap().maps.iter().find(|m| m.kind == MapKind::Row);
+        moved.is_some_and(|m| (m.map.query.unwrap() - second).norm() <= step)
+    });
+    assert_ne!(row(&window).map.values, before.map.values);
+
+    // The sliders read the same features anew.
+    let reading = HopReading { delta: 0.95, hops: 1, ..own };
+    let density = inspect(window.state()).looks[0].density.clone();
+    window.harness.state().send(InspectAction::Read(Some(reading)));
+    window.until("the graph is read anew", |s| s.inspect.as_ref().unwrap().looks[0].density.len() == 1);
+    assert!(inspect(window.state()).looks[0].density[0].share < density[0].share);
+
+    // The meaning stands below the list, and the checks answer.
+    let chosen = Inspecting::key(&inspect(window.state()).maps[0]);
+    window.harness.state().send(InspectAction::Show(chosen.clone()));
+    window.harness.run_ok();
+    let text = inspect(window.state()).shown().unwrap().map.meaning.text();
+    window.harness.get_by_label(text);
+    window.button("Random weights");
+    window.until("the maps of random weights are there", |s| has(s, MapKind::Random));
+    let random = inspect(window.state()).maps.iter().find(|m| m.kind == MapKind::Random).unwrap();
+    assert!(random.spearman.is_none_or(|r| r < 0.999));
+    window.button("Occlude");
+    window.until("the place was taken away", |s| s.inspect.as_ref().unwrap().occlusion.is_some());
+    assert_eq!(inspect(window.state()).occlusion.as_ref().unwrap().0, chosen);
+    window.harness.get_by_label("Dice without the place");
+
+    window.button("Export map…");
+    let picture = folder.path().join(format!("{}.png", chosen.name.replace(['.', ' '], "_")));
+    window.until("the map is written", |s| s.messages.list().iter().any(|m| m.text.starts_with("Written")));
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+
+    window.button("Close attention");
+    assert!(window.state().inspect.is_none());
+}
