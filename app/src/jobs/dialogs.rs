@@ -146,14 +146,7 @@ impl Dialogs for SystemDialogs {
             Ask::ExportTable { name } => Box::pin(
                 dialog.set_title("Export table").set_file_name(name).add_filter("CSV", &["csv"]).save_file(),
             ),
-            Ask::SaveMap { name } => Box::pin(
-                dialog
-                    .set_title("Export map")
-                    .set_file_name(name)
-                    .add_filter("NIfTI", &["nii.gz", "nii"])
-                    .add_filter("Picture", &["png"])
-                    .save_file(),
-            ),
+            Ask::SaveMap { name } => Box::pin(for_maps(dialog.set_file_name(name)).save_file()),
             Ask::SavePage { name } => Box::pin(
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
             ),
@@ -184,6 +177,11 @@ fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         inbox.send(Event::ChosenSeveral(ask, paths));
     })?;
     Ok(())
+}
+
+/// The formats of maps of attention.
+fn for_maps(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
+    dialog.set_title("Export map").add_filter("NIfTI", &["nii.gz", "nii"]).add_filter("Picture", &["png"])
 }
 
 /// The formats of label maps, the usual one first.

@@ -158,7 +158,7 @@ fn graph(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     ui.separator();
     let (mut delta, mut hops) = (reading.delta, reading.hops);
     let threshold = ui.add(Slider::new(&mut delta, 0.0..=1.0).fixed_decimals(2).text("Threshold δ"));
-    let hop = ui.add(Slider::new(&mut hops, 1..=4).text("Hops n"));
+    let hop = ui.add(Slider::new(&mut hops, 1..=reading.hops.max(4)).text("Hops n"));
     if threshold.changed() || hop.changed() {
         let reading = hilum_models::nets::HopReading { delta, hops, ..reading };
         context.actions.send(InspectAction::Read(Some(reading)));

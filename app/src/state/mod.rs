@@ -360,7 +360,7 @@ impl AppState {
         let has_points = editable.is_some_and(|s| !s.document.prompts().is_empty());
         match command {
             C::ImportMask | C::SaveProject | C::ShowMeasurements => editable.is_some(),
-            C::ToolDistance | C::ToolAngle | C::CompareWithMask => editable.is_some(),
+            C::ToolDistance | C::ToolAngle | C::CompareWithMask | C::ShowAttention => editable.is_some(),
             C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),
             C::ClearRulers => editable.is_some_and(|s| !s.document.rulers().is_empty()),
             C::JumpToLongAxis => editable.is_some_and(|s| s.active_recist().is_some()),
@@ -396,7 +396,6 @@ impl AppState {
                 session.is_some_and(|s| s.photo.is_some() && Photo::can_enhance(s.volume()))
             }
             C::MeasureAnyway => editable.is_some_and(|s| s.photo.as_ref().is_some_and(|p| !p.is_eye())),
-            C::ShowAttention => editable.is_some() && !self.models.is_empty(),
             C::ToolPoint => editable.is_some_and(Session::can_segment),
             C::ToggleSign => editable.is_some_and(|s| self.tool.is_outline() || s.can_segment()),
             C::ToolBrush | C::ToolEraser | C::ToggleBall | C::BrushSmaller | C::BrushLarger => {

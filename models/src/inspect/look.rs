@@ -109,7 +109,8 @@ impl Look {
         &self.layers
     }
 
-    /// All maps of the pass, one a channel, in the order of computation.
+    /// All maps of the pass, one for each hop, head or gate, in the order of computation; divergence is averaged over the
+    /// channels of features.
     ///
     /// # Errors
     /// [`InspectError`] if the device fails.
@@ -189,9 +190,14 @@ impl Look {
         let mut placed = Vec::new();
         for map in maps {
             // A planar network leaves a map for each slice, in the batch's place.
-            let [slices, channels, ..] = map.tensor.dims();
+            let tensor = match map.meaning {
+                // A channel for each feature: only together they say where the paths differ.
+                MapMeaning::Divergence | MapMeaning::DivergenceUnscaled => map.tensor.clone().mean_dim(1),
+                _ => map.tensor.clone(),
+            };
+            let [slices, channels, ..] = tensor.dims();
             let [z, y, x] = map.spatial_shape;
-            let values = numbers(map.tensor.clone().swap_dims(0, 1))?;
+            let values = numbers(tensor.swap_dims(0, 1))?;
             let whole = match map.query {
                 Some([slice, ..]) if z == 1 && self.grid().dims()[2] > 1 => self.slice_grid(slice)?,
                 _ => *self.grid(),
@@ -235,6 +241,7 @@ impl Look {
         match (of_hops, channels) {
             (true, _) => format!("hop {}", number + 1),
             (false, 1) => String::new(),
+            (false, _) if map.meaning == MapMeaning::GateCoefficient => format!("gate {}", number + 1),
             (false, _) => format!("head {}", number + 1),
         }
     }

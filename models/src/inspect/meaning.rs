@@ -22,7 +22,7 @@ impl MapMeaning {
     pub fn text(self) -> &'static str {
         match self {
             Self::Divergence => {
-                "Where two paths of the network disagree; 1 is the average of the map. High values say that \
+                "Where two paths of the network disagree, averaged over the features; 1 is the average of the map. High values say that \
                  this module changes its answer there, not that the answer is wrong there nor why."
             }
             Self::DivergenceUnscaled => {

@@ -133,7 +133,7 @@ fn box_sums(values: &mut [f64], dims: [usize; 3], axis: usize, radius: usize) {
     let stride = [1, dims[0], dims[0] * dims[1]][axis];
     let n = dims[axis];
     let mut running = vec![0.0; n + 1];
-    for start in (0..values.len()).filter(|index| index / stride % n == 0) {
+    for start in (0..values.len()).filter(|index| (index / stride).is_multiple_of(n)) {
         for i in 0..n {
             running[i + 1] = running[i] + values[start + i * stride];
         }
