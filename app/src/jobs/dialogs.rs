@@ -56,6 +56,13 @@ pub enum Ask {
         /// Folder to start in.
         folder: Option<PathBuf>,
     },
+    /// Where to write the surfaces of the labels; the name proposed.
+    SaveSurface {
+        /// File name.
+        name: String,
+        /// Folder to start in.
+        folder: Option<PathBuf>,
+    },
     /// Where to write the table of results; the name proposed.
     ExportTable {
         /// File name.
@@ -134,11 +141,7 @@ impl Dialogs for SystemDialogs {
             ),
             Ask::SaveProject { name, folder } => {
                 let dialog = dialog.set_title("Save project").set_file_name(name);
-                let dialog = match folder {
-                    Some(folder) => dialog.set_directory(folder),
-                    None => dialog,
-                };
-                Box::pin(dialog.save_file())
+                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
             }
             Ask::OpenFolder => {
                 Box::pin(dialog.set_title("Open folder of DICOM files or photographs").pick_folder())
@@ -157,13 +160,17 @@ impl Dialogs for SystemDialogs {
             Ask::SavePage { name } => Box::pin(
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
             ),
+            Ask::SaveSurface { name, folder } => {
+                let dialog = dialog.set_title("Export surface").set_file_name(name);
+                let dialog = in_folder(dialog, folder.as_ref())
+                    .add_filter("STL", &["stl"])
+                    .add_filter("OBJ", &["obj"])
+                    .add_filter("PLY, with colours", &["ply"]);
+                Box::pin(dialog.save_file())
+            }
             Ask::SaveMask { name, folder } => {
                 let dialog = for_saving_masks(dialog.set_title("Save mask").set_file_name(name));
-                let dialog = match folder {
-                    Some(folder) => dialog.set_directory(folder),
-                    None => dialog,
-                };
-                Box::pin(dialog.save_file())
+                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
             }
         };
         let inbox = inbox.clone();
@@ -184,6 +191,13 @@ fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         inbox.send(Event::ChosenSeveral(ask, paths));
     })?;
     Ok(())
+}
+
+fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&PathBuf>) -> rfd::AsyncFileDialog {
+    match folder {
+        Some(folder) => dialog.set_directory(folder),
+        None => dialog,
+    }
 }
 
 /// The formats of label maps, the usual one first.

@@ -4,6 +4,8 @@
 //! DICOM file or folder, a photograph.
 //! Geometry comes back in LPS millimetres, and whatever is unusual comes back as [`Warning`]s.
 
+mod coco;
+pub mod dataset;
 mod decode;
 pub mod dicom;
 mod error;
@@ -17,6 +19,7 @@ mod open;
 mod payload;
 pub mod raster;
 mod stream;
+pub mod surface;
 mod warning;
 mod write;
 
