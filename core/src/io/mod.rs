@@ -26,7 +26,7 @@ mod write;
 pub use dicom::LabelTarget;
 pub use error::{OpenError, SaveError};
 pub use export::{LabelExport, LabelFormat};
-pub use labels::{CoveredLabel, LabelImage, LabelName, open_labels, open_labels_for};
+pub use labels::{CoveredLabel, LabelImage, LabelName, open_labels, open_labels_for, open_labels_within};
 pub use limits::Limits;
 pub use open::{FileKind, OpenObserver, OpenOptions, Opened, SeriesSummary, list_series, open, probe};
 pub use warning::Warning;
