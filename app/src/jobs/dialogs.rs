@@ -101,16 +101,7 @@ impl Dialogs for SystemDialogs {
         // The future must be made on the thread of the window (macOS); it may be waited for on any.
         let dialog = rfd::AsyncFileDialog::new();
         let future: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match &ask {
-            Ask::OpenFile => Box::pin(
-                dialog
-                    .set_title("Open image")
-                    .add_filter("All files", &["*"])
-                    .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
-                    .add_filter("DICOM", &["dcm", "dicom", "ima"])
-                    .add_filter("NRRD and MetaImage", &["nrrd", "nhdr", "mha", "mhd"])
-                    .add_filter("Photographs", &["png", "jpg", "jpeg", "tif", "tiff", "bmp"])
-                    .pick_file(),
-            ),
+            Ask::OpenFile => Box::pin(for_images(dialog.set_title("Open image")).pick_file()),
             Ask::ImportMask => {
                 Box::pin(dialog.set_title("Import mask").add_filter("Label maps", &LABEL_MAPS).pick_file())
             }
@@ -161,12 +152,8 @@ impl Dialogs for SystemDialogs {
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
             ),
             Ask::SaveSurface { name, folder } => {
-                let dialog = dialog.set_title("Export surface").set_file_name(name);
-                let dialog = in_folder(dialog, folder.as_ref())
-                    .add_filter("STL", &["stl"])
-                    .add_filter("OBJ", &["obj"])
-                    .add_filter("PLY, with colours", &["ply"]);
-                Box::pin(dialog.save_file())
+                let dialog = for_saving_surfaces(dialog.set_title("Export surface").set_file_name(name));
+                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
             }
             Ask::SaveMask { name, folder } => {
                 let dialog = for_saving_masks(dialog.set_title("Save mask").set_file_name(name));
@@ -191,6 +178,21 @@ fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         inbox.send(Event::ChosenSeveral(ask, paths));
     })?;
     Ok(())
+}
+
+/// The formats of images.
+fn for_images(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
+    dialog
+        .add_filter("All files", &["*"])
+        .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
+        .add_filter("DICOM", &["dcm", "dicom", "ima"])
+        .add_filter("NRRD and MetaImage", &["nrrd", "nhdr", "mha", "mhd"])
+        .add_filter("Photographs", &["png", "jpg", "jpeg", "tif", "tiff", "bmp"])
+}
+
+/// The formats of surfaces, the usual one first.
+fn for_saving_surfaces(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
+    dialog.add_filter("STL", &["stl"]).add_filter("OBJ", &["obj"]).add_filter("PLY, with colours", &["ply"])
 }
 
 fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&PathBuf>) -> rfd::AsyncFileDialog {

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use hilum_core::io::{Limits, OpenOptions, list_series, open, open_labels_within};
@@ -88,11 +88,12 @@ impl Opener {
             .spawn()
             .unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (sender, answers) = channel();
-        std::thread::spawn(move || {
+        let (sender, answers) = sync_channel(1);
+        let read = move || {
             let lines = BufReader::new(stdout).lines();
             lines.map_while(Result::ok).take_while(|line| sender.send(line.clone()).is_ok()).count();
-        });
+        };
+        std::thread::Builder::new().name("answers".into()).spawn(read).unwrap();
         Self { most_memory_kib, child, stdin, answers }
     }
 
