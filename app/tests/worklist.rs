@@ -1,4 +1,4 @@
-//! Worklists and provenance on the command line, on the real program.
+//! Worklists, provenance and exports on the command line, on the real program.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,6 +16,9 @@ use hilum_core::project::{ImageReference, Store};
 use hilum_core::prompt::Click;
 use hilum_core::provenance::{CHAIN_FILE, Origin, UsedModel};
 use serde_json::Value;
+
+#[path = "worklist/exports.rs"]
+mod exports;
 
 fn hilum(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_hilum")).args(arguments).output().unwrap();

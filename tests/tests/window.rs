@@ -48,6 +48,7 @@ struct Answers(PathBuf);
 impl Dialogs for Answers {
     fn ask(&self, ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
         let name = match &ask {
+            Ask::SaveSurface { name, .. } => name.clone(),
             Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
             Ask::SaveMap { name } => name.clone(),
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),

@@ -50,6 +50,7 @@ impl HilumApp {
             Ask::SaveMeasurements { .. } => MeasureAction::Save(path).into(),
             Ask::ImportMask => Action::ImportMask(path),
             Ask::SaveMask { .. } => Action::SaveTo(path),
+            Ask::SaveSurface { .. } => Action::ExportSurface(path),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
             Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),

@@ -24,6 +24,7 @@ impl HilumApp {
             UiCommand::ImportMask => self.ask(Ask::ImportMask),
             UiCommand::Save => self.save(false),
             UiCommand::SaveAs => self.save(true),
+            UiCommand::ExportSurface => self.ask_for_surface(),
             UiCommand::CloseImage => self.guard(ctx, Guarded::CloseImage),
             UiCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             _ => {}
@@ -276,24 +277,45 @@ impl HilumApp {
 
     pub(super) fn save_to(&mut self, path: PathBuf) {
         self.dropped = None;
-        let Some(session) = self.state.editable() else { return };
         let path = with_ending(path);
+        let Some(request) = self.save_request(path) else { return };
+        self.state.saving = true;
+        self.ask_io(IoRequest::Save(request));
+    }
+
+    fn ask_for_surface(&mut self) {
+        let Some(session) = self.state.editable() else { return };
+        let name = session.proposed_mask_name().replace("_mask.nii.gz", ".stl");
+        let source = session.volume().meta().source.path();
+        let folder = source.and_then(Path::parent).map(Path::to_owned);
+        self.ask(Ask::SaveSurface { name, folder });
+    }
+
+    /// Writes the surfaces of all labels; STL, where a person left the ending out.
+    pub(super) fn export_surface(&mut self, path: PathBuf) {
+        let path = if path.extension().is_some() { path } else { path.with_extension("stl") };
+        if let Some(request) = self.save_request(path) {
+            self.ask_io(IoRequest::ExportSurface(request));
+        }
+    }
+
+    /// The labels with everything that a file tells of them.
+    fn save_request(&self, path: PathBuf) -> Option<SaveRequest> {
+        let session = self.state.editable()?;
         let document = &session.document;
         let name = |entry: &hilum_core::label::LabelEntry| LabelName {
             value: entry.id,
             name: entry.name.clone(),
             color: entry.color,
         };
-        let request = SaveRequest {
+        Some(SaveRequest {
             session: session.id,
             path,
             labels: Arc::clone(document.labels()),
             source: session.volume().meta().source.clone(),
             names: document.table().entries().iter().map(name).collect(),
             state: document.history().state(),
-        };
-        self.state.saving = true;
-        self.ask_io(IoRequest::Save(request));
+        })
     }
 }
 

@@ -265,6 +265,7 @@ impl HilumApp {
             }
             Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
+            Action::ExportSurface(path) => self.export_surface(path),
             Action::View(action) => self.view(action),
             Action::Segment(action) => self.segment(action),
             Action::Edit(action) => self.draw(action),
@@ -313,6 +314,7 @@ impl HilumApp {
             | C::ImportMask
             | C::Save
             | C::SaveAs
+            | C::ExportSurface
             | C::CloseImage
             | C::Quit => {
                 self.run_file(ctx, command);

@@ -17,7 +17,7 @@ pub struct Convert {
     /// An image file, a folder with DICOM files, or a label map.
     input: PathBuf,
     /// A file that ends in .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd; label maps also .seg.nrrd, .dcm (SEG),
-    /// .rtstruct.dcm and .png.
+    /// .rtstruct.dcm, .json (COCO) and .png.
     output: PathBuf,
     /// The input is a label map: whole numbers, with names where the formats have them. Assumed for SEG, RTSTRUCT,
     /// .seg.nrrd and with --image or --format.
@@ -46,6 +46,8 @@ enum Format {
     /// DICOM structure set.
     Rtstruct,
     Png,
+    /// COCO JSON: a polygon or run lengths for each piece of a label in each slice.
+    Coco,
 }
 
 impl Format {
@@ -58,6 +60,7 @@ impl Format {
             Self::DicomLabelmap => LabelFormat::DicomLabelMap,
             Self::Rtstruct => LabelFormat::RtStruct,
             Self::Png => LabelFormat::Png,
+            Self::Coco => LabelFormat::Coco,
         }
     }
 }
@@ -91,7 +94,7 @@ impl Convert {
         let Some(format) = format else {
             bail!(
                 "the output must end in .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd, for labels also in .seg.nrrd, .dcm, \
-                 .rtstruct.dcm or .png: {}",
+                 .rtstruct.dcm, .json (COCO) or .png: {}",
                 self.output.display()
             );
         };
@@ -99,9 +102,9 @@ impl Convert {
         if self.is_label_map()? {
             return self.convert_labels(format, console);
         }
-        if format.is_dicom() {
+        if format.is_dicom() || format == LabelFormat::Coco {
             bail!(
-                "DICOM is written for label maps only (add --labels if the input is one): {}",
+                "DICOM and COCO are written for label maps only (add --labels if the input is one): {}",
                 self.output.display()
             );
         }

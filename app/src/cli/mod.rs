@@ -9,6 +9,7 @@ mod bench;
 pub(crate) mod cdr;
 mod compare;
 mod convert;
+mod dataset;
 mod doctor;
 pub mod drive;
 mod evaluate;
@@ -24,6 +25,7 @@ mod provenance;
 mod sample;
 mod segment;
 mod simulate;
+mod surface;
 mod train;
 mod worklist;
 
@@ -96,6 +98,10 @@ enum Command {
     Compare(compare::Compare),
     /// Convert between image formats.
     Convert(convert::Convert),
+    /// Write the surfaces of labels as STL, OBJ or PLY.
+    ExportSurface(surface::ExportSurface),
+    /// Write the cases of a worklist in the layout of nnU-Net or MONAI.
+    ExportDataset(dataset::ExportDataset),
     /// Make a synthetic image with its truth.
     #[command(subcommand)]
     Sample(sample::Sample),
@@ -157,6 +163,8 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Versions(command)) => command.run(&console),
         Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
+        Some(Command::ExportSurface(command)) => command.run(&console),
+        Some(Command::ExportDataset(command)) => command.run(&console),
         Some(Command::Sample(command)) => command.run(&console),
         Some(Command::Bench(command)) => command.run(&console),
         Some(Command::Doctor(command)) => command.run(&console),

@@ -281,6 +281,8 @@ pub enum Action {
     ImportMask(PathBuf),
     /// Save the mask there.
     SaveTo(PathBuf),
+    /// Write the surfaces of the labels there.
+    ExportSurface(PathBuf),
     /// Look.
     View(ViewAction),
     /// Edit.

@@ -94,6 +94,8 @@ commands! {
     Save,
     /// Ask where to save the mask.
     SaveAs,
+    /// Ask where to write the surfaces of the labels.
+    ExportSurface,
     /// Close the image.
     CloseImage,
     /// Close the window.

@@ -81,6 +81,9 @@ impl UiCommand {
             Self::SaveAs => {
                 row("Save mask as…", "Save the label map under another name", const { &[ctrl_shift(Key::S)] })
             }
+            Self::ExportSurface => {
+                row("Export surface…", "Write the surfaces of all labels as STL, OBJ or PLY", &[])
+            }
             Self::CloseImage => {
                 row("Close image", "Close the image and go to the start page", const { &[ctrl(Key::W)] })
             }

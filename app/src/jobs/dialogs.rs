@@ -56,6 +56,13 @@ pub enum Ask {
         /// Folder to start in.
         folder: Option<PathBuf>,
     },
+    /// Where to write the surfaces of the labels; the name proposed.
+    SaveSurface {
+        /// File name.
+        name: String,
+        /// Folder to start in.
+        folder: Option<PathBuf>,
+    },
     /// Where to write the table of results; the name proposed.
     ExportTable {
         /// File name.
@@ -94,16 +101,7 @@ impl Dialogs for SystemDialogs {
         // The future must be made on the thread of the window (macOS); it may be waited for on any.
         let dialog = rfd::AsyncFileDialog::new();
         let future: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match &ask {
-            Ask::OpenFile => Box::pin(
-                dialog
-                    .set_title("Open image")
-                    .add_filter("All files", &["*"])
-                    .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
-                    .add_filter("DICOM", &["dcm", "dicom", "ima"])
-                    .add_filter("NRRD and MetaImage", &["nrrd", "nhdr", "mha", "mhd"])
-                    .add_filter("Photographs", &["png", "jpg", "jpeg", "tif", "tiff", "bmp"])
-                    .pick_file(),
-            ),
+            Ask::OpenFile => Box::pin(for_images(dialog.set_title("Open image")).pick_file()),
             Ask::ImportMask => {
                 Box::pin(dialog.set_title("Import mask").add_filter("Label maps", &LABEL_MAPS).pick_file())
             }
@@ -134,11 +132,7 @@ impl Dialogs for SystemDialogs {
             ),
             Ask::SaveProject { name, folder } => {
                 let dialog = dialog.set_title("Save project").set_file_name(name);
-                let dialog = match folder {
-                    Some(folder) => dialog.set_directory(folder),
-                    None => dialog,
-                };
-                Box::pin(dialog.save_file())
+                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
             }
             Ask::OpenFolder => {
                 Box::pin(dialog.set_title("Open folder of DICOM files or photographs").pick_folder())
@@ -150,13 +144,13 @@ impl Dialogs for SystemDialogs {
             Ask::SavePage { name } => Box::pin(
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
             ),
+            Ask::SaveSurface { name, folder } => {
+                let dialog = for_saving_surfaces(dialog.set_title("Export surface").set_file_name(name));
+                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
+            }
             Ask::SaveMask { name, folder } => {
                 let dialog = for_saving_masks(dialog.set_title("Save mask").set_file_name(name));
-                let dialog = match folder {
-                    Some(folder) => dialog.set_directory(folder),
-                    None => dialog,
-                };
-                Box::pin(dialog.save_file())
+                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
             }
         };
         let inbox = inbox.clone();
@@ -182,6 +176,28 @@ fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
 /// The formats of maps of attention.
 fn for_maps(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
     dialog.set_title("Export map").add_filter("NIfTI", &["nii.gz", "nii"]).add_filter("Picture", &["png"])
+}
+
+/// The formats of images.
+fn for_images(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
+    dialog
+        .add_filter("All files", &["*"])
+        .add_filter("NIfTI", &["nii", "gz", "hdr", "img"])
+        .add_filter("DICOM", &["dcm", "dicom", "ima"])
+        .add_filter("NRRD and MetaImage", &["nrrd", "nhdr", "mha", "mhd"])
+        .add_filter("Photographs", &["png", "jpg", "jpeg", "tif", "tiff", "bmp"])
+}
+
+/// The formats of surfaces, the usual one first.
+fn for_saving_surfaces(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
+    dialog.add_filter("STL", &["stl"]).add_filter("OBJ", &["obj"]).add_filter("PLY, with colours", &["ply"])
+}
+
+fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&PathBuf>) -> rfd::AsyncFileDialog {
+    match folder {
+        Some(folder) => dialog.set_directory(folder),
+        None => dialog,
+    }
 }
 
 /// The formats of label maps, the usual one first.

@@ -155,6 +155,8 @@ pub enum IoRequest {
     },
     /// Write a mask.
     Save(SaveRequest),
+    /// Write the surfaces of the labels.
+    ExportSurface(SaveRequest),
     /// Measure a label.
     Measure(MeasureRequest),
 }
@@ -169,6 +171,7 @@ impl Numbered for IoRequest {
             | Self::Prefetch { request, .. } => Some(*request),
             Self::ImportMask { .. }
             | Self::Save(_)
+            | Self::ExportSurface(_)
             | Self::Measure(_)
             | Self::Table(_)
             | Self::ReadReference { .. }
@@ -382,6 +385,7 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             IoEvent::MaskRead { session, labels: masks::read(&path, &image) }
         }
         IoRequest::Save(request) => masks::save(request),
+        IoRequest::ExportSurface(request) => masks::export_surface(&request),
         IoRequest::Measure(request) => match measure(&request) {
             Some(measurement) => {
                 IoEvent::Measured { session: request.session, measurement: Box::new(measurement) }

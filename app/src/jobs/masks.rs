@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use hilum_core::io::surface::{SurfacePart, SurfaceSpace, save_surfaces};
 use hilum_core::io::{self, FileKind, LabelExport, LabelTarget, OpenError, export};
 use hilum_core::label::LabelMap;
+use hilum_core::surface::{SurfaceMesh, SurfaceShape};
 use hilum_core::volume::Volume;
 
 use super::SaveRequest;
@@ -36,4 +38,21 @@ pub(super) fn save(request: SaveRequest) -> IoEvent {
     };
     let saved = export::save_labels(&path, &export, None);
     IoEvent::Saved { session, path, state, error: saved.err().map(|error| error.to_string()) }
+}
+
+/// Writes the surfaces that the 3-D view shows, in LPS as 3D Slicer does; the file is read back before it counts as
+/// written.
+pub(super) fn export_surface(request: &SaveRequest) -> IoEvent {
+    let SaveRequest { path, labels, source, names, .. } = request;
+    let export = LabelExport { labels: labels.voxels(), grid: labels.grid(), source, names, covered: &[] };
+    let part = |name: io::LabelName| SurfacePart {
+        label: name.value,
+        mesh: SurfaceMesh::of_label(labels, name.value, SurfaceShape::Smooth),
+        name: name.name,
+        color: name.color,
+    };
+    let parts: Vec<SurfacePart> = export.all_names().into_iter().map(part).collect();
+    let parts: Vec<SurfacePart> = parts.into_iter().filter(|p| !p.mesh.triangles.is_empty()).collect();
+    let written = save_surfaces(path, &parts, SurfaceSpace::Lps);
+    IoEvent::Written { path: path.clone(), error: written.err().map(|error| error.to_string()) }
 }

@@ -4,6 +4,7 @@
 //! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
 
 mod dialogs;
+mod done_cases;
 mod edit;
 mod infer;
 mod io;
@@ -25,6 +26,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
+pub use done_cases::{DoneCase, done_cases};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
     Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, InspectAnswer, InspectChoice,

@@ -71,7 +71,8 @@ pub fn read_lesson(path: &Path, model: Option<&str>) -> anyhow::Result<Lesson> {
     Ok(Lesson { model: versions.base().to_owned(), versions, biased, cases })
 }
 
-fn read_list(path: &Path) -> anyhow::Result<(Option<String>, PathBuf, Vec<TeachingCase>)> {
+/// The model, the folder of versions and the cases that a file lists.
+pub(super) fn read_list(path: &Path) -> anyhow::Result<(Option<String>, PathBuf, Vec<TeachingCase>)> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("this is no worklist and no list of cases: {}", path.display()))?;
     let list: ListFile = toml::from_str(&text)

@@ -9,7 +9,7 @@ use crate::theme;
 const FILE: &[&[C]] = &[
     &[C::OpenFile, C::OpenFolder, C::OpenSample],
     &[C::OpenProject, C::SaveProject],
-    &[C::ImportMask, C::Save, C::SaveAs],
+    &[C::ImportMask, C::Save, C::SaveAs, C::ExportSurface],
     &[C::CloseImage, C::Quit],
 ];
 const EDIT: &[&[C]] =

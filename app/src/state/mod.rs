@@ -364,6 +364,9 @@ impl AppState {
             C::CopyMeasurements | C::SaveMeasurements => editable.is_some_and(Session::has_measurements),
             C::ClearRulers => editable.is_some_and(|s| !s.document.rulers().is_empty()),
             C::JumpToLongAxis => editable.is_some_and(|s| s.active_recist().is_some()),
+            C::ExportSurface => {
+                editable.is_some_and(|s| (1..=u16::MAX).any(|label| s.document.labels().count(label) > 0))
+            }
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),

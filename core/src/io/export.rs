@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::labels::{LATTICE_TOLERANCE, described};
 use super::{
-    CoveredLabel, LabelImage, LabelName, LabelTarget, OpenOptions, SaveError, dicom, meta_image, nifti, nrrd,
-    open, open_labels, open_labels_for, raster,
+    CoveredLabel, LabelImage, LabelName, LabelTarget, OpenOptions, SaveError, coco, dicom, meta_image, nifti,
+    nrrd, open, open_labels, open_labels_for, raster,
 };
 use crate::geometry::{Grid, Lattice};
 use crate::label::color_of;
@@ -47,6 +47,8 @@ pub enum LabelFormat {
     RtStruct,
     /// Grey `.png` of a flat label map.
     Png,
+    /// `.json`: COCO, a polygon or run lengths for each piece of a label in each slice.
+    Coco,
 }
 
 impl LabelFormat {
@@ -66,6 +68,8 @@ impl LabelFormat {
             Some(Self::DicomSeg)
         } else if ends(&[".png"]) {
             Some(Self::Png)
+        } else if ends(&[".json"]) {
+            Some(Self::Coco)
         } else {
             None
         }
@@ -149,7 +153,7 @@ pub fn save_labels(path: &Path, export: &LabelExport, format: Option<LabelFormat
     }
     let format = format.or_else(|| LabelFormat::of_name(path)).ok_or_else(|| {
         refuse(
-            "a label map is saved as .nii, .nii.gz, .nrrd, .seg.nrrd, .nhdr, .mha, .mhd, .dcm, .rtstruct.dcm or .png".into(),
+            "a label map is saved as .nii, .nii.gz, .nrrd, .seg.nrrd, .nhdr, .mha, .mhd, .dcm, .rtstruct.dcm, .json (COCO) or .png".into(),
         )
     })?;
     match format {
@@ -164,6 +168,7 @@ pub fn save_labels(path: &Path, export: &LabelExport, format: Option<LabelFormat
             }
             return raster::save_labels(path, export.labels, [width, height]);
         }
+        LabelFormat::Coco => return coco::save(path, export),
         LabelFormat::Nrrd => nrrd::save_labels(path, export)?,
         LabelFormat::MetaImage => meta_image::save_labels(path, export)?,
         LabelFormat::DicomSeg => {

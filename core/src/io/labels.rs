@@ -233,12 +233,21 @@ pub(super) fn segment_color(parts: Option<[f64; 3]>, value: u16) -> [u8; 3] {
 /// # Errors
 /// [`OpenError`] as for an image, and for colour, several time points, and values that are no labels.
 pub fn open_labels(path: &Path) -> Result<LabelImage, OpenError> {
+    open_labels_within(path, &Limits::default())
+}
+
+/// [`open_labels`] with other bounds on what a file may ask for.
+///
+/// # Errors
+/// As [`open_labels`]; [`OpenError::TooLarge`] beyond the bounds.
+pub fn open_labels_within(path: &Path, limits: &Limits) -> Result<LabelImage, OpenError> {
+    let options = OpenOptions { limits: *limits, ..OpenOptions::default() };
     match probe(path)? {
-        FileKind::Nifti => nifti::open_labels(path),
-        FileKind::Nrrd => nrrd::open_labels(path, &Limits::default()),
-        FileKind::MetaImage => plain(meta_image::open(path, &OpenOptions::default(), &())?, path),
-        FileKind::Raster => picture(path),
-        FileKind::Dicom => dicom::open_labels(path, None, &Limits::default()),
+        FileKind::Nifti => nifti::labels::open_labels_within(path, limits),
+        FileKind::Nrrd => nrrd::open_labels(path, limits),
+        FileKind::MetaImage => plain(meta_image::open(path, &options, &())?, path),
+        FileKind::Raster => picture(path, &options),
+        FileKind::Dicom => dicom::open_labels(path, None, limits),
         FileKind::Folder => Err(OpenError::unsupported(
             "a folder holds no label map; name the SEG or RTSTRUCT file in it",
             path,
@@ -276,8 +285,8 @@ fn plain(opened: super::Opened, path: &Path) -> Result<LabelImage, OpenError> {
     Ok(LabelImage { labels, grid: *volume.grid(), names: Vec::new(), source, warnings, covered: Vec::new() })
 }
 
-fn picture(path: &Path) -> Result<LabelImage, OpenError> {
-    let opened = raster::open(path, &OpenOptions::default(), &())?;
+fn picture(path: &Path, options: &OpenOptions) -> Result<LabelImage, OpenError> {
+    let opened = raster::open(path, options, &())?;
     let grey = match opened.volume.voxels() {
         Voxels::Rgb8(colors) if colors.iter().all(|[r, g, b]| r == g && g == b) => {
             Some(Voxels::U8(colors.iter().map(|[grey, ..]| *grey).collect()))

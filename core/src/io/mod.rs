@@ -4,6 +4,8 @@
 //! DICOM file or folder, a photograph.
 //! Geometry comes back in LPS millimetres, and whatever is unusual comes back as [`Warning`]s.
 
+mod coco;
+pub mod dataset;
 mod decode;
 pub mod dicom;
 mod error;
@@ -17,13 +19,14 @@ mod open;
 mod payload;
 pub mod raster;
 mod stream;
+pub mod surface;
 mod warning;
 mod write;
 
 pub use dicom::LabelTarget;
 pub use error::{OpenError, SaveError};
 pub use export::{LabelExport, LabelFormat};
-pub use labels::{CoveredLabel, LabelImage, LabelName, open_labels, open_labels_for};
+pub use labels::{CoveredLabel, LabelImage, LabelName, open_labels, open_labels_for, open_labels_within};
 pub use limits::Limits;
 pub use open::{FileKind, OpenObserver, OpenOptions, Opened, SeriesSummary, list_series, open, probe};
 pub use warning::Warning;

@@ -11,11 +11,13 @@
 mod net;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use crate::geometry::{Affine, VoxelBox};
 use crate::label::LabelMap;
 
 pub use net::LabelSurface;
+pub use whole::SurfaceShape;
 
 /// Side of a block in voxels.
 pub const BLOCK: usize = 32;

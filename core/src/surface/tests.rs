@@ -123,3 +123,66 @@ fn a_block_without_a_boundary_is_skipped() {
     assert!(BlockLabels::cut(&labels, 0).is_some());
     assert!(Blocks::new([100; 3]).touched(VoxelBox::default()).is_empty());
 }
+
+/// Edges that a mesh does not run through as often forwards as backwards.
+fn open_edges_of(mesh: &SurfaceMesh) -> usize {
+    let mut edges: BTreeMap<[u32; 2], i32> = BTreeMap::new();
+    for [a, b, c] in &mesh.triangles {
+        for (from, to) in [(a, b), (b, c), (c, a)] {
+            *edges.entry([*from.min(to), *from.max(to)]).or_default() += if from < to { 1 } else { -1 };
+        }
+    }
+    edges.values().filter(|sum| **sum != 0).count()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+
+    #[test]
+    fn a_whole_surface_is_closed_and_encloses_its_label(
+        dims in [35_usize..52, 20_usize..45, 20_usize..41],
+        spacing in [0.5_f64..2.0, 0.5_f64..2.0, 0.8_f64..3.0],
+        turn in [-1.0_f64..1.0, -1.0_f64..1.0, -1.0_f64..1.0],
+        mirrored in proptest::bool::ANY,
+        share in 0.3_f64..0.48,
+    ) {
+        let dims = dims.map(|n| n | 1);
+        let sign = if mirrored { -1.0 } else { 1.0 };
+        let scale = Matrix3::from_diagonal(&Vector3::new(spacing[0] * sign, spacing[1], spacing[2]));
+        let linear = Rotation3::from_euler_angles(turn[0], turn[1], turn[2]).into_inner() * scale;
+        let grid = Grid::new(dims, Affine::new(linear, Vector3::new(-30.0, 55.0, 800.0)).unwrap()).unwrap();
+        // An ellipsoid across blocks, another label beside it.
+        let labels = labelled(grid, |voxel| {
+            let at = [0, 1, 2].map(|a| (voxel[a] as f64 / (dims[a] - 1) as f64 - 0.5) / share);
+            if at.iter().map(|c| c * c).sum::<f64>() <= 1.0 { 1 } else { u16::from(voxel[0] < 4) * 2 }
+        });
+        let voxel_mm3 = grid.affine().voxel_volume_mm3() * labels.count(1) as f64;
+        let smooth = SurfaceMesh::of_label(&labels, 1, SurfaceShape::Smooth);
+        proptest::prop_assert_eq!(open_edges_of(&smooth), 0);
+        proptest::prop_assert!((smooth.volume_mm3() / voxel_mm3 - 1.0).abs() < 0.06);
+        let blocky = SurfaceMesh::of_label(&labels, 1, SurfaceShape::Voxels);
+        proptest::prop_assert_eq!(open_edges_of(&blocky), 0);
+        proptest::prop_assert!((blocky.volume_mm3() / voxel_mm3 - 1.0).abs() < 1e-4);
+        // Outwards: away from the middle, of a convex shape.
+        for mesh in [&smooth, &blocky] {
+            for (position, normal) in mesh.positions.iter().zip(&mesh.normals) {
+                let from_middle = Vector3::from(*position).cast() - grid.center_world().coords;
+                proptest::prop_assert!(from_middle.dot(&Vector3::from(*normal).cast()) > 0.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_voxel_has_six_faces_and_no_label_has_none() {
+    let grid = oblique_grid([3, 3, 1]);
+    let labels = labelled(grid, |voxel| u16::from(voxel == [1, 2, 0]) * 9);
+    let cube = SurfaceMesh::of_label(&labels, 9, SurfaceShape::Voxels);
+    assert_eq!((cube.positions.len(), cube.triangles.len()), (8, 12));
+    assert!((cube.volume_mm3() - grid.affine().voxel_volume_mm3()).abs() < 1e-4);
+    let low = cube.bounds_mm().unwrap()[0];
+    assert!(cube.positions.iter().all(|p| (0..3).all(|a| p[a] >= low[a])));
+    for label in [0, 1] {
+        assert_eq!(SurfaceMesh::of_label(&labels, label, SurfaceShape::Smooth), SurfaceMesh::default());
+    }
+}

@@ -161,3 +161,18 @@ fn the_long_axis_is_shown_and_its_slice_is_found_again() {
     window.harness.run();
     assert_eq!(slice(&window), wanted);
 }
+
+#[test]
+fn surfaces_of_the_labels_are_written_from_the_file_menu() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, _) = painted(folder.path());
+    let ml = window.session().document.label_volume_ml(1);
+    window.button("File");
+    window.button("Export surface…");
+    window.until("the file is written", |s| s.messages.list().iter().any(|m| m.text.starts_with("Written:")));
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path());
+    let file = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "stl")).unwrap();
+    let mesh = hilum_core::io::surface::read_surface(&file).unwrap();
+    let share = mesh.volume_mm3() / 1000.0 / ml;
+    assert!((0.3..1.2).contains(&share), "the surface of {ml} ml encloses {share} of that");
+}

@@ -19,7 +19,12 @@ const MAX_EXTENSION_BYTES: usize = 1 << 20;
 /// [`OpenError`] as for an image, and for colour, several time points, and values that are no labels, of which the
 /// first is named.
 pub fn open_labels(path: &Path) -> Result<LabelImage, OpenError> {
-    let mut reader = Reader::new(path, &Limits::default())?;
+    open_labels_within(path, &Limits::default())
+}
+
+/// [`open_labels`] with other bounds.
+pub(in crate::io) fn open_labels_within(path: &Path, limits: &Limits) -> Result<LabelImage, OpenError> {
+    let mut reader = Reader::new(path, limits)?;
     let extensions = reader.extension_bytes(MAX_EXTENSION_BYTES)?;
     let names = find_names(&extensions, reader.is_big_endian());
     let opened = reader.read(0, &())?;

@@ -5,7 +5,7 @@
 
 mod fields;
 mod header;
-mod labels;
+pub(super) mod labels;
 pub(super) mod modality;
 mod pair;
 mod place;

@@ -76,7 +76,7 @@ impl<'a> Raster<'a> {
 
 /// The outlines of a flat mask along the edges of its pixels, `[x, y]` in voxel coordinates; holes are outlines too.
 /// Filled by exclusive or they give exactly the mask.
-pub(super) fn outlines(mask: &[bool], columns: usize) -> Vec<Vec<[f64; 2]>> {
+pub(in crate::io) fn outlines(mask: &[bool], columns: usize) -> Vec<Vec<[f64; 2]>> {
     let rows = mask.len() / columns.max(1);
     let at = |x: i64, y: i64| {
         x >= 0 && y >= 0 && x < columns as i64 && y < rows as i64 && mask[y as usize * columns + x as usize]

@@ -13,6 +13,7 @@ use dicom_dictionary_std::tags;
 use nalgebra::Point3;
 
 use self::fill::Raster;
+pub(in crate::io) use self::fill::outlines;
 pub(in crate::io) use self::save::save;
 use super::dataset::DataSet;
 use super::header::Header;
