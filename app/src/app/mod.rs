@@ -462,6 +462,8 @@ impl eframe::App for HilumApp {
         let context = ViewContext { state: &self.state, actions: &self.actions, cpu: &self.cpu };
         self.images = panels::show(ui, context);
         self.apply_all(&ctx);
+        // Before the frame is drawn, which takes long where the processor draws: what was done is on its way to the disk.
+        self.keep_changes(&ctx);
         self.screen.sync(&mut self.state);
         self.restyle(&ctx);
         self.retitle(&ctx);
