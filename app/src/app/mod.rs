@@ -32,7 +32,7 @@ use egui::ViewportCommand;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
-    Ask, Dialogs, EditRequest, EngineFactory, Event, HandOver, Inbox, InferRequest, InferWorker, IoRequest,
+    Ask, Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest,
     LabellerFactory, ProjectRequest, ProjectWorker, SearchRequest, SurfaceRequest, SystemDialogs,
     TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io,
     handle_search, handle_surface, network_engine, network_labeller,
@@ -113,7 +113,6 @@ pub struct HilumApp {
     keeps_work: bool,
     /// Session and state of its history whose work the person has dropped.
     dropped: Option<(u64, u64)>,
-    hand_over: HandOver,
     retried_at_secs: f64,
     view_at_secs: f64,
     kept_view: Option<serde_json::Value>,
@@ -195,7 +194,6 @@ impl HilumApp {
             left_behind: None,
             keeps_work,
             dropped: None,
-            hand_over: HandOver::default(),
             retried_at_secs: 0.0,
             view_at_secs: 0.0,
             kept_view: None,

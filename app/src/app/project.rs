@@ -242,25 +242,23 @@ impl HilumApp {
         }
     }
 
-    /// Hands changes over, not more often than a few times a second; where writing fails, tries again.
+    /// Hands changes over; where writing fails, tries again.
     pub(super) fn keep_changes(&mut self, ctx: &egui::Context) {
         let now = ctx.input(|i| i.time);
         self.keep_view(ctx, now);
         let Some(session) = &mut self.state.session else { return };
-        if session.document.has_unsaved() {
-            if let Some(wait) = self.hand_over.wait_secs(now) {
-                ctx.request_repaint_after(Duration::from_secs_f64(wait));
+        // In every frame: the next one may be long in coming where the processor draws. A disk that is slower than the
+        // hand fills the queue of its thread, and the changes wait here.
+        if !session.document.has_unsaved() {
+            if session.not_kept.is_none() {
                 return;
             }
-        } else if session.not_kept.is_some() {
             let wait = self.retried_at_secs + RETRY_SECS - now;
             if wait > 0.0 && wait <= RETRY_SECS {
                 ctx.request_repaint_after(Duration::from_secs_f64(wait));
                 return;
             }
             self.retried_at_secs = now;
-        } else {
-            return;
         }
         let records = session.document.take_unsaved();
         if !session.is_kept && session.project.is_none() {

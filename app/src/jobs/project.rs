@@ -131,7 +131,8 @@ pub enum Keeping {
 /// How long changes wait before they are handed to the thread that writes.
 const HAND_OVER_SECS: f64 = 0.3;
 
-/// When changes are handed over: not more often than a few times a second, and never later than a fraction of one.
+/// When changes are handed over where there are no frames: not more often than a few times a second, and never later than
+/// a fraction of one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HandOver {
     at_secs: f64,

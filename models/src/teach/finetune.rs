@@ -180,9 +180,8 @@ impl Preparation {
 
 /// Whether an error says that a person stopped the work.
 fn stopped(error: TrainError) -> Result<bool, TeachError> {
-    use crate::infer::DenseError;
     match error {
-        TrainError::Cancelled(_) | TrainError::Label(DenseError::Cancelled(_)) => Ok(true),
+        TrainError::Cancelled(_) => Ok(true),
         other => Err(other.into()),
     }
 }

@@ -51,13 +51,23 @@ pub enum TrainError {
     Device(String),
     /// An image of a case could not be labelled.
     #[error(transparent)]
-    Label(#[from] crate::infer::DenseError),
+    Label(crate::infer::DenseError),
     /// The loss is no number any more.
     #[error("the loss is not a number after step {0}; lower the learning rate")]
     Diverged(usize),
     /// The watcher asked to stop. What was validated is on disk.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<crate::infer::DenseError> for TrainError {
+    /// Being told to stop is the same wherever it happens.
+    fn from(error: crate::infer::DenseError) -> Self {
+        match error {
+            crate::infer::DenseError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::Label(other),
+        }
+    }
 }
 
 /// What a run tells while it goes on.
