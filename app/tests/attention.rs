@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use hilum_core::geometry::{Affine, Grid};
 use hilum_core::io::{self, OpenOptions, nifti, raster};
@@ -12,27 +11,9 @@ use hilum_core::volume::{ImageMeta, Source, Volume, Voxels};
 use nalgebra::{Rotation3, Vector3};
 use serde_json::Value;
 
-fn hilum(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_hilum")).args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let (out, err) = (text(output.stdout), text(output.stderr));
-    assert!(!err.contains("panicked"), "{err}");
-    (output.status.code().unwrap(), out, err)
-}
+mod common;
 
-fn json(arguments: &[&str]) -> Value {
-    let (code, out, err) = hilum(&[arguments, &["--json", "--device", "cpu"]].concat());
-    assert_eq!(code, 0, "{err}");
-    serde_json::from_str(&out).unwrap()
-}
-
-fn refused(arguments: &[&str], words: &[&str]) {
-    let (code, _, err) = hilum(arguments);
-    assert_eq!(code, 1, "{err}");
-    for word in words {
-        assert!(err.contains(word), "{word} is not in: {err}");
-    }
-}
+use common::{Ran, hilum, json, refused};
 
 fn array(value: &Value) -> &Vec<Value> {
     value.as_array().unwrap_or_else(|| panic!("{value} is no array"))
@@ -202,7 +183,7 @@ fn what_makes_no_sense_is_refused() {
         &["attention", image, "--model", "lung-hanet", "--at", "900,3,0", "--out", out],
         &["900,3,0", "outside"],
     );
-    let (code, _, err) =
+    let Ran { code, err, .. } =
         hilum(&["attention", image, "--model", "lung-hanet", "--delta", "1.5", "--out", out]);
     assert!(code == 2 && err.contains("0 to 1"), "{err}");
     let other = folder.path().join("other.png");

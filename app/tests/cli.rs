@@ -2,84 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hilum_core::testing::shared_data;
 use serde_json::Value;
 
-/// What a run of the program left behind.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
+mod common;
 
-fn hilum<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_hilum")).args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let ran = Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) };
-    assert!(!ran.err.contains("panicked"), "{}", ran.err);
-    ran
-}
-
-/// Runs a command that must succeed and answers with one JSON object.
-fn json<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Value {
-    let mut arguments: Vec<_> = arguments.iter().map(|a| a.as_ref().to_owned()).collect();
-    arguments.push("--json".into());
-    let ran = hilum(&arguments);
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(ran.out.trim_end().lines().count(), 1, "{}", ran.out);
-    serde_json::from_str(&ran.out).unwrap()
-}
-
-/// Runs a command that must be refused with 1, nothing on stdout, and these words on stderr.
-fn refused<S: AsRef<std::ffi::OsStr>>(arguments: &[S], words: &[&str]) {
-    let ran = hilum(arguments);
-    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
-    assert!(ran.err.starts_with("error: "), "{}", ran.err);
-    for word in words {
-        assert!(ran.err.contains(word), "{word} is not in: {}", ran.err);
-    }
-}
-
-struct Phantom {
-    folder: tempfile::TempDir,
-    image: String,
-    truth: String,
-    report: Value,
-}
-
-/// A small synthetic CT with its truth.
-fn phantom(seed: u64) -> Phantom {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (image, truth) = (path("ct.nii.gz"), path("truth.nii.gz"));
-    let seed = seed.to_string();
-    let arguments = ["sample", "ct", "--out", &image, "--truth", &truth, "--seed", &seed];
-    let size = ["--dims", "112,96,44", "--spacing", "3,3,5"];
-    let report = json(&[&arguments[..], &size[..]].concat());
-    Phantom { image, truth, report, folder }
-}
-
-impl Phantom {
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn files(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn click(&self, label: u64) -> String {
-        let lesions = self.report["lesions"].as_array().unwrap();
-        let lesion = lesions.iter().find(|l| l["label"] == label).unwrap();
-        lesion["click_voxel"].as_array().unwrap().iter().map(Value::to_string).collect::<Vec<_>>().join(",")
-    }
-}
+use common::{hilum, json, phantom, refused, shared};
 
 #[test]
 fn a_sample_is_decided_by_its_seed_and_described_by_info() {
@@ -537,10 +468,6 @@ fn weights_for_arrays_of_the_opposite_axes_are_turned_and_leave_as_they_came() {
     refused(&[&flat[..], &["--models", &models]].concat(), &["unet_2d", "planar"]);
 }
 
-fn shared(relative: &str) -> Option<String> {
-    shared_data(relative).map(|path: PathBuf| path.to_str().unwrap().to_owned())
-}
-
 #[test]
 fn a_real_tumour_is_described_and_measured() {
     let (Some(image), Some(mask)) =
@@ -557,72 +484,4 @@ fn a_real_tumour_is_described_and_measured() {
     assert!((-100.0..150.0).contains(&mean), "a soft tissue tumour of {mean} HU");
     let scores = json(&["evaluate", "--pred", &mask, "--truth", &mask]);
     assert_eq!(scores["labels"][0]["dice"], 1.0);
-}
-
-/// Round the formats and back to where they started.
-#[test]
-fn label_maps_go_through_every_format_and_come_back() {
-    let p = phantom(1);
-    let truth = json(&["measure", &p.truth]);
-    let mut from = p.truth.clone();
-    for name in ["a.seg.nrrd", "b.mha", "c.dcm", "d.mhd", "e.rtstruct.dcm", "f.nhdr", "g.nii.gz"] {
-        let to = p.path(name);
-        let converted = json(&["convert", &from, &to, "--image", &p.image]);
-        assert_eq!(converted["labels"].as_array().unwrap().len(), truth["labels"].as_array().unwrap().len());
-        from = to;
-    }
-    for prediction in ["g.nii.gz", "c.dcm"] {
-        let scores = json(&["evaluate", "--pred", &p.path(prediction), "--truth", &p.truth]);
-        for label in scores["labels"].as_array().unwrap() {
-            assert_eq!(label["dice"], 1.0, "{prediction}: {label}");
-        }
-    }
-    let measured = json(&["measure", &p.path("c.dcm"), "--image", &p.image]);
-    assert_eq!(measured["labels"][0]["voxels"], truth["labels"][0]["voxels"]);
-    refused(&["convert", &p.path("e.rtstruct.dcm"), &p.path("h.nii")], &["name the image"]);
-    refused(&["convert", &p.path("c.dcm"), &p.path("h.dcm")], &["--image"]);
-    refused(&["convert", &p.image, &p.path("h.dcm")], &["--labels"]);
-    refused(&["convert", &p.image, &p.path("h.mha"), "--labels"], &["whole numbers"]);
-}
-
-#[test]
-fn images_go_through_every_format_and_come_back() {
-    let p = phantom(1);
-    let mut from = p.image.clone();
-    for name in ["a.nrrd", "b.mha", "c.nhdr", "d.mhd", "e.nii"] {
-        let to = p.path(name);
-        json(&["convert", &from, &to]);
-        from = to;
-    }
-    let (a, b) = (json(&["info", &p.image]), json(&["info", &from]));
-    for field in ["dims", "spacing_mm", "world_from_voxel", "value_range", "voxel_type"] {
-        assert_eq!(a[field], b[field], "{field}");
-    }
-}
-
-#[test]
-fn a_real_dicom_series_becomes_nifti_in_its_place() {
-    let Some(series) = shared("data/dicom/ct_liver_series") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("liver.nii.gz");
-    let out = out.to_str().unwrap();
-    let dicom = json(&["info", &series]);
-    let beginning = &dicom["series"][0]["uid"].as_str().unwrap()[..30];
-    let converted = json(&["convert", &series, out, "--series", beginning]);
-    assert_eq!((&dicom["modality"], &dicom["dims"][2]), (&"CT".into(), &41.into()));
-    assert_eq!(dicom["dims"], converted["dims"]);
-    let nifti = json(&["info", out]);
-    assert_eq!(nifti["value_range"], dicom["value_range"]);
-    assert_eq!(nifti["orientation"], dicom["orientation"]);
-    for (row, expected) in nifti["world_from_voxel"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(dicom["world_from_voxel"].as_array().unwrap())
-    {
-        for (a, b) in row.as_array().unwrap().iter().zip(expected.as_array().unwrap()) {
-            assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-3, "{a} {b}");
-        }
-    }
-    refused(&["info", &series, "--series", "1.2.3.no"], &["1.2.3.no"]);
 }

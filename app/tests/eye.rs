@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use hilum_core::geometry::Grid;
 use hilum_core::io::{self, OpenOptions, nifti, raster};
@@ -11,27 +10,9 @@ use hilum_core::testing::shared_data;
 use hilum_core::volume::{ImageMeta, Volume, Voxels};
 use serde_json::Value;
 
-fn hilum(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_hilum")).args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let (out, err) = (text(output.stdout), text(output.stderr));
-    assert!(!err.contains("panicked"), "{err}");
-    (output.status.code().unwrap(), out, err)
-}
+mod common;
 
-fn json(arguments: &[&str]) -> Value {
-    let (code, out, err) = hilum(&[arguments, &["--json"]].concat());
-    assert_eq!(code, 0, "{err}");
-    serde_json::from_str(&out).unwrap()
-}
-
-fn refused(arguments: &[&str], words: &[&str]) {
-    let (code, out, err) = hilum(arguments);
-    assert_eq!((code, out.as_str()), (1, ""), "{err}");
-    for word in words {
-        assert!(err.contains(word), "{word} is not in: {err}");
-    }
-}
+use common::{Ran, hilum, json, refused};
 
 /// A folder of the test with synthetic photographs in `images`, `disc_cup`, `vessels` and `fov`.
 struct Eyes {
@@ -93,7 +74,7 @@ fn a_photograph_is_measured_with_its_mask() {
     let other = json(&["cdr", &image, "--mask", &mask, "--eye", "OS", "--shift", "0", "--together"]);
     assert_eq!(other["laterality"]["source"], "person");
     assert_eq!(other["ratios"]["vertical"]["low"], other["ratios"]["vertical"]["high"]);
-    let (code, text, err) = hilum(&["cdr", &image, "--mask", &mask]);
+    let Ran { code, out: text, err } = hilum(&["cdr", &image, "--mask", &mask]);
     assert_eq!(code, 0, "{err}");
     for words in ["vertical 0.", "o'clock", "ISNT rule", "quality: good"] {
         assert!(text.contains(words), "{words}: {text}");
@@ -124,7 +105,7 @@ fn a_folder_is_measured_row_by_row_and_a_bad_file_does_not_stop_it() {
     assert!(found["left_out"][0].as_str().unwrap().contains("alone"));
     assert_eq!(std::fs::read_to_string(&table).unwrap().lines().count(), 4);
     assert_eq!(pixels(&format!("{out}/fundus_002.png")), pixels(&eyes.path("disc_cup/fundus_002.png")));
-    let (code, text, err) = hilum(&["cdr", &images, "--mask", &masks]);
+    let Ran { code, out: text, err } = hilum(&["cdr", &images, "--mask", &masks]);
     assert!(code == 0 && text.contains("mean of 3") && err.contains("broken"), "{text} {err}");
 }
 
@@ -301,7 +282,7 @@ fn disc_and_cup_are_evaluated() {
     let ratio = number(&eyes.report["pictures"][1]["vertical_cdr"]);
     assert_eq!((number(&case(1)["cup_dice"]), number(&case(1)["vcdr_error"])), (0.0, ratio));
     assert!((number(&found["fundus"]["vcdr_error"]["mean"]) - ratio / 2.0).abs() < 1e-12);
-    let (code, text, err) = hilum(&["evaluate", "--pred", &pred, "--truth", &truth, "--fundus"]);
+    let Ran { code, out: text, err } = hilum(&["evaluate", "--pred", &pred, "--truth", &truth, "--fundus"]);
     assert!(code == 0 && text.contains("vcdr_error"), "{err}");
 }
 
@@ -372,7 +353,8 @@ fn vessels_are_counted_in_the_whole_picture_and_in_its_field_of_view() {
     }
     let binary = json(&["evaluate", "--pred", &truth, "--truth", &truth, "--fov", &fov]);
     assert!(binary["regions"]["whole"]["auc"].is_null() && binary["labels"][0]["dice"] == 1.0);
-    let (code, text, err) = hilum(&["evaluate", "--pred", &float, "--truth", &truth, "--fov", &fov]);
+    let Ran { code, out: text, err } =
+        hilum(&["evaluate", "--pred", &float, "--truth", &truth, "--fov", &fov]);
     assert!(code == 0 && text.contains("field of view") && text.contains("auc"), "{err}");
     let wild = save("wild.nii", Voxels::F32(vec![1.5; count]));
     refused(&["evaluate", "--pred", &wild, "--truth", &truth, "--probability"], &["within 0 and 1", "1.5"]);
@@ -402,7 +384,7 @@ fn samples_are_decided_by_their_seed() {
     );
     let (labels, size) = pixels(&format!("{out}/labels/histology_002.png"));
     assert_eq!((size, (0..labels.len()).all(|i| labels.value(i) < 6.0)), ([256, 320], true));
-    assert_eq!(hilum(&["sample", "fundus", "--out", out, "--size", "10,10"]).0, 2);
+    assert_eq!(hilum(&["sample", "fundus", "--out", out, "--size", "10,10"]).code, 2);
     refused(&["sample", "fundus", "--out", out, "--noise", "300"], &["noise is 300"]);
 }
 

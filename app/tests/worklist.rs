@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use hilum_core::document::{Document, EditCommand};
@@ -15,24 +14,12 @@ use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::project::{ImageReference, Store};
 use hilum_core::prompt::Click;
 use hilum_core::provenance::{CHAIN_FILE, Origin, UsedModel};
-use serde_json::Value;
+mod common;
+
+use common::{Ran, hilum, json};
 
 #[path = "worklist/exports.rs"]
 mod exports;
-
-fn hilum(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_hilum")).args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let (out, err) = (text(output.stdout), text(output.stderr));
-    assert!(!err.contains("panicked"), "{err}");
-    (output.status.code().unwrap(), out, err)
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let (code, out, err) = hilum(&[arguments, &["--json"]].concat());
-    assert_eq!(code, 0, "{err}");
-    serde_json::from_str(&out).unwrap()
-}
 
 fn phantom(path: &Path) -> [usize; 3] {
     let options =
@@ -54,7 +41,7 @@ fn a_worklist_is_made_filled_listed_and_set_aside() {
     assert_eq!(made["cases"].as_array().unwrap().len(), 2);
     let aside = json(&["worklist", "set-aside", &list, "two"]);
     assert_eq!(aside["cases"][1]["role"], "set_aside");
-    let (code, text, _) = hilum(&["worklist", "list", &list]);
+    let Ran { code, out: text, .. } = hilum(&["worklist", "list", &list]);
     assert!(code == 0 && text.contains("two") && text.contains("set aside"), "{text}");
     let none = json(&["worklist", "list", &list, "--state", "corrected"]);
     assert!(none["cases"].as_array().unwrap().is_empty());
@@ -67,7 +54,7 @@ fn a_worklist_is_made_filled_listed_and_set_aside() {
         (&["provenance", &list, "--case", "one"], "nobody has worked"),
     ];
     for (arguments, words) in refused {
-        let (code, out, err) = hilum(arguments);
+        let Ran { code, out, err } = hilum(arguments);
         assert!(code == 1 && out.is_empty() && err.contains(words), "{arguments:?}: {err}");
     }
 }
@@ -127,6 +114,6 @@ fn an_answer_is_replayed_from_the_record_and_a_forged_record_is_found() {
     let chain = Path::new(&project).join(CHAIN_FILE);
     let text = std::fs::read_to_string(&chain).unwrap();
     std::fs::write(&chain, text.replacen("Segment lesion", "Brush by hand", 1)).unwrap();
-    let (code, out, err) = hilum(&["provenance", &project]);
+    let Ran { code, out, err } = hilum(&["provenance", &project]);
     assert!(code == 1 && err.contains("not sound") && out.contains("was changed"), "{out}{err}");
 }

@@ -7,6 +7,7 @@
 //! Arrays are `[z, y, x]` in memory (x fastest), coordinates are `(x, y, z)`, and world coordinates are
 //! LPS millimetres as in DICOM PS3.3 C.7.6.2.1.1 (x to the patient's left, y posterior, z superior).
 
+pub mod calendar;
 pub mod document;
 pub mod edit;
 pub mod fundus;

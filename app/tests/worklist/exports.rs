@@ -53,7 +53,7 @@ fn surfaces_enclose_the_labels_in_every_format() {
         (["--out", &path("c.vtk"), "--label", "1"], ".stl, .obj or .ply"),
         (["--out", &path("c.stl"), "--label", "999"], "no voxel with label 999"),
     ] {
-        let (code, out, err) = hilum(&[&["export-surface", &truth][..], &arguments].concat());
+        let Ran { code, out, err } = hilum(&[&["export-surface", &truth][..], &arguments].concat());
         assert!(code == 1 && out.is_empty() && err.contains(words), "{err}");
     }
     let coco = path("masks.json");
@@ -74,7 +74,8 @@ fn a_worklist_becomes_a_data_set_of_its_corrected_cases() {
     let list = path("list");
     json(&["worklist", "new", &list, &path("images")]);
     json(&["worklist", "set-aside", &list, "two"]);
-    let (code, _, err) = hilum(&["export-dataset", &list, "--format", "monai", "--out", &path("none")]);
+    let Ran { code, err, .. } =
+        hilum(&["export-dataset", &list, "--format", "monai", "--out", &path("none")]);
     assert!(code == 1 && err.contains("no case is corrected"), "{err}");
 
     // One and two are corrected as in the window; three is not.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::files::Files;
+use crate::calendar::Moment;
 
 /// How often a lock is tried, and how long between.
 const TRIES: u32 = 10;
@@ -72,7 +73,7 @@ impl std::fmt::Display for Owner {
             write!(f, " on {}", self.host)?;
         }
         if self.since_unix_secs > 0 {
-            write!(f, ", since {}", utc(self.since_unix_secs))?;
+            write!(f, ", since {}", Moment::from_unix_secs(self.since_unix_secs))?;
         }
         Ok(())
     }
@@ -85,19 +86,6 @@ fn first_variable(names: &[&str]) -> String {
 fn host() -> String {
     let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     told.map_or_else(|| first_variable(&["COMPUTERNAME", "HOSTNAME"]), |name| name.trim().to_owned())
-}
-
-/// "2026-11-21 09:30 UTC" (days to date after Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-pub(crate) fn utc(unix_secs: u64) -> String {
-    let (days, secs) = (unix_secs / 86_400 + 719_468, unix_secs % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", secs / 3600, secs / 60 % 60)
 }
 
 /// Held while a process may write a project. The operating system lets go of it when the process ends, however
@@ -165,13 +153,6 @@ fn try_for_a_moment(files: &dyn Files, file: &File) -> Result<(), TryLockError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moments_are_told_as_dates() {
-        assert_eq!(utc(0), "1970-01-01 00:00 UTC");
-        assert_eq!(utc(951_782_400), "2000-02-29 00:00 UTC");
-        assert_eq!(utc(1_795_253_459), "2026-11-21 09:30 UTC");
-    }
 
     #[test]
     fn an_owner_is_named_with_everything_known() {

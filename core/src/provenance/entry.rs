@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::calendar::Moment;
 use crate::prompt::Click;
 
 /// A model that had a part in an answer.
@@ -111,7 +112,7 @@ impl Entry {
 
     /// When, for people.
     pub fn time(&self) -> String {
-        crate::project::lock::utc(self.unix_secs)
+        Moment::from_unix_secs(self.unix_secs).to_string()
     }
 
     /// The hash that its contents lead to.

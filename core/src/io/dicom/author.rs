@@ -16,6 +16,7 @@ use super::dataset::DataSet;
 use super::header::Header;
 use super::objects::decoded_text;
 use super::{parent_of, scan};
+use crate::calendar::Moment;
 use crate::io::{Limits, OpenError, SaveError, replace_file};
 use crate::volume::Source;
 
@@ -260,22 +261,8 @@ fn header_of(path: &Path, instance_uids: &[String]) -> Result<DataSet, OpenError
 
 /// Date and time in Greenwich as DICOM writes them.
 pub(super) fn now() -> (String, String) {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while days >= lengths[month] {
-        days -= lengths[month];
-        month += 1;
-    }
-    let date = format!("{year:04}{:02}{:02}", month + 1, days + 1);
-    (date, format!("{:02}{:02}{:02}", of_day / 3600, of_day / 60 % 60, of_day % 60))
+    let Moment { year, month, day, hour, minute, second } = Moment::now();
+    (format!("{year:04}{month:02}{day:02}"), format!("{hour:02}{minute:02}{second:02}"))
 }
 
 #[cfg(test)]
