@@ -11,7 +11,7 @@ use hilum_core::project::{ImageReference, Store};
 use hilum_core::worklist::{CaseChange, CaseState, WorklistStore};
 use serde_json::{Value, json as value};
 
-use super::{hilum, json};
+use super::{Ran, hilum, json};
 
 fn sample(image: &str, truth: &str, seed: &str) {
     let size = ["--dims", "80,64,33", "--spacing", "4,4,6"];
