@@ -10,6 +10,7 @@ pub(crate) mod cdr;
 mod compare;
 mod convert;
 mod dataset;
+mod deidentify;
 mod doctor;
 pub mod drive;
 mod evaluate;
@@ -99,6 +100,8 @@ enum Command {
     Compare(compare::Compare),
     /// Convert between image formats.
     Convert(convert::Convert),
+    /// Copy DICOM files without what identifies the patient.
+    Deidentify(deidentify::DeidentifyCommand),
     /// Write the surfaces of labels as STL, OBJ or PLY.
     ExportSurface(surface::ExportSurface),
     /// Write the cases of a worklist in the layout of nnU-Net or MONAI.
@@ -169,6 +172,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Versions(command)) => command.run(&console),
         Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
+        Some(Command::Deidentify(command)) => command.run(&console),
         Some(Command::ExportSurface(command)) => command.run(&console),
         Some(Command::ExportDataset(command)) => command.run(&console),
         Some(Command::Sample(command)) => command.run(&console),
