@@ -127,7 +127,7 @@ def check_book(book, findings):
         findings.append(f"{book}: there is no page of HTML; run mdbook build docs first")
     for path, page in pages.items():
         # The page for wrong addresses is shown at any depth; its links begin where the book is served.
-        if path.name in ("404.html", "toc.html"):
+        if path.name == "404.html":
             continue
         for link in page.links:
             if not is_local(link) or link.startswith("/"):
