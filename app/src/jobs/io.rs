@@ -14,12 +14,12 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
-use super::Picture;
 use super::map_file::MapFile;
 use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
+use super::{ImportedMask, Picture};
 use crate::state::Measurement;
 
 /// Progress is told at most this often.
@@ -314,8 +314,8 @@ pub enum IoEvent {
     MaskRead {
         /// The image it is for.
         session: u64,
-        /// The labels, or why not, for people.
-        labels: Result<Box<LabelMap>, String>,
+        /// It, or why not, for people.
+        mask: Result<Box<ImportedMask>, String>,
     },
     /// A mask was written, or not.
     Saved {
@@ -395,7 +395,7 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
         }
         IoRequest::Sample { request } => sample(request),
         IoRequest::ImportMask { session, path, image } => {
-            IoEvent::MaskRead { session, labels: masks::read(&path, &image) }
+            IoEvent::MaskRead { session, mask: masks::import(&path, &image) }
         }
         IoRequest::Save(request) => masks::save(request),
         IoRequest::ExportSurface(request) => masks::export_surface(&request),

@@ -37,6 +37,7 @@ pub use infer::{
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
 pub use map_file::MapFile;
+pub use masks::ImportedMask;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use outside::{CopyProgress, DeidentifyRequest, Picture};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
