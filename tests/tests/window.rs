@@ -54,6 +54,8 @@ impl Dialogs for Answers {
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
             Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),
+            Ask::ImportCaseMasks => "masks".into(),
+            Ask::ExportCaseMasks => "written masks".into(),
             Ask::NewWorklist | Ask::OpenWorklist => "list".into(),
             Ask::AddCases | Ask::AddCaseFolder => "images".into(),
         };

@@ -211,6 +211,14 @@ pub enum WorklistAction {
     Add(Vec<PathBuf>),
     /// Look in this folder for what somebody else drew.
     ImportOutlines(PathBuf),
+    /// Look in this folder for masks of the cases.
+    FindMasks(PathBuf),
+    /// Whether the masks that are shown are right.
+    MasksAreRight(bool),
+    /// Take the masks that are shown over as labels.
+    TakeMasks,
+    /// Write the masks of all cases that are done into this folder.
+    WriteMasks(PathBuf),
     /// Look at a case.
     Show(CaseId),
     /// Show these cases.
@@ -243,6 +251,8 @@ pub enum TeachAction {
         /// Whether it is to be used.
         yes: bool,
     },
+    /// Compare the version of this number with the weights in use.
+    Compare(u32),
     /// Go back to weights that were in use before.
     RollBack(String),
 }

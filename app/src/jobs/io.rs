@@ -67,6 +67,8 @@ pub enum IoRequest {
         path: PathBuf,
         /// A series of it.
         series_uid: Option<String>,
+        /// Time point of a 4-D file, from 0.
+        time_point: usize,
         /// Where labels of pictures are kept.
         store: Option<PathBuf>,
         /// Stops it.
@@ -116,6 +118,8 @@ pub enum IoRequest {
         path: PathBuf,
         /// A series of it.
         series_uid: Option<String>,
+        /// Time point of a 4-D file, from 0.
+        time_point: usize,
         /// Where its labels are kept.
         store: Option<PathBuf>,
         /// Stops it.
@@ -331,9 +335,10 @@ pub enum IoEvent {
 /// Handles one request on the `io` thread.
 pub fn handle(request: IoRequest, inbox: &Inbox) {
     let event = match request {
-        IoRequest::Open { request, path, series_uid, store, cancel } => {
+        IoRequest::Open { request, path, series_uid, time_point, store, cancel } => {
             let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
-            open(path, series_uid, store.as_deref(), &watcher)
+            let options = OpenOptions { series_uid, time_point, ..OpenOptions::default() };
+            open(path, &options, store.as_deref(), &watcher)
         }
         IoRequest::OpenProject { request, project, cancel } => {
             let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
@@ -349,8 +354,9 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             IoEvent::Written { path, error: written.err().map(|error| error.to_string()) }
         }
         IoRequest::Pictures { request, paths, store } => list_pictures(request, paths, store.as_deref()),
-        IoRequest::Prefetch { request, path, series_uid, store, cancel } => {
-            prefetch(request, &path, series_uid, store.as_deref(), &cancel)
+        IoRequest::Prefetch { request, path, series_uid, time_point, store, cancel } => {
+            let options = OpenOptions { series_uid, time_point, ..OpenOptions::default() };
+            prefetch(request, &path, &options, store.as_deref(), &cancel)
         }
         IoRequest::Enhance(asked) => {
             let volume = asked.run().map(Arc::new);
@@ -396,9 +402,8 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
     inbox.send(Event::Io(event));
 }
 
-fn open(path: PathBuf, series_uid: Option<String>, store: Option<&Path>, watcher: &Watcher<'_>) -> IoEvent {
+fn open(path: PathBuf, options: &OpenOptions, store: Option<&Path>, watcher: &Watcher<'_>) -> IoEvent {
     let request = watcher.request;
-    let options = OpenOptions { series_uid, ..OpenOptions::default() };
     match choose_or_open(&path, &options, watcher) {
         Ok(Found::Series(series)) => IoEvent::Series { request, path, series },
         Ok(Found::Pictures(paths)) => list_pictures(request, paths, store),
@@ -438,14 +443,13 @@ fn list_pictures(request: u64, paths: Vec<PathBuf>, store: Option<&Path>) -> IoE
 fn prefetch(
     request: u64,
     path: &Path,
-    series_uid: Option<String>,
+    options: &OpenOptions,
     store: Option<&Path>,
     cancel: &CancelToken,
 ) -> IoEvent {
-    let options = OpenOptions { series_uid, ..OpenOptions::default() };
     let opened = match cancel.is_cancelled() {
         true => None,
-        false => hilum_core::io::open(path, &options, &()).ok(),
+        false => hilum_core::io::open(path, options, &()).ok(),
     };
     let found = opened.map(|opened| {
         let photo = OpenedPhoto::of(&opened.volume, Some(path), store);

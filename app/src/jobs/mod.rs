@@ -4,6 +4,7 @@
 //! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
 
 mod dialogs;
+mod case_masks;
 mod done_cases;
 mod edit;
 mod infer;
@@ -26,6 +27,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
+pub use case_masks::{MaskPair, MaskPairs, WrittenMasks, pair_masks, take_mask, write_masks};
 pub use done_cases::{DoneCase, done_cases};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
@@ -44,7 +46,7 @@ pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 pub use teach::{
     TeachAnswer, TeachOutcome, TeachProgress, TeachRequest, TeachWorker, VersionList, VersionRow,
 };
-pub use teach_cases::{Lesson, read_lesson};
+pub use teach_cases::{Lesson, read_lesson, read_versions};
 pub use worklist::{
     CopiedOutlines, OutlineComparison, SearchRequest, WorklistEvent, WorklistRequest, WorklistWorker,
     compare as compare_outlines, copy_outlines, handle_search,

@@ -7,7 +7,7 @@ use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Workl
 
 use super::{AppState, Found, NextLabels, Teaching};
 use crate::command::UiCommand;
-use crate::jobs::OutlineComparison;
+use crate::jobs::{MaskPairs, OutlineComparison};
 
 /// A person counts as away after so long without mouse or keyboard.
 const AWAY_SECS: f64 = 30.0;
@@ -88,6 +88,15 @@ pub struct OpenWorklist {
     hand: Hand,
 }
 
+/// Masks that may be taken over as labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaskChoice {
+    /// Which belongs to which case.
+    pub pairs: MaskPairs,
+    /// Whether the cases count as corrected then.
+    pub are_right: bool,
+}
+
 /// How long the hand was on mouse or keyboard.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hand {
@@ -164,6 +173,9 @@ impl AppState {
             C::CloseWorklist | C::AddCases | C::AddCaseFolder | C::ImportOutlines | C::NextCase => {
                 worklist.is_some()
             }
+            C::ImportCaseMasks => worklist.is_some_and(|worklist| !worklist.list.cases().is_empty()),
+            C::ExportCaseMasks => worklist
+                .is_some_and(|worklist| worklist.list.cases().iter().any(|case| case.state.is_done())),
             C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
                 worklist.is_some_and(|worklist| worklist.open.is_some())
             }

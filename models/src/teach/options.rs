@@ -75,6 +75,9 @@ pub enum ReplaySource {
     /// The present model's own answers on the corrected images themselves, where there is nothing else (learning without
     /// forgetting, Li and Hoiem 2018). They also hold the errors that were corrected: half the share.
     OwnAnswersOnCorrected,
+    /// For networks that answer clicks: lesions in drawn scenes, of the kind with which the bundled network began. Where
+    /// there are earlier cases, these and scenes take half of the share each.
+    Scenes,
     /// Nothing: a person said so.
     None,
 }

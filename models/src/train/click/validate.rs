@@ -16,8 +16,10 @@ use crate::train::validation::{CaseScore, Validation};
 
 /// Clicks per validation case.
 const CLICKS_PER_CASE: usize = 2;
-/// Synthetic scenes validated beside the real cases.
-const SCENES: usize = 16;
+/// Synthetic scenes validated beside the real cases of a recipe.
+pub(super) const SCENES: usize = 16;
+/// The same where a person waits.
+pub(super) const FEW_SCENES: usize = 4;
 /// Seed of clicks and synthetic samples: the same for every run, so that runs compare.
 const SEED: u64 = 0x48_49_4c_55_4d;
 
@@ -29,7 +31,7 @@ pub struct ValidationSet {
 
 impl ValidationSet {
     /// Cuts the samples, always the same for the same data and recipe.
-    pub fn new(dataset: &Dataset, recipe: &ClickRecipe) -> Self {
+    pub fn new(dataset: &Dataset, recipe: &ClickRecipe, scenes: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(SEED);
         let (mut real, mut planted) = (Vec::new(), Vec::new());
         for case in &dataset.validation {
@@ -41,7 +43,7 @@ impl ValidationSet {
                 samples.push((format!("{}/{click}", case.name), sample));
             }
         }
-        let scenes = Dataset {
+        let drawn = Dataset {
             sources: dataset
                 .sources
                 .iter()
@@ -50,8 +52,8 @@ impl ValidationSet {
                 .collect(),
             validation: Vec::new(),
         };
-        let count = if scenes.sources.is_empty() { 0 } else { SCENES };
-        let scenes = (0..count).map(|nth| (format!("scene {nth}"), Sample::draw(&scenes, recipe, &mut rng)));
+        let count = if drawn.sources.is_empty() { 0 } else { scenes };
+        let scenes = (0..count).map(|nth| (format!("scene {nth}"), Sample::draw(&drawn, recipe, &mut rng)));
         let synthetic = planted.into_iter().chain(scenes).collect();
         Self { real, synthetic }
     }

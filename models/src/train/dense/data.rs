@@ -127,6 +127,12 @@ impl Case {
         Ok(Self { masks, is_soft: true, ..Self::new(name, image, &regions, recipe)? })
     }
 
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let places: usize = self.places.iter().map(|places| size_of_val(places.as_slice())).sum();
+        self.image.bytes() + self.masks.bytes() + places as u64
+    }
+
     /// Whether a voxel lies in a region.
     pub fn is_in(&self, region: usize, voxel: usize) -> bool {
         self.masks.raw(voxel, region) > 0.5
