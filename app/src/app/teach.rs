@@ -8,7 +8,7 @@ use hilum_models::teach::{Control, Published, TeachOptions};
 use super::HilumApp;
 use crate::command::{TeachAction, UiCommand};
 use crate::jobs::{TeachAnswer, TeachOutcome, TeachRequest};
-use crate::state::{OpenWorklist, RunningRank, Severity, Teaching};
+use crate::state::{LookingBack, OpenWorklist, RunningRank, Severity, Teaching};
 
 impl HilumApp {
     /// Commands about teaching; `false` if it is none.
@@ -50,6 +50,18 @@ impl HilumApp {
                 let person = super::worklist::annotator();
                 self.ask_teach(|worklist| TeachRequest::Decide { worklist, version, person, yes });
             }
+            TeachAction::Look(choice) => {
+                self.ask_teach(|worklist| TeachRequest::Maps { worklist, choice });
+            }
+            TeachAction::LookAt(at) => self.with_looking(|looking| looking.at = at),
+            TeachAction::LookOpacity(opacity) => {
+                self.with_looking(|looking| looking.opacity = opacity.clamp(0.0, 1.0));
+            }
+            TeachAction::StopLooking => {
+                if let Some(teaching) = self.teaching_mut() {
+                    teaching.looking = None;
+                }
+            }
             TeachAction::Compare(version) => self.compare_version(version),
             TeachAction::RollBack(id) => {
                 self.ask_teach(|worklist| TeachRequest::RollBack { worklist, id });
@@ -63,6 +75,12 @@ impl HilumApp {
 
     fn teaching_mut(&mut self) -> Option<&mut Teaching> {
         self.state.worklist.as_mut().map(|worklist| &mut worklist.teaching)
+    }
+
+    fn with_looking(&mut self, change: impl FnOnce(&mut LookingBack)) {
+        if let Some(looking) = self.teaching_mut().and_then(|teaching| teaching.looking.as_mut()) {
+            change(looking);
+        }
     }
 
     fn ask_teach(&mut self, request: impl FnOnce(PathBuf) -> TeachRequest) -> bool {
@@ -161,6 +179,17 @@ impl HilumApp {
                             session.forget_answers();
                         }
                     }
+                }
+            }
+            TeachAnswer::Maps(folder, maps) => {
+                let open = self.state.worklist.as_mut().filter(|worklist| worklist.folder == folder);
+                let Some(teaching) = open.map(|worklist| &mut worklist.teaching) else { return };
+                match maps {
+                    Ok(maps) => {
+                        let before = teaching.looking.take();
+                        teaching.looking = Some(LookingBack::new(*maps, before.as_ref()));
+                    }
+                    Err(why) => self.state.messages.error(why),
                 }
             }
             TeachAnswer::Progress { request, what } => {

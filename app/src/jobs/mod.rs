@@ -9,6 +9,7 @@ mod done_cases;
 mod edit;
 mod infer;
 mod io;
+mod kept_maps;
 mod map_file;
 mod masks;
 mod open_project;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use case_masks::{MaskPair, MaskPairs, WrittenMasks, pair_masks, take_mask, write_masks};
+pub use kept_maps::{MapChoice, MapsOverSteps};
 pub use done_cases::{DoneCase, done_cases};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{

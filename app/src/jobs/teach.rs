@@ -13,7 +13,8 @@ use hilum_models::teach::{
     TeachEvent as Learned, TeachOptions, Verdict, VersionState, Versions, compare, finetune, order, uncertainty,
 };
 
-use super::{Event, Inbox, Lesson, Numbered, panic_text, read_lesson};
+use super::kept_maps::{has_maps, read_maps};
+use super::{Event, Inbox, Lesson, MapChoice, MapsOverSteps, Numbered, panic_text, read_lesson};
 
 /// What can be asked of the thread.
 #[derive(Debug)]
@@ -55,6 +56,13 @@ pub enum TeachRequest {
         person: String,
         /// Whether it is to be used.
         yes: bool,
+    },
+    /// Read where a version looked while it learned.
+    Maps {
+        /// The worklist.
+        worklist: PathBuf,
+        /// Which maps.
+        choice: MapChoice,
     },
     /// Go back to weights that were in use before.
     RollBack {
@@ -110,8 +118,10 @@ pub struct VersionRow {
     pub created_unix_secs: u64,
     /// SHA-256 of its weights.
     pub weights_sha256: String,
-    /// How it compares with what was in use when it was made.
+    /// How it compares with what was in use when it was compared last.
     pub comparison: Option<Comparison>,
+    /// Whether it has kept where it looked while it learned.
+    pub has_maps: bool,
 }
 
 /// The versions of a model.
@@ -132,6 +142,8 @@ pub struct VersionList {
 pub enum TeachAnswer {
     /// The versions of a worklist's model.
     Versions(PathBuf, Box<VersionList>),
+    /// Where a version looked, or why that is not known.
+    Maps(PathBuf, Result<Box<MapsOverSteps>, String>),
     /// How a fine-tuning goes on.
     Progress {
         /// Number of the request.
@@ -219,6 +231,10 @@ impl TeachWorker {
                 self.tell(TeachAnswer::Decided(decided));
                 self.list(worklist);
             }
+            TeachRequest::Maps { worklist, choice } => {
+                let maps = versions_of(&worklist).and_then(|versions| read_maps(&versions, &choice));
+                self.tell(TeachAnswer::Maps(worklist, maps.map(Box::new)));
+            }
             TeachRequest::RollBack { worklist, id } => {
                 let result = versions_of(&worklist).and_then(|versions| {
                     versions.roll_back(&id).map_err(|error| error.to_string())?;
@@ -255,6 +271,7 @@ impl TeachWorker {
     fn list(&self, worklist: PathBuf) {
         let Ok(versions) = versions_of(&worklist) else { return };
         let rows = versions.list().into_iter().map(|version| {
+            let has_maps = has_maps(&version);
             let record = version.record;
             let learned = |purpose| matches!(purpose, CaseUse::Corrected | CaseUse::Earlier);
             VersionRow {
@@ -268,6 +285,7 @@ impl TeachWorker {
                 created_unix_secs: record.created_unix_secs,
                 weights_sha256: record.weights_sha256,
                 comparison: record.comparison,
+                has_maps,
             }
         });
         let list = VersionList {

@@ -6,6 +6,7 @@ mod dialogs;
 mod eye;
 mod history;
 mod inspect;
+mod kept_maps;
 mod keys;
 mod labels;
 mod measurements;

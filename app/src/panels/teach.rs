@@ -9,7 +9,7 @@ use hilum_models::train::Layers;
 
 use super::{Context, command_button, primary_button};
 use crate::command::{TeachAction, UiCommand as C};
-use crate::jobs::{VersionList, VersionRow};
+use crate::jobs::{MapChoice, VersionList, VersionRow};
 use crate::state::{OpenWorklist, RunningLesson, TeachChoice, Teaching};
 use crate::theme;
 
@@ -47,6 +47,10 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
     if let Some(versions) = &teaching.versions {
         ui.separator();
         genealogy(ui, context, versions);
+    }
+    if let Some(looking) = &teaching.looking {
+        ui.separator();
+        super::kept_maps::show(ui, context, worklist, looking);
     }
 }
 
@@ -307,6 +311,16 @@ fn row(
         let response = ui.label(if is_current { text.strong() } else { text });
         if let Some(version) = version {
             response.on_hover_text(facts(version));
+        }
+        if let Some(version) = version.filter(|version| version.has_maps) {
+            let button = ui.add(Button::new("Attention").small());
+            button.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Attention of {id}"))
+            });
+            if button.on_hover_text("Where it looked while it learned").clicked() {
+                let choice = MapChoice { version: version.number, case: None, layer: None };
+                context.actions.send(TeachAction::Look(choice));
+            }
         }
         if is_current {
             ui.label(RichText::new("in use").color(theme::of(ui).accent));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hilum_core::job::CancelToken;
 use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Worklist};
 
-use super::{AppState, Found, NextLabels, Teaching};
+use super::{AppState, Found, LookingBack, NextLabels, Teaching};
 use crate::command::UiCommand;
 use crate::jobs::{MaskPairs, OutlineComparison};
 
@@ -164,6 +164,16 @@ impl OpenWorklist {
 }
 
 impl AppState {
+    /// Where a version looked while it learned, if the image is that of its case.
+    pub fn looking_back(&self) -> Option<&LookingBack> {
+        let worklist = self.worklist.as_ref()?;
+        let looking = worklist.teaching.looking.as_ref()?;
+        let is_open = worklist.open.is_some_and(|open| {
+            self.session.as_ref().is_some_and(|session| session.id == open.session)
+        });
+        worklist.case().filter(|case| is_open && looking.is_of(&case.name)).map(|_| looking)
+    }
+
     /// Whether a command about the worklist makes sense now; `None` for other commands.
     pub(super) fn list_command(&self, command: UiCommand) -> Option<bool> {
         use UiCommand as C;

@@ -12,6 +12,7 @@ mod finetune;
 mod judge;
 mod labels;
 mod lineage;
+mod looking;
 mod material;
 mod memory;
 mod objects;
@@ -25,6 +26,8 @@ mod simulate;
 mod uncertainty;
 mod version;
 
+#[cfg(test)]
+mod click_tests;
 #[cfg(test)]
 mod tests;
 

@@ -28,6 +28,8 @@ pub struct TeachOptions {
     pub memory_limit_bytes: Option<u64>,
     /// Where to train.
     pub device: DeviceChoice,
+    /// Cases set aside whose attention maps are kept at some steps, to be looked at later; 0 keeps none.
+    pub attention_cases: usize,
 }
 
 impl Default for TeachOptions {
@@ -43,6 +45,7 @@ impl Default for TeachOptions {
             seed: 1,
             memory_limit_bytes: None,
             device: DeviceChoice::Cpu,
+            attention_cases: 2,
         }
     }
 }

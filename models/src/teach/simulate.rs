@@ -304,6 +304,7 @@ impl<'a> World<'a> {
             learning_rate: self.recipe.learning_rate * rate,
             replay_share: if is_first { 0.0 } else { self.simulation.replay_share },
             validations: 0,
+            attention_cases: 0,
             seed,
             device: self.choice,
             budget_seconds: 86_400.0,

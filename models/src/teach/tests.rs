@@ -248,7 +248,8 @@ fn a_model_for_clicks_and_cases_without_labels_are_refused_with_the_reason() {
         finetune(&catalog, model, cases, &quick(1), &(), &mut |_| ()).unwrap_err().to_string()
     };
     let good = cases(CaseUse::Corrected, 0..1);
-    assert!(refused("lesion-div-light", &good).contains("does not label whole images"));
+    assert!(refused("lesion-coarse", &good).contains("first stage"));
+    assert!(refused("lesion-div-light", &good).contains("single slice"));
     assert!(refused("no such", &good).contains("no such"));
     assert!(refused("tiny", &cases(CaseUse::SetAside, 0..1)).contains("no corrected case"));
     assert!(refused("tiny", &[good.clone(), good].concat()).contains("two cases"));

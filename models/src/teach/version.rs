@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::case::LoadedCase;
 use super::compare::{Comparison, Verdict};
 use super::finetune::Taught;
+use super::looking::copy_maps;
 use super::record::{CaseRecord, VersionRecord, VersionState};
 use super::{CaseImage, CaseLabels, CaseUse, TeachError};
 use crate::catalog::{Card, Catalog, Model, Task, sha256_hex};
@@ -51,7 +52,7 @@ pub struct Version {
     pub record: VersionRecord,
 }
 
-/// The versions of a model in a folder: `0001/{weights.safetensors, card.json, record.json, labels/}` and so on, and
+/// The versions of a model in a folder: `0001/{weights.safetensors, card.json, record.json, labels/, attention/}` and so on, and
 /// `current-MODEL.json`. Several models may share the folder. All is written beside and renamed, so that a reader never sees half of it.
 #[derive(Clone, Debug)]
 pub struct Versions {
@@ -177,6 +178,9 @@ impl Versions {
             comparison: None,
         };
         write_json(&draft.path().join("record.json"), &record)?;
+        if let Some(maps) = &taught.attention {
+            copy_maps(maps.path(), draft.path())?;
+        }
         let folder = self.folder.join(format!("{number:04}"));
         std::fs::rename(draft.path(), &folder).map_err(fault(&folder))?;
         // It has moved: there is nothing to tidy away.

@@ -21,6 +21,7 @@ use rayon::prelude::*;
 use self::dataset::Dataset;
 use self::sample::Sample;
 use self::validate::{FEW_SCENES, SCENES, ValidationSet, answer, probabilities};
+use super::attention::Shown;
 use super::loss::{supervised_loss, targets_for};
 use super::recipe::ClickRecipe;
 use super::run::TrainError;
@@ -115,5 +116,9 @@ impl Teacher for ClickTeacher<'_> {
 
     fn validate(&mut self, network: &AnyNetwork, observer: &dyn Observer) -> Result<Validation, TrainError> {
         self.validation.run(network, self.recipe, &self.device, observer)
+    }
+
+    fn shown(&self, cases: usize) -> Vec<Shown> {
+        self.validation.shown(cases, self.recipe)
     }
 }

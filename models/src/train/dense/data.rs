@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hilum_core::geometry::Grid;
 use hilum_core::io::{self, OpenOptions};
 use hilum_core::volume::{Volume, Voxels};
 
@@ -20,6 +21,8 @@ const MAX_PLACES: usize = 20_000;
 pub struct Case {
     /// What the file is called without its suffix.
     pub name: String,
+    /// The grid of the image.
+    pub grid: Grid,
     /// The image, ready to be sampled.
     pub image: Prepared,
     /// A channel of 0 and 1 for each region.
@@ -103,6 +106,7 @@ impl Case {
             known: regions.iter().map(Option::is_some).collect(),
             masks: Prepared::of_masks(grid.dims(), regions.len(), interleaved),
             frame: Frame::whole(image, &recipe.input),
+            grid: *grid,
             image: Prepared::new(image, &recipe.input),
             around,
             is_soft: false,
