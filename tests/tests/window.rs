@@ -22,6 +22,8 @@ use hilum_models::device;
 use hilum_models::nets::AnyNetwork;
 use hilum_models::train::recipe::Stage;
 
+#[path = "window/case_masks.rs"]
+mod case_masks;
 #[path = "window/eye.rs"]
 mod eye;
 #[path = "window/inspect.rs"]
@@ -32,6 +34,8 @@ mod measure;
 mod projects;
 #[path = "window/teach.rs"]
 mod teach;
+#[path = "window/teach_more.rs"]
+mod teach_more;
 #[path = "window/tools.rs"]
 mod tools;
 #[path = "window/views.rs"]

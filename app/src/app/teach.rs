@@ -137,13 +137,8 @@ impl HilumApp {
         }
         let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
         let handle = control.clone();
-        let asked = self.ask_teach(|worklist| TeachRequest::Compare {
-            request,
-            worklist,
-            version,
-            device,
-            control,
-        });
+        let asked =
+            self.ask_teach(|worklist| TeachRequest::Compare { request, worklist, version, device, control });
         if let Some(teaching) = self.teaching_mut().filter(|_| asked) {
             teaching.begin(request, handle);
         }

@@ -502,19 +502,17 @@ impl HilumApp {
         if inside.len() != old.voxels().len() {
             return;
         }
-        let free = old
-            .used_labels()
-            .last()
-            .copied()
-            .unwrap_or(0)
-            .max(session.document.table().entries().iter().map(|entry| entry.id).max().unwrap_or(0));
-        let (label, names) = match consensus {
-            Consensus::Differences => {
-                (free.saturating_add(1), vec![(free.saturating_add(1), DIFFERENCES.to_owned())])
-            }
+        let entries = session.document.table().entries();
+        let known = entries.iter().find(|entry| entry.name == DIFFERENCES).map(|entry| entry.id);
+        let largest = old.used_labels().last().copied().unwrap_or(0);
+        let free = entries.iter().map(|entry| entry.id).fold(largest, u16::max).saturating_add(1);
+        let (label, names) = match (consensus, known) {
+            (Consensus::Differences, Some(known)) => (known, Vec::new()),
+            (Consensus::Differences, None) => (free, vec![(free, DIFFERENCES.to_owned())]),
             _ => (comparison.label, Vec::new()),
         };
-        let is_cleared = |value: u16| value == label;
+        // Taking one answer decides on what was noted.
+        let is_cleared = |value: u16| value == label || Some(value) == known;
         let values = old.voxels().iter().zip(inside).map(|(value, inside)| match inside {
             true => label,
             false if is_cleared(*value) => BACKGROUND,

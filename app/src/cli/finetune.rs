@@ -285,7 +285,11 @@ impl ListVersions {
         }
         if let (Some(number), Some(name)) = (self.publish, &self.accept) {
             let Some(comparison) = versions.find(number)?.record.comparison else {
-                bail!("the version was never compared; run hilum versions --compare {} {}", versions.current(), number);
+                bail!(
+                    "the version was never compared; run hilum versions --compare {} {}",
+                    versions.current(),
+                    number
+                );
             };
             if versions.publish(number, &comparison, Decision::Person(name.clone()))? != Published::Yes {
                 bail!("it is worse, and is not published: {}", comparison.reason);
@@ -311,9 +315,10 @@ impl ListVersions {
         let progress = Progress::start("comparing");
         let comparison = compare(&catalog, [&a, &b], best.as_deref(), &cases, &device, &progress)?;
         drop(progress);
-        let candidate = versions.list().into_iter().find(|version| {
-            version.record.id == b && version.record.state == VersionState::Candidate
-        });
+        let candidate = versions
+            .list()
+            .into_iter()
+            .find(|version| version.record.id == b && version.record.state == VersionState::Candidate);
         if let Some(version) = candidate.filter(|_| is_current) {
             versions.keep_comparison(version.number, &comparison)?;
         }

@@ -148,13 +148,8 @@ fn write_mask(case: &DoneCase, path: &Path) -> anyhow::Result<Vec<String>> {
     let (image, labels, damage) = case.load()?;
     let names = case.names()?;
     let source = &image.meta().source;
-    let export = LabelExport {
-        labels: labels.voxels(),
-        grid: labels.grid(),
-        source,
-        names: &names,
-        covered: &[],
-    };
+    let export =
+        LabelExport { labels: labels.voxels(), grid: labels.grid(), source, names: &names, covered: &[] };
     export::save_labels(path, &export, None)?;
     Ok(damage)
 }

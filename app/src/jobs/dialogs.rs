@@ -123,9 +123,9 @@ impl Dialogs for SystemDialogs {
             Ask::ImportCaseMasks => {
                 Box::pin(dialog.set_title("Folder with masks named after the cases").pick_folder())
             }
-            Ask::ExportCaseMasks => Box::pin(
-                dialog.set_title("Folder for the masks").set_file_name("masks").save_file(),
-            ),
+            Ask::ExportCaseMasks => {
+                Box::pin(dialog.set_title("Folder for the masks").set_file_name("masks").save_file())
+            }
             Ask::Relocate { is_folder: true, .. } => {
                 Box::pin(dialog.set_title("Folder of the project's image").pick_folder())
             }

@@ -59,9 +59,12 @@ impl EngineChoice {
     /// [`InferError`] if a model or the device is not there.
     fn pipeline(&self, catalog: Catalog) -> Result<OneClick, InferError> {
         let catalog = match (&self.versions, &self.model) {
-            (Some(folder), Some(model)) => Versions::new(folder, model).catalog(&catalog).map_err(|error| {
-                CatalogError::Unsuitable { id: model.clone(), what: format!("has a broken version: {error}") }
-            })?,
+            (Some(folder), Some(model)) => {
+                Versions::new(folder, model).catalog(&catalog).map_err(|error| CatalogError::Unsuitable {
+                    id: model.clone(),
+                    what: format!("has a broken version: {error}"),
+                })?
+            }
             _ => catalog,
         };
         OneClick::from_catalog(catalog, self.model.as_deref(), self.device)
@@ -82,9 +85,7 @@ pub type EngineFactory = Arc<dyn Fn(&EngineChoice) -> Result<Box<dyn Engine>, In
 
 /// The engine with the networks of the program and those in the user's folder of models.
 pub fn network_engine(models: Option<PathBuf>) -> EngineFactory {
-    Arc::new(move |choice| {
-        Ok(Box::new(choice.pipeline(Catalog::new(models.as_deref())?)?))
-    })
+    Arc::new(move |choice| Ok(Box::new(choice.pipeline(Catalog::new(models.as_deref())?)?)))
 }
 
 impl Engine for OneClick {

@@ -404,7 +404,7 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
 
 fn open(path: PathBuf, options: &OpenOptions, store: Option<&Path>, watcher: &Watcher<'_>) -> IoEvent {
     let request = watcher.request;
-    match choose_or_open(&path, &options, watcher) {
+    match choose_or_open(&path, options, watcher) {
         Ok(Found::Series(series)) => IoEvent::Series { request, path, series },
         Ok(Found::Pictures(paths)) => list_pictures(request, paths, store),
         Ok(Found::Image(opened)) => {

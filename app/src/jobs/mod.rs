@@ -3,8 +3,9 @@
 //! A request captures all its inputs; an answer carries the number of its request, and the window drops answers
 //! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
 
-mod dialogs;
+mod background;
 mod case_masks;
+mod dialogs;
 mod done_cases;
 mod edit;
 mod infer;
@@ -27,9 +28,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use case_masks::{MaskPair, MaskPairs, WrittenMasks, pair_masks, take_mask, write_masks};
-pub use kept_maps::{MapChoice, MapsOverSteps};
+pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use done_cases::{DoneCase, done_cases};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
@@ -38,6 +38,7 @@ pub use infer::{
     LookInfo, MapKind, ModelInfo, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use kept_maps::{MapChoice, MapsOverSteps};
 pub use map_file::MapFile;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};

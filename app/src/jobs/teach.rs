@@ -9,10 +9,12 @@ use hilum_models::catalog::Catalog;
 use hilum_models::device::{self, DeviceChoice};
 use hilum_models::infer::Dense;
 use hilum_models::teach::{
-    Candidate, CaseUncertainty, CaseUse, Comparison, Control, Decision, Forecast, Published, Strategy, TeachError,
-    TeachEvent as Learned, TeachOptions, Verdict, VersionState, Versions, compare, finetune, order, uncertainty,
+    Candidate, CaseUncertainty, CaseUse, Comparison, Control, Decision, Forecast, Published, Strategy,
+    TeachError, TeachEvent as Learned, TeachOptions, Verdict, VersionState, Versions, compare, finetune,
+    order, uncertainty,
 };
 
+use super::background::in_background;
 use super::kept_maps::{has_maps, read_maps};
 use super::{Event, Inbox, Lesson, MapChoice, MapsOverSteps, Numbered, panic_text, read_lesson};
 
@@ -258,9 +260,10 @@ impl TeachWorker {
         self.inbox.try_send(Event::Teach(TeachAnswer::Progress { request, what }));
     }
 
-    /// A panic of the framework is an error like any other; being stopped is none.
-    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, Option<String>> {
-        match catch_unwind(AssertUnwindSafe(work)) {
+    /// Does it where it disturbs the window least. A panic of the framework is an error like any other; being stopped is
+    /// none.
+    fn guarded<T: Send>(&self, work: impl FnOnce() -> Result<T, Failed> + Send) -> Result<T, Option<String>> {
+        match in_background(|| catch_unwind(AssertUnwindSafe(work))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failed::Stopped)) => Err(None),
             Ok(Err(Failed::Why(why))) => Err(Some(why)),
@@ -324,12 +327,11 @@ impl TeachWorker {
         let watcher = Watching { worker: self, request, control };
         let lesson = self.lesson(request, worklist)?;
         let (versions, current) = (&lesson.versions, lesson.versions.current());
-        let taught =
-            finetune(&lesson.catalog, &current, &lesson.cases, options, &watcher, &mut |event| {
-                if let Some(what) = told(event) {
-                    self.progress(request, what);
-                }
-            })?;
+        let taught = finetune(&lesson.catalog, &current, &lesson.cases, options, &watcher, &mut |event| {
+            if let Some(what) = told(event) {
+                self.progress(request, what);
+            }
+        })?;
         let version = versions.add(lesson.catalog.find(&current).map_err(TeachError::from)?, &taught)?;
         // A person who stops the learning does not mean the comparison, which decides what becomes of it.
         let fresh = Control::default();
@@ -390,13 +392,7 @@ impl TeachWorker {
         Ok(TeachOutcome { id, number, comparison, published, was_stopped: false })
     }
 
-    fn decide(
-        &self,
-        worklist: &Path,
-        number: u32,
-        person: String,
-        yes: bool,
-    ) -> Result<String, String> {
+    fn decide(&self, worklist: &Path, number: u32, person: String, yes: bool) -> Result<String, String> {
         let text = |error: TeachError| error.to_string();
         let versions = versions_of(worklist)?;
         let version = versions.find(number).map_err(text)?;

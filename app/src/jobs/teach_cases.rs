@@ -171,3 +171,77 @@ pub fn open_case_image(folder: &Path, case: &Case) -> anyhow::Result<Volume> {
     let opened = io::open(&path, &options, &()).with_context(|| format!("the case {}", case.name))?;
     Ok(opened.volume)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::take_mask;
+    use hilum_core::io::nifti::{save_labels, save_volume};
+    use hilum_core::label::{DIFFERENCES, LabelEntry, LabelTable};
+    use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
+    use hilum_core::worklist::{CaseChange, CaseState, Worklist};
+
+    /// A worklist of corrected cases, the third one with voxels that nobody has decided on.
+    fn with_cases(folder: &Path) -> PathBuf {
+        let image =
+            ct_phantom(&CtPhantomOptions { dims: [48, 40, 16], ..CtPhantomOptions::default() }).unwrap();
+        let (list_folder, grid) = (folder.join("list"), *image.volume.grid());
+        let mut labels = LabelTable::default();
+        labels = LabelTable::new(vec![labels.entries()[0].clone(), LabelEntry::new(2, DIFFERENCES)]).unwrap();
+        let mut list = Worklist::new("l", labels, Some("lesion-div-light".into()));
+        for name in ["a", "b", "c"] {
+            let path = folder.join(format!("{name}.nii.gz"));
+            save_volume(&path, &image.volume).unwrap();
+            let id = list.add(&list_folder, FileImage::at(path), 1).unwrap();
+            let mut mask = vec![0u16; grid.voxel_count()];
+            mask[100..140].fill(1);
+            if name == "c" {
+                mask[200..203].fill(2);
+            }
+            let at = folder.join(format!("{name}_mask.nii.gz"));
+            save_labels(&at, &mask, &grid, &image.volume.meta().source, &[]).unwrap();
+            take_mask(&list_folder, list.case(id).unwrap(), &at, &list.labels).unwrap();
+            list.apply(id, CaseChange::State(CaseState::Corrected), 2).unwrap();
+        }
+        WorklistStore::create(&list_folder, &list).unwrap();
+        list_folder
+    }
+
+    #[test]
+    fn damaged_and_undecided_cases_are_left_out_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = with_cases(folder.path());
+        let catalog = Catalog::new(None).unwrap();
+        let ids = |lesson: &Lesson| lesson.cases.iter().map(|case| case.id.clone()).collect::<Vec<_>>();
+        let lesson = read_lesson(&list, None, &catalog).unwrap();
+        assert_eq!(ids(&lesson), ["a", "b"]);
+        assert!(lesson.notes[0].contains("case c") && lesson.notes[0].contains("note"), "{:?}", lesson.notes);
+
+        let journal = list.join("cases/0002/journal-1.bin");
+        let bytes = std::fs::read(&journal).unwrap();
+        std::fs::write(&journal, &bytes[..bytes.len() - 5]).unwrap();
+        let lesson = read_lesson(&list, None, &catalog).unwrap();
+        assert_eq!(ids(&lesson), ["a"]);
+        let told = lesson.notes.iter().any(|note| note.contains("case b") && note.contains("journal"));
+        assert!(told, "{:?}", lesson.notes);
+
+        // For a model with regions of other names nothing of it fits.
+        let lesson = read_lesson(&list, Some("disc-cup"), &catalog).unwrap();
+        assert!(lesson.cases.is_empty() && lesson.notes.iter().any(|note| note.contains("case a")));
+    }
+
+    #[test]
+    fn series_and_time_point_reach_the_case_that_is_taught() {
+        let folder = tempfile::tempdir().unwrap();
+        let list_folder = with_cases(folder.path());
+        let mut list = WorklistStore::peek(&list_folder).unwrap();
+        let id = list.cases()[0].id;
+        let path = list.cases()[0].image.path.clone();
+        let image = FileImage { path, series_uid: Some("1.2".into()), time_point: 3 };
+        list.apply(id, CaseChange::Image(image), 5).unwrap();
+        let task = Catalog::new(None).unwrap().find("lesion-div-light").unwrap().card.task.clone();
+        let case = case_of(&list_folder, &list.cases()[0], &task, &mut Vec::new()).unwrap();
+        let CaseImage::File(image) = &case.image else { panic!("{case:?}") };
+        assert_eq!((image.series_uid.as_deref(), image.time_point), (Some("1.2"), 3));
+    }
+}

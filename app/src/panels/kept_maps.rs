@@ -56,7 +56,8 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist, l
     );
     ui.label(RichText::new(text).color(tokens.weak).small());
     let mut opacity = looking.opacity;
-    if ui.add(Slider::new(&mut opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity over the image")).changed() {
+    if ui.add(Slider::new(&mut opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity over the image")).changed()
+    {
         context.actions.send(TeachAction::LookOpacity(opacity));
     }
     ui.horizontal_wrapped(|ui| {

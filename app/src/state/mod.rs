@@ -47,7 +47,7 @@ pub use readout::Readout;
 pub use scene::{Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
-pub use teaching::{LookingBack, Curves, RunningLesson, RunningRank, TeachChoice, Teaching};
+pub use teaching::{Curves, LookingBack, RunningLesson, RunningRank, TeachChoice, Teaching};
 pub use turn::Turn;
 pub use views::{KeptViews, ViewId, Views, auto_window};
 pub use worklist::{MaskChoice, NextCase, OpenCase, OpenWorklist, OpeningCase};

@@ -168,9 +168,9 @@ impl AppState {
     pub fn looking_back(&self) -> Option<&LookingBack> {
         let worklist = self.worklist.as_ref()?;
         let looking = worklist.teaching.looking.as_ref()?;
-        let is_open = worklist.open.is_some_and(|open| {
-            self.session.as_ref().is_some_and(|session| session.id == open.session)
-        });
+        let is_open = worklist
+            .open
+            .is_some_and(|open| self.session.as_ref().is_some_and(|session| session.id == open.session));
         worklist.case().filter(|case| is_open && looking.is_of(&case.name)).map(|_| looking)
     }
 
@@ -184,8 +184,9 @@ impl AppState {
                 worklist.is_some()
             }
             C::ImportCaseMasks => worklist.is_some_and(|worklist| !worklist.list.cases().is_empty()),
-            C::ExportCaseMasks => worklist
-                .is_some_and(|worklist| worklist.list.cases().iter().any(|case| case.state.is_done())),
+            C::ExportCaseMasks => {
+                worklist.is_some_and(|worklist| worklist.list.cases().iter().any(|case| case.state.is_done()))
+            }
             C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
                 worklist.is_some_and(|worklist| worklist.open.is_some())
             }

@@ -46,8 +46,7 @@ fn cases(purpose: CaseUse, numbers: std::ops::Range<usize>) -> Vec<TeachingCase>
 /// A pipeline of two networks that know nothing yet.
 fn catalog(folder: &Path) -> Catalog {
     let fine = json!({"kind": "fine", "margin": 1.5, "min_side_mm": 16.0});
-    let stages =
-        [("tiny-coarse", json!({"kind": "coarse", "window_mm": 64.0}), false), ("tiny", fine, true)];
+    let stages = [("tiny-coarse", json!({"kind": "coarse", "window_mm": 64.0}), false), ("tiny", fine, true)];
     for (id, stage, is_fine) in stages {
         let config = json!({"in_channels": 2, "features": [6, 8, 10], "convs_per_stage": 1, "div": [0]});
         let network = AnyNetwork::seeded("lesion_net", config, 5, &Device::flex()).unwrap();

@@ -148,9 +148,9 @@ impl Comparison {
     ) -> Self {
         let (by_region, difference) = differences(regions, &cases, |case| &case.current);
         let (verdict, mut reason) = judge(difference.as_ref(), &by_region);
-        let invented = cases.iter().fold([0.0, 0.0], |sum, case| {
-            [sum[0] + case.invented_ml[0], sum[1] + case.invented_ml[1]]
-        });
+        let invented = cases
+            .iter()
+            .fold([0.0, 0.0], |sum, case| [sum[0] + case.invented_ml[0], sum[1] + case.invented_ml[1]]);
         if invented != [0.0, 0.0] {
             let [now, then] = invented;
             reason += &format!("; where nothing is, {then:.2} ml are marked (now {now:.2} ml)");

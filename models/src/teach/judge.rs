@@ -57,6 +57,7 @@ pub fn compare(
     let set_aside: Vec<_> = cases.iter().filter(|case| case.purpose == CaseUse::SetAside).collect();
     let mut rows = Vec::with_capacity(set_aside.len());
     for (nth, case) in set_aside.iter().enumerate() {
+        observer.wait_while_paused();
         if observer.is_cancelled() {
             return Err(Cancelled.into());
         }
@@ -77,9 +78,7 @@ impl Candidate {
     fn load(catalog: &Catalog, id: &str, device: &OpenDevice) -> Result<Self, TeachError> {
         Ok(match catalog.find(id)?.card.task {
             Task::Dense(_) => Self::Dense(Box::new(Dense::load(catalog, id, &device.device)?)),
-            Task::Click(_) => {
-                Self::Click(Box::new(OneClick::on(catalog.clone(), Some(id), device.clone())?))
-            }
+            Task::Click(_) => Self::Click(Box::new(OneClick::on(catalog.clone(), Some(id), device.clone())?)),
             Task::Unassigned => {
                 return Err(TeachError::Unsuitable(format!("the model {id} has no task to be judged in")));
             }

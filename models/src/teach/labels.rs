@@ -35,9 +35,11 @@ pub fn values_for(task: &Task, used: &[u16], table: &LabelTable) -> Result<BTree
 fn region_of(task: &DenseTask, value: u16, name: &str) -> Result<u16, String> {
     let same = |region: &&Region| region.name.trim().to_lowercase() == name.trim().to_lowercase();
     let by_value = |region: &&Region| region.label == value;
-    let is_nameless = name == format!("Label {value}") || name == LabelTable::default().entries()[0].name;
+    let is_nameless = name == format!("Label {value}");
+    // What a new image starts with, where no model says otherwise.
+    let is_first = name == LabelTable::default().entries()[0].name;
     let found = match &task.regions[..] {
-        [only] if is_nameless => Some(only),
+        [only] if is_nameless || is_first => Some(only),
         all if is_nameless => all.iter().find(by_value),
         all => all.iter().find(same),
     };

@@ -79,10 +79,11 @@ impl Versions {
         }
         let mean = |dices: &BTreeMap<&str, f64>| dices.values().sum::<f64>() / dices.len() as f64;
         // Of equal ones the first, which is the oldest: identities of versions count up.
-        let best = known.iter().map(|(id, dices)| (*id, mean(dices))).fold(None, |best, (id, mean)| match best {
-            Some((_, most)) if most >= mean => best,
-            _ => Some((id, mean)),
-        });
+        let best =
+            known.iter().map(|(id, dices)| (*id, mean(dices))).fold(None, |best, (id, mean)| match best {
+                Some((_, most)) if most >= mean => best,
+                _ => Some((id, mean)),
+            });
         let best = best.map_or(self.base(), |(id, _)| id).to_owned();
         (best != self.current()).then_some(best)
     }

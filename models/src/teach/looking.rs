@@ -33,7 +33,9 @@ impl Looking {
     pub(super) fn after(&mut self, step: usize, trainer: &Trainer<'_>) -> Result<(), TeachError> {
         let Some(folder) = self.folder.as_ref().filter(|_| self.steps.contains(&step)) else { return Ok(()) };
         let shown = trainer.shown(self.cases);
-        attention::keep(folder.path(), step, &trainer.network()?, &shown, trainer.device())?;
+        if !shown.is_empty() {
+            attention::keep(folder.path(), step, &trainer.network()?, &shown, trainer.device())?;
+        }
         if kept_maps(folder.path())?.is_empty() {
             // It has nothing to show.
             self.folder = None;

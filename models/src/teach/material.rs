@@ -17,8 +17,8 @@ use crate::catalog::{Catalog, Model};
 use crate::device::OpenDevice;
 use crate::infer::{Dense, DenseError};
 use crate::train::Validation;
-use crate::train::click::dataset::{Case as ClickCase, Dataset, Loaded};
 use crate::train::click::ClickTeacher;
+use crate::train::click::dataset::{Case as ClickCase, Dataset, Loaded};
 use crate::train::dense::DenseTeacher;
 use crate::train::dense::data::{Case as DenseCase, DenseData};
 use crate::train::recipe::{DenseRecipe, Recipe, TaskRecipe};
@@ -144,6 +144,9 @@ struct Collected<C> {
     own: Vec<C>,
 }
 
+/// Makes what a person drew in a case, and the present model's own answer on it.
+type Make<'a, C> = dyn FnMut(&OpenedCase, CaseUse) -> Result<[Vec<C>; 2], TeachError> + 'a;
+
 impl Assembly<'_> {
     /// Reads the cases one after the other and puts everything together.
     pub(super) fn of(
@@ -211,7 +214,9 @@ impl Assembly<'_> {
                 match model.segment(&case.volume, observer) {
                     Ok(answer) => {
                         let (name, probabilities) = (case.id.clone(), &answer.probabilities);
-                        own.extend(DenseCase::of_probabilities(name, &case.volume, probabilities, recipe).ok());
+                        own.extend(
+                            DenseCase::of_probabilities(name, &case.volume, probabilities, recipe).ok(),
+                        );
                     }
                     // An image in which nothing is found has no answer to keep.
                     Err(DenseError::NotFound(_)) => {}
@@ -220,7 +225,7 @@ impl Assembly<'_> {
             }
             Ok([drawn, own])
         };
-        let bytes = |case: &DenseCase| case.bytes();
+        let bytes = |cases: &[DenseCase]| cases.iter().map(DenseCase::bytes).sum();
         let found = self.collect(cases, &mut make, &bytes, observer, on_event)?;
         let earlier = found.earlier.iter().map(|case| case.name.clone()).collect();
         let mut validation = found.set_aside;
@@ -254,10 +259,13 @@ impl Assembly<'_> {
             Ok([objects.into_iter().enumerate().filter_map(object).collect(), Vec::new()])
         };
         // The objects of a case share its image.
-        let bytes = |case: &ClickCase| {
-            let voxels = case.volume.voxels();
-            let share = Arc::strong_count(&case.volume).max(1);
-            (voxels.len() * voxels.bytes_per_voxel() / share + case.mask.len() + 4 * case.inside.len()) as u64
+        let bytes = |objects: &[ClickCase]| {
+            let image = objects.first().map_or(0, |object| {
+                let voxels = object.volume.voxels();
+                voxels.len() * voxels.bytes_per_voxel()
+            });
+            let masks = objects.iter().map(|object| object.mask.len() + 4 * object.inside.len());
+            (image + masks.sum::<usize>()) as u64
         };
         let found = self.collect(cases, &mut make, &bytes, observer, on_event)?;
         if found.corrected.is_empty() {
@@ -286,8 +294,8 @@ impl Assembly<'_> {
     fn collect<C>(
         &self,
         cases: &[TeachingCase],
-        make: &mut dyn FnMut(&OpenedCase, CaseUse) -> Result<[Vec<C>; 2], TeachError>,
-        bytes: &dyn Fn(&C) -> u64,
+        make: &mut Make<'_, C>,
+        bytes: &dyn Fn(&[C]) -> u64,
         observer: &dyn Observer,
         on_event: &mut dyn FnMut(&TeachEvent),
     ) -> Result<Collected<C>, TeachError> {
@@ -312,7 +320,7 @@ impl Assembly<'_> {
             (self.check)(&loaded)?;
             let [drawn, own] = make(&opened, case.purpose)?;
             drop(opened);
-            if !room.takes(case, drawn.iter().chain(&own).map(bytes).sum()) {
+            if !room.takes(case, bytes(&drawn) + bytes(&own)) {
                 continue;
             }
             found.loaded.push(loaded);

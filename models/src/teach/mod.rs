@@ -38,15 +38,17 @@ pub use compare::{
     AgainstBest, CaseDifference, Comparison, MIN_CASES, RegionDifference, TOLERATED_LOSS, Verdict,
 };
 pub use control::Control;
+pub use finetune::{Taught, finetune};
 pub use judge::compare;
 pub use labels::values_for;
-pub use finetune::{Taught, finetune};
 pub use options::{Forecast, ReplaySource, TeachEvent, TeachOptions};
 pub use order::{Candidate, Ranked, order};
 pub use prepare::{Preparation, prepare};
 pub use record::{CaseRecord, CurvePoint, Parent, VersionRecord, VersionState};
 pub use replay::{ReplayReport, replay};
-pub use simulate::{RoundGain, SimulatedState, Simulation, SimulationReport, StrategyResult, correction_cost};
+pub use simulate::{
+    RoundGain, SimulatedState, Simulation, SimulationReport, StrategyResult, correction_cost,
+};
 pub use uncertainty::{CaseUncertainty, Strategy, uncertainty};
 pub use version::{Decision, Published, Version, Versions};
 

@@ -70,7 +70,10 @@ fn dense_recipe(model: &Model, task: &DenseTask) -> Result<DenseRecipe, TeachErr
     let is_flat = task.tile[0] == 1;
     let framing = match &task.around {
         Some(around) if task.regions.iter().all(|region| region.name != around.region) => {
-            return refuse(model, "looks around a region that it does not label itself; it cannot be taught alone");
+            return refuse(
+                model,
+                "looks around a region that it does not label itself; it cannot be taught alone",
+            );
         }
         Some(around) => {
             Framing::Around { region: around.region.clone(), side: around.side, shift: 0.06, stretch: 0.12 }

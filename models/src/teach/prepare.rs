@@ -143,9 +143,8 @@ impl Preparation {
         let network = trainer.network()?;
         let all = trainer.validate(&network, observer)?;
         // What was drawn by rule stands for what was learned before, too.
-        let is_earlier = |name: &str| {
-            name.rsplit_once('/').is_none_or(|(case, _)| self.earlier.contains(case))
-        };
+        let is_earlier =
+            |name: &str| name.rsplit_once('/').is_none_or(|(case, _)| self.earlier.contains(case));
         let (earlier, set_aside) = all.cases.into_iter().partition(|case| is_earlier(&case.name));
         Ok([Validation::of(set_aside), Validation::of(earlier)])
     }

@@ -546,7 +546,11 @@ mod tests {
         let entropy = result_of(Strategy::Entropy, &states, &[(1, 0.8)]);
         assert_eq!((entropy.share_to_95.unwrap().mean, entropy.never), (0.2, 0));
         assert!((entropy.gain.unwrap().mean - 0.07).abs() < 1e-9);
-        assert_eq!((entropy.gains.len(), entropy.gains[0].gain.n), (1, 1), "a round of one seed is one value");
+        assert_eq!(
+            (entropy.gains.len(), entropy.gains[0].gain.n),
+            (1, 1),
+            "a round of one seed is one value"
+        );
         let chance = result_of(Strategy::Random, &states, &[(1, 0.8)]);
         assert_eq!((chance.share_to_95.unwrap().mean, chance.never), (1.0, 1));
     }

@@ -344,9 +344,7 @@ fn card_of(parent: &Model, taught: &Taught, id: &str, weights_sha256: &str) -> C
 fn keep_case(folder: &Path, nth: usize, case: &LoadedCase) -> Result<CaseRecord, TeachError> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (image, series_uid, time_point) = match &case.case.image {
-        CaseImage::File(image) => {
-            (Some(absolute(&image.path)), image.series_uid.clone(), image.time_point)
-        }
+        CaseImage::File(image) => (Some(absolute(&image.path)), image.series_uid.clone(), image.time_point),
         CaseImage::Memory(volume) => (volume.meta().source.path().map(absolute), None, 0),
     };
     let labels = match (&case.case.labels, &case.labels) {

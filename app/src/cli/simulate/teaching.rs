@@ -113,7 +113,7 @@ impl Report for TeachingReport {
                     format!("{strategy:?}").to_lowercase(),
                     gain.round.to_string(),
                     gain.labelled.to_string(),
-                    interval(&Some(gain.gain.clone()), 4),
+                    interval(&Some(gain.gain), 4),
                     gain.gain.n.to_string(),
                 ]
             })
