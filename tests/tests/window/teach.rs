@@ -32,7 +32,7 @@ fn bar(nth: usize) -> Volume {
 /// A model that knows nothing yet, in the user's folder.
 fn tiny_model(folder: &Path) {
     let config = json!({"img_ch": 1, "output_ch": 1, "widths": [4, 6, 8, 8, 8]});
-    model(folder, "tiny", "unet_2d", config, "disc");
+    model(folder, "tiny", "unet_2d", config, "part");
 }
 
 /// A model of this network that labels a region of this name and knows nothing yet.

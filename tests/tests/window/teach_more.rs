@@ -44,7 +44,7 @@ fn said(state: &AppState, part: &str) -> bool {
 fn a_comparison_that_was_stopped_is_made_up_for_and_two_models_share_a_list() {
     let folder = tempfile::tempdir().unwrap();
     let config = json!({"img_ch": 1, "output_ch": 1, "widths": [4, 6, 8, 8, 8]});
-    model(folder.path(), "other", "unet_2d", config.clone(), "disc");
+    model(folder.path(), "other", "unet_2d", config.clone(), "part");
     model(folder.path(), "vessels", "unet_2d", config, "vessel");
     let mut window = with_cases(folder.path());
     for case in 1..=3 {
@@ -97,14 +97,14 @@ fn a_comparison_that_was_stopped_is_made_up_for_and_two_models_share_a_list() {
     choose_model(&mut window, "vessels");
     window.harness.state().send(UiCommand::Teach);
     window.until("it is refused", |s| rests(s) && said(s, "no corrected case"));
-    assert!(said(window.state(), "\"disc\" is none of the model's regions (vessel)"));
+    assert!(said(window.state(), "\"part\" is none of the model's regions (vessel)"));
 }
 
 #[test]
 fn where_a_network_looked_while_it_learned_is_drawn_over_its_case_step_by_step() {
     let folder = tempfile::tempdir().unwrap();
     let config = json!({"img_ch": 1, "output_ch": 1, "widths": [4, 6, 8, 8, 8], "finest_gate_width": 4});
-    model(folder.path(), "gated", "attention_unet_2d", config, "disc");
+    model(folder.path(), "gated", "attention_unet_2d", config, "part");
     let mut window = with_cases(folder.path());
     choose_model(&mut window, "gated");
     correct(&mut window, 1);
