@@ -30,6 +30,8 @@ mod eye;
 mod inspect;
 #[path = "window/measure.rs"]
 mod measure;
+#[path = "window/outside.rs"]
+mod outside;
 #[path = "window/projects.rs"]
 mod projects;
 #[path = "window/teach.rs"]
@@ -62,6 +64,8 @@ impl Dialogs for Answers {
             Ask::ExportCaseMasks => "written masks".into(),
             Ask::NewWorklist | Ask::OpenWorklist => "list".into(),
             Ask::AddCases | Ask::AddCaseFolder => "images".into(),
+            Ask::DeidentifyInto => "copies".into(),
+            Ask::SavePicture { .. } => std::fs::read_to_string(self.0.join("wanted-picture"))?,
         };
         inbox.send(JobEvent::Chosen(ask, Some(self.0.join(name))));
         Ok(())

@@ -14,7 +14,7 @@ use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
 use crate::jobs::{Compared, ImageProblem, MapChoice, OpenProject};
-use crate::state::{DiscPart, Handle, MapKey, Settings, TeachChoice, Turn, ViewId};
+use crate::state::{DeidentifyChoice, DiscPart, Handle, MapKey, Settings, TeachChoice, Turn, ViewId};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -301,6 +301,10 @@ pub enum Action {
     SaveTo(PathBuf),
     /// Write the surfaces of the labels there.
     ExportSurface(PathBuf),
+    /// Write the picture that was taken there.
+    SavePicture(PathBuf),
+    /// Copy DICOM files without names.
+    Deidentify(DeidentifyAction),
     /// Look.
     View(ViewAction),
     /// Edit.
@@ -329,6 +333,25 @@ pub enum Action {
     SaveThenContinue,
     /// Take back what an earlier session left.
     Recover(bool),
+}
+
+/// Copying DICOM files without names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeidentifyAction {
+    /// Choose options.
+    Choose(DeidentifyChoice),
+    /// Ask where the copies go.
+    AskTarget,
+    /// Copy there.
+    Into(PathBuf),
+    /// Stop copying.
+    Stop,
+}
+
+impl From<DeidentifyAction> for Action {
+    fn from(action: DeidentifyAction) -> Self {
+        Self::Deidentify(action)
+    }
 }
 
 impl From<UiCommand> for Action {

@@ -14,11 +14,14 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
+use super::Picture;
 use super::map_file::MapFile;
 use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
-use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
+use super::{
+    Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest, ahead,
+};
 use crate::state::Measurement;
 
 /// Progress is told at most this often.
@@ -161,6 +164,13 @@ pub enum IoRequest {
     Save(SaveRequest),
     /// Write the surfaces of the labels.
     ExportSurface(SaveRequest),
+    /// Write a picture of the views.
+    WritePicture {
+        /// Where to; the ending says how.
+        path: PathBuf,
+        /// It.
+        picture: Box<Picture>,
+    },
     /// Measure a label.
     Measure(MeasureRequest),
 }
@@ -184,6 +194,7 @@ impl Numbered for IoRequest {
             | Self::WriteTable { .. }
             | Self::WritePage(_)
             | Self::WriteMap(_)
+            | Self::WritePicture { .. }
             | Self::Keep(_)
             | Self::Flush(_) => None,
         }
@@ -353,10 +364,12 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let written = hilum_core::io::replace_file(&path, |out| out.write_all(text.as_bytes()));
             IoEvent::Written { path, error: written.err().map(|error| error.to_string()) }
         }
-        IoRequest::Pictures { request, paths, store } => list_pictures(request, paths, store.as_deref()),
+        IoRequest::Pictures { request, paths, store } => {
+            ahead::list_pictures(request, paths, store.as_deref())
+        }
         IoRequest::Prefetch { request, path, series_uid, time_point, store, cancel } => {
             let options = OpenOptions { series_uid, time_point, ..OpenOptions::default() };
-            prefetch(request, &path, &options, store.as_deref(), &cancel)
+            ahead::prefetch(request, &path, &options, store.as_deref(), &cancel)
         }
         IoRequest::Enhance(asked) => {
             let volume = asked.run().map(Arc::new);
@@ -386,6 +399,10 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let error = photo::write_page(&asked).err().map(|error| format!("{error:#}"));
             IoEvent::Written { path: asked.path, error }
         }
+        IoRequest::WritePicture { path, picture } => {
+            let error = picture.write(&path).err().map(|error| format!("{error:#}"));
+            IoEvent::Written { path, error }
+        }
         IoRequest::Sample { request } => sample(request),
         IoRequest::ImportMask { session, path, image } => {
             IoEvent::MaskRead { session, labels: masks::read(&path, &image) }
@@ -406,7 +423,7 @@ fn open(path: PathBuf, options: &OpenOptions, store: Option<&Path>, watcher: &Wa
     let request = watcher.request;
     match choose_or_open(&path, options, watcher) {
         Ok(Found::Series(series)) => IoEvent::Series { request, path, series },
-        Ok(Found::Pictures(paths)) => list_pictures(request, paths, store),
+        Ok(Found::Pictures(paths)) => ahead::list_pictures(request, paths, store),
         Ok(Found::Image(opened)) => {
             let photo = OpenedPhoto::of(&opened.volume, Some(&path), store).map(Box::new);
             IoEvent::Opened { request, path: Some(path), opened, photo }
@@ -424,38 +441,6 @@ fn open_project(project: &OpenProject, watcher: &Watcher<'_>) -> IoEvent {
         Err(Refusal::Cancelled) => IoEvent::OpenFailed { request, error: None },
         Err(Refusal::Failed(error)) => IoEvent::OpenFailed { request, error: Some(error) },
     }
-}
-
-fn list_pictures(request: u64, paths: Vec<PathBuf>, store: Option<&Path>) -> IoEvent {
-    let mut notes = Vec::new();
-    let mut with_record = |path: PathBuf| {
-        let found = store.map_or(Ok(None), |store| photo::record(store, &path));
-        let record = found.unwrap_or_else(|error| {
-            notes.push(format!("{error:#}"));
-            None
-        });
-        (path, record)
-    };
-    let pictures = paths.into_iter().map(&mut with_record).collect();
-    IoEvent::Pictures { request, pictures, notes }
-}
-
-fn prefetch(
-    request: u64,
-    path: &Path,
-    options: &OpenOptions,
-    store: Option<&Path>,
-    cancel: &CancelToken,
-) -> IoEvent {
-    let opened = match cancel.is_cancelled() {
-        true => None,
-        false => hilum_core::io::open(path, options, &()).ok(),
-    };
-    let found = opened.map(|opened| {
-        let photo = OpenedPhoto::of(&opened.volume, Some(path), store);
-        Box::new((opened, photo))
-    });
-    IoEvent::Prefetched { request, found }
 }
 
 enum Found {

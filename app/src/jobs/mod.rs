@@ -3,6 +3,7 @@
 //! A request captures all its inputs; an answer carries the number of its request, and the window drops answers
 //! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
 
+mod ahead;
 mod background;
 mod case_masks;
 mod dialogs;
@@ -14,6 +15,7 @@ mod kept_maps;
 mod map_file;
 mod masks;
 mod open_project;
+mod outside;
 pub mod photo;
 mod project;
 mod surface;
@@ -25,6 +27,7 @@ mod worklist;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -41,6 +44,7 @@ pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_i
 pub use kept_maps::{MapChoice, MapsOverSteps};
 pub use map_file::MapFile;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
+pub use outside::{CopyProgress, DeidentifyRequest, Picture};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
@@ -79,6 +83,10 @@ pub enum Event {
     Worklist(WorklistEvent),
     /// From the thread that teaches.
     Teach(TeachAnswer),
+    /// The pixels of the window.
+    Screen(Arc<egui::ColorImage>),
+    /// DICOM files were copied without names: what was done, or why not, for people.
+    Deidentified(Result<Vec<String>, String>),
     /// A file dialog was answered; `None`: cancelled.
     Chosen(Ask, Option<PathBuf>),
     /// A file dialog for several files was answered.

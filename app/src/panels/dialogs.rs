@@ -21,6 +21,9 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::Masks(choice) => masks(ui, context, choice),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
         Dialog::Relocate(problem) => relocate(ui, context, problem),
+        Dialog::Deidentify(step) => {
+            modal(ui, context, 560.0, |ui| super::deidentify::show(ui, context, step))
+        }
         Dialog::Recover { steps } => recover(ui, context, *steps),
     }
 }

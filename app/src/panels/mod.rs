@@ -2,6 +2,7 @@
 
 mod album;
 mod case_masks;
+mod deidentify;
 mod dialogs;
 mod eye;
 mod history;
