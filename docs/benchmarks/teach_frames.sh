@@ -43,7 +43,7 @@ xvfb-run -a -s "-screen 0 1440x900x24" sh -c '
     xdotool type --delay 60 Teach
     sleep 1
     xdotool key Return
-    sleep 30
+    sleep 60
     turn while-1
     turn while-2
     # Share of processor time of every thread.

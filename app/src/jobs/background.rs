@@ -4,6 +4,11 @@ use std::sync::OnceLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+/// Of 0 to 19: of a core that both want, the window then gets three quarters. More would let other programs starve what
+/// learns on a small machine.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 /// Does something long, with all that it spreads over threads, on threads of its own: one fewer than there are cores. Where
 /// these cannot be started, it is done on the threads of everybody.
 pub(super) fn in_background<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -22,9 +27,6 @@ pub(super) fn in_background<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// Lets everything else go first. On Linux niceness belongs to the thread; elsewhere it would slow the window down as well.
 fn give_way() {
-    /// Of 0 to 19: a thread beside the window's then gets about a tenth of a core that both want.
-    #[cfg(target_os = "linux")]
-    const NICENESS: i32 = 10;
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!("the threads that learn keep their priority: {error}");
@@ -48,7 +50,7 @@ mod tests {
         {
             let here = rustix::process::getpriority_process(None).unwrap();
             let there = in_background(|| rustix::process::getpriority_process(None).unwrap());
-            assert_eq!(there, (here + 10).min(19));
+            assert_eq!(there, (here + NICENESS).min(19));
         }
     }
 }
