@@ -23,6 +23,7 @@ mod models;
 mod net;
 mod output;
 mod provenance;
+mod reference;
 mod sample;
 mod segment;
 mod shell;
@@ -115,6 +116,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print a script that completes the commands in a shell.
     Completions(shell::Completions),
+    /// Write the pages of the book that the program knows best.
+    #[command(hide = true)]
+    Reference(reference::Reference),
     /// Write the manual pages; for packages.
     #[command(hide = true)]
     Man(shell::Man),
@@ -182,6 +186,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
             command.run();
             Ok(())
         }
+        Some(Command::Reference(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
         Some(Command::Drive(command)) => command.run(),
         None => {
