@@ -18,6 +18,8 @@ mod common;
 
 use common::{Ran, hilum, json};
 
+#[path = "worklist/masks.rs"]
+mod masks;
 #[path = "worklist/exports.rs"]
 mod exports;
 

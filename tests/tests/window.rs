@@ -22,6 +22,8 @@ use hilum_models::device;
 use hilum_models::nets::AnyNetwork;
 use hilum_models::train::recipe::Stage;
 
+#[path = "window/case_masks.rs"]
+mod case_masks;
 #[path = "window/eye.rs"]
 mod eye;
 #[path = "window/inspect.rs"]
@@ -34,6 +36,8 @@ mod outside;
 mod projects;
 #[path = "window/teach.rs"]
 mod teach;
+#[path = "window/teach_more.rs"]
+mod teach_more;
 #[path = "window/tools.rs"]
 mod tools;
 #[path = "window/views.rs"]
@@ -56,6 +60,8 @@ impl Dialogs for Answers {
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
             Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),
+            Ask::ImportCaseMasks => "masks".into(),
+            Ask::ExportCaseMasks => "written masks".into(),
             Ask::NewWorklist | Ask::OpenWorklist => "list".into(),
             Ask::AddCases | Ask::AddCaseFolder => "images".into(),
             Ask::DeidentifyInto => "copies".into(),

@@ -69,7 +69,7 @@ impl HilumApp {
             if let Some(next) = album.next.take() {
                 next.stop();
             }
-            self.open_path(path, None);
+            self.open_path(path, None, 0);
             return;
         };
         match next.found.take() {
@@ -146,7 +146,14 @@ impl HilumApp {
         let store = self.photo_store.clone();
         let Some(album) = &mut self.state.album else { return };
         let path = album.pictures[at].path.clone();
-        let asked = IoRequest::Prefetch { request, path, series_uid: None, store, cancel: cancel.clone() };
+        let asked = IoRequest::Prefetch {
+            request,
+            path,
+            series_uid: None,
+            time_point: 0,
+            store,
+            cancel: cancel.clone(),
+        };
         if self.io.ask(asked).is_ok() {
             let labels = NextLabels::NotAsked;
             album.next = Some(Next { at, request, cancel, found: None, has_failed: false, labels });
@@ -163,7 +170,7 @@ impl HilumApp {
             match found {
                 Some(found) => self.show_found(path, found, NextLabels::NotAsked),
                 // Opened again, so that the reason is told.
-                None => self.open_path(path, None),
+                None => self.open_path(path, None, 0),
             }
             return;
         }

@@ -46,6 +46,8 @@ impl HilumApp {
             Ask::NewWorklist => WorklistAction::Create(path).into(),
             Ask::OpenWorklist => WorklistAction::OpenList(path).into(),
             Ask::AddCases | Ask::AddCaseFolder => WorklistAction::Add(vec![path]).into(),
+            Ask::ImportCaseMasks => WorklistAction::FindMasks(path).into(),
+            Ask::ExportCaseMasks => WorklistAction::WriteMasks(path).into(),
             Ask::ImportOutlines => WorklistAction::ImportOutlines(path).into(),
             Ask::CompareMask => MeasureAction::Reference(path).into(),
             Ask::SaveMeasurements { .. } => MeasureAction::Save(path).into(),

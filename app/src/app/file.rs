@@ -91,7 +91,7 @@ impl HilumApp {
             Guarded::CloseImage => self.close_image(),
             Guarded::Open { path: Some(path), series_uid } => {
                 self.leave_pictures();
-                self.open_path(path, series_uid);
+                self.open_path(path, series_uid, 0);
             }
             Guarded::Open { path: None, .. } => {
                 self.leave_pictures();
@@ -142,7 +142,7 @@ impl HilumApp {
     }
 
     /// Starts to open a file or folder.
-    pub(super) fn open_path(&mut self, path: PathBuf, series_uid: Option<String>) {
+    pub(super) fn open_path(&mut self, path: PathBuf, series_uid: Option<String>, time_point: usize) {
         if path.is_dir() && hilum_core::worklist::is_worklist(&path) {
             return self.open_worklist(path);
         }
@@ -152,7 +152,7 @@ impl HilumApp {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (request, cancel) = self.begin(name);
         let store = self.photo_store.clone();
-        self.ask_io(IoRequest::Open { request, path, series_uid, store, cancel });
+        self.ask_io(IoRequest::Open { request, path, series_uid, time_point, store, cancel });
     }
 
     fn start_sample(&mut self) {

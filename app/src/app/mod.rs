@@ -4,6 +4,7 @@
 //! state and ask for actions, the actions are applied, and what changed goes to the graphics device.
 
 mod album;
+mod case_masks;
 mod edit;
 mod events;
 mod file;

@@ -8,7 +8,7 @@ use hilum_models::teach::{Control, Published, TeachOptions};
 use super::HilumApp;
 use crate::command::{TeachAction, UiCommand};
 use crate::jobs::{TeachAnswer, TeachOutcome, TeachRequest};
-use crate::state::{OpenWorklist, RunningRank, Severity, Teaching};
+use crate::state::{LookingBack, OpenWorklist, RunningRank, Severity, Teaching};
 
 impl HilumApp {
     /// Commands about teaching; `false` if it is none.
@@ -50,6 +50,19 @@ impl HilumApp {
                 let person = super::worklist::annotator();
                 self.ask_teach(|worklist| TeachRequest::Decide { worklist, version, person, yes });
             }
+            TeachAction::Look(choice) => {
+                self.ask_teach(|worklist| TeachRequest::Maps { worklist, choice });
+            }
+            TeachAction::LookAt(at) => self.with_looking(|looking| looking.at = at),
+            TeachAction::LookOpacity(opacity) => {
+                self.with_looking(|looking| looking.opacity = opacity.clamp(0.0, 1.0));
+            }
+            TeachAction::StopLooking => {
+                if let Some(teaching) = self.teaching_mut() {
+                    teaching.looking = None;
+                }
+            }
+            TeachAction::Compare(version) => self.compare_version(version),
             TeachAction::RollBack(id) => {
                 self.ask_teach(|worklist| TeachRequest::RollBack { worklist, id });
             }
@@ -64,11 +77,20 @@ impl HilumApp {
         self.state.worklist.as_mut().map(|worklist| &mut worklist.teaching)
     }
 
+    fn with_looking(&mut self, change: impl FnOnce(&mut LookingBack)) {
+        if let Some(looking) = self.teaching_mut().and_then(|teaching| teaching.looking.as_mut()) {
+            change(looking);
+        }
+    }
+
     fn ask_teach(&mut self, request: impl FnOnce(PathBuf) -> TeachRequest) -> bool {
         let Some(worklist) = &self.state.worklist else { return false };
         let request = request(worklist.folder.clone());
         // What is quick does not wait for what learns.
-        let is_long = matches!(request, TeachRequest::Teach { .. } | TeachRequest::Rank { .. });
+        let is_long = matches!(
+            request,
+            TeachRequest::Teach { .. } | TeachRequest::Compare { .. } | TeachRequest::Rank { .. }
+        );
         let thread = if is_long { &self.teacher } else { &self.versions };
         let is_asked = thread.ask(request).is_ok();
         if !is_asked {
@@ -107,6 +129,21 @@ impl HilumApp {
         }
     }
 
+    /// Compares a version with the weights in use, which takes as long as comparing after teaching.
+    fn compare_version(&mut self, version: u32) {
+        self.keep_worklist_now();
+        if !(self.keep_case_now() && self.wait_for_worklist()) {
+            return self.state.messages.error("the disk is busy; compare again in a moment");
+        }
+        let (request, control, device) = (self.number(), Control::default(), self.state.device_choice());
+        let handle = control.clone();
+        let asked =
+            self.ask_teach(|worklist| TeachRequest::Compare { request, worklist, version, device, control });
+        if let Some(teaching) = self.teaching_mut().filter(|_| asked) {
+            teaching.begin(request, handle);
+        }
+    }
+
     fn rank(&mut self) {
         self.keep_worklist_now();
         if !self.wait_for_worklist() {
@@ -128,7 +165,26 @@ impl HilumApp {
             TeachAnswer::Versions(folder, versions) => {
                 let open = self.state.worklist.as_mut().filter(|worklist| worklist.folder == folder);
                 if let Some(worklist) = open {
+                    let before = worklist.teaching.current().map(str::to_owned);
                     worklist.teaching.versions = Some(*versions);
+                    if before.as_deref() != worklist.teaching.current() {
+                        self.renew_labels_of_next_case();
+                        // Answers of other weights are no answers of these.
+                        if let Some(session) = &mut self.state.session {
+                            session.forget_answers();
+                        }
+                    }
+                }
+            }
+            TeachAnswer::Maps(folder, maps) => {
+                let open = self.state.worklist.as_mut().filter(|worklist| worklist.folder == folder);
+                let Some(teaching) = open.map(|worklist| &mut worklist.teaching) else { return };
+                match maps {
+                    Ok(maps) => {
+                        let before = teaching.looking.take();
+                        teaching.looking = Some(LookingBack::new(*maps, before.as_ref()));
+                    }
+                    Err(why) => self.state.messages.error(why),
                 }
             }
             TeachAnswer::Progress { request, what } => {

@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum_core::document::EditCommand;
-use hilum_core::label::{BACKGROUND, LabelMap};
+use hilum_core::label::{BACKGROUND, DIFFERENCES, LabelMap};
 use hilum_core::project::is_project;
 use hilum_core::worklist::{Case, CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
 
@@ -45,6 +45,8 @@ impl HilumApp {
             C::AddCases => self.ask(Ask::AddCases),
             C::AddCaseFolder => self.ask(Ask::AddCaseFolder),
             C::ImportOutlines => self.ask(Ask::ImportOutlines),
+            C::ImportCaseMasks => self.ask(Ask::ImportCaseMasks),
+            C::ExportCaseMasks => self.ask(Ask::ExportCaseMasks),
             C::NextCase => {
                 let next = self.state.worklist.as_ref().and_then(OpenWorklist::next);
                 match next {
@@ -88,6 +90,10 @@ impl HilumApp {
                 let (folder, cases) = (worklist.folder.clone(), worklist.list.cases().to_vec());
                 self.ask_search(SearchRequest::FindOutlines { folder, cases, from });
             }
+            WorklistAction::FindMasks(from) => self.find_masks(from),
+            WorklistAction::MasksAreRight(yes) => self.masks_are_right(yes),
+            WorklistAction::TakeMasks => self.take_masks(),
+            WorklistAction::WriteMasks(to) => self.write_masks(to),
             WorklistAction::Show(case) => self.guard(ctx, Guarded::Case(case)),
             WorklistAction::Filter(filter) => self.with_worklist(|worklist| worklist.filter = filter),
             WorklistAction::Order(order) => self.with_worklist(|worklist| worklist.order = order),
@@ -100,6 +106,7 @@ impl HilumApp {
                     worklist.is_changed = true;
                     worklist.teaching.versions = None;
                 });
+                self.renew_labels_of_next_case();
                 self.list_versions();
             }
             WorklistAction::Typing(text) => self.with_worklist(|worklist| worklist.comment = Some(text)),
@@ -122,7 +129,7 @@ impl HilumApp {
         }
     }
 
-    fn ask_search(&mut self, request: SearchRequest) {
+    pub(super) fn ask_search(&mut self, request: SearchRequest) {
         if self.searches.ask(request).is_err() {
             self.state.messages.error("the thread that searches is busy; try again in a moment");
         }
@@ -158,7 +165,10 @@ impl HilumApp {
                 self.with_worklist(|worklist| worklist.not_kept = None);
                 self.state.messages.say(Severity::Info, "The worklist is written now; nothing was lost");
             }
-            WorklistEvent::Found(folder, _) | WorklistEvent::Outlines(folder, _)
+            WorklistEvent::Found(folder, _)
+            | WorklistEvent::Outlines(folder, _)
+            | WorklistEvent::MaskPairs(folder, _)
+            | WorklistEvent::MasksTaken { folder, .. }
                 if self.state.worklist.as_ref().is_none_or(|worklist| worklist.folder != folder) =>
             {
                 let text = "What was found is not added: the worklist that it was for is closed";
@@ -166,6 +176,9 @@ impl HilumApp {
             }
             WorklistEvent::Found(_, found) => self.add_cases(found),
             WorklistEvent::Outlines(_, copied) => self.add_outlines(copied),
+            WorklistEvent::MaskPairs(_, pairs) => self.show_mask_pairs(pairs),
+            WorklistEvent::MasksTaken { taken, state, notes, .. } => self.masks_taken(&taken, state, notes),
+            WorklistEvent::MasksWritten(to, written) => self.masks_written(&to, written),
             WorklistEvent::Compared(Ok(comparison)) => {
                 self.with_worklist(|worklist| worklist.comparison = Some(*comparison));
             }
@@ -260,13 +273,14 @@ impl HilumApp {
         let Some(worklist) = &self.state.worklist else { return };
         let Ok(case) = worklist.list.case(id) else { return };
         let folder = case.project_folder(&worklist.folder);
-        let (image, series) = (case.image.resolved(&worklist.folder), case.image.series_uid.clone());
+        let image = case.image.resolved(&worklist.folder);
+        let (series, time_point) = (case.image.series_uid.clone(), case.image.time_point);
         if is_project(&folder) {
             // Where the list says that the image lies; the project itself knows where it was.
             let image_at = image.exists().then_some(image);
             self.open_project(OpenProject { folder, image_at });
         } else {
-            self.open_path(image, series);
+            self.open_path(image, series, time_point);
         }
         let Some(request) = self.state.opening.as_ref().map(|opening| opening.request) else { return };
         self.with_worklist(|worklist| worklist.opening = Some(OpeningCase { case: id, request }));
@@ -488,19 +502,17 @@ impl HilumApp {
         if inside.len() != old.voxels().len() {
             return;
         }
-        let free = old
-            .used_labels()
-            .last()
-            .copied()
-            .unwrap_or(0)
-            .max(session.document.table().entries().iter().map(|entry| entry.id).max().unwrap_or(0));
-        let (label, names) = match consensus {
-            Consensus::Differences => {
-                (free.saturating_add(1), vec![(free.saturating_add(1), "Differences".to_owned())])
-            }
+        let entries = session.document.table().entries();
+        let known = entries.iter().find(|entry| entry.name == DIFFERENCES).map(|entry| entry.id);
+        let largest = old.used_labels().last().copied().unwrap_or(0);
+        let free = entries.iter().map(|entry| entry.id).fold(largest, u16::max).saturating_add(1);
+        let (label, names) = match (consensus, known) {
+            (Consensus::Differences, Some(known)) => (known, Vec::new()),
+            (Consensus::Differences, None) => (free, vec![(free, DIFFERENCES.to_owned())]),
             _ => (comparison.label, Vec::new()),
         };
-        let is_cleared = |value: u16| value == label;
+        // Taking one answer decides on what was noted.
+        let is_cleared = |value: u16| value == label || Some(value) == known;
         let values = old.voxels().iter().zip(inside).map(|(value, inside)| match inside {
             true => label,
             false if is_cleared(*value) => BACKGROUND,

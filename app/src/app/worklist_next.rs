@@ -35,6 +35,7 @@ impl HilumApp {
             request,
             path: case.image.resolved(&worklist.folder),
             series_uid: case.image.series_uid.clone(),
+            time_point: case.image.time_point,
             store: self.photo_store.clone(),
             cancel: cancel.clone(),
         };
@@ -56,6 +57,18 @@ impl HilumApp {
             next.found = found;
             self.label_next_case();
         }
+    }
+
+    /// Labels of another model, or another version of it, are worth nothing: they are made again.
+    pub(super) fn renew_labels_of_next_case(&mut self) {
+        let Some(next) = self.state.worklist.as_mut().and_then(|worklist| worklist.next.as_mut()) else {
+            return;
+        };
+        if let NextLabels::Running { cancel, .. } = &next.labels {
+            cancel.cancel();
+        }
+        next.labels = NextLabels::NotAsked;
+        self.label_next_case();
     }
 
     fn label_next_case(&mut self) {

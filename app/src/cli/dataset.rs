@@ -62,7 +62,8 @@ impl ExportDataset {
         let mut writer = DatasetWriter::create(&self.out, layout, labels.clone())?;
         for (done, case) in cases.iter().enumerate() {
             progress.progress("writing", done as u64, cases.len() as u64);
-            let (image, labels) = case.load()?;
+            let (image, labels, damage) = case.load()?;
+            damage.iter().for_each(|warning| console.warn(warning));
             let purpose = if case.is_set_aside { DatasetUse::Validation } else { DatasetUse::Training };
             writer.add(&case.name, purpose, &image, &labels)?;
         }

@@ -7,13 +7,13 @@ use clap::Args;
 use hilum_models::device::{self, DeviceChoice};
 use hilum_models::teach::{
     Comparison, Decision, Forecast, Published, ReplayReport, TeachEvent, TeachOptions, Verdict, Version,
-    VersionRecord, Versions, compare, finetune, replay,
+    VersionRecord, VersionState, Versions, compare, finetune, replay,
 };
 use hilum_models::train::Layers;
 use serde::Serialize;
 
 use super::output::{Console, Progress, Report, table};
-use crate::jobs::read_lesson;
+use crate::jobs::{Lesson, read_lesson, read_versions};
 
 /// Arguments of `finetune`.
 #[derive(Debug, Args)]
@@ -60,13 +60,9 @@ impl Finetune {
     /// Teaches, keeps the version, compares it on the cases set aside and publishes it if that allows it.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
         let progress = Progress::start("reading cases");
-        let lesson = read_lesson(&self.project, self.model.as_deref())?;
-        if !lesson.biased.is_empty() {
-            console
-                .warn(&format!("set aside, but learned earlier, so left out: {}", lesson.biased.join(", ")));
-        }
-        let versions = lesson.versions;
-        let catalog = versions.catalog(&console.catalog()?)?;
+        let lesson = read_lesson(&self.project, self.model.as_deref(), &console.catalog()?)?;
+        lesson.notes.iter().for_each(|note| console.warn(note));
+        let Lesson { versions, catalog, cases, .. } = lesson;
         let current = versions.current();
         let options = TeachOptions {
             layers: self.layers,
@@ -80,7 +76,7 @@ impl Finetune {
             device: self.device,
             ..TeachOptions::default()
         };
-        let taught = finetune(&catalog, &current, &lesson.cases, &options, &progress, &mut |event| {
+        let taught = finetune(&catalog, &current, &cases, &options, &progress, &mut |event| {
             if let Some(line) = line(event) {
                 progress.line(&line);
             }
@@ -88,7 +84,8 @@ impl Finetune {
         let version = versions.add(catalog.find(&current)?, &taught)?;
         let with_it = versions.catalog(&catalog)?;
         let device = device::open(self.device)?;
-        let table = compare(&with_it, &current, &version.record.id, &lesson.cases, &device, &progress)?;
+        let (best, new) = (versions.best(&cases), version.record.id.as_str());
+        let table = compare(&with_it, [&current, new], best.as_deref(), &cases, &device, &progress)?;
         let decision = self.accept.clone().map_or(Decision::Rule, Decision::Person);
         let published = versions.publish(version.number, &table, decision)?;
         drop(progress);
@@ -175,6 +172,19 @@ fn comparison_text(comparison: &Comparison) -> String {
             ]
         })
         .collect();
+    let best = comparison.best.iter().flat_map(|best| {
+        best.regions.iter().map(|region| {
+            let d = &region.difference;
+            vec![
+                format!("{} (against {})", region.name, best.id),
+                d.n.to_string(),
+                format!("{:.3}", region.current),
+                format!("{:.3}", region.new),
+                format!("{:+.3} ({:+.3} to {:+.3})", d.mean, d.ci95_low, d.ci95_high),
+            ]
+        })
+    });
+    let rows: Vec<Vec<String>> = rows.into_iter().chain(best).collect();
     let header = ["region", "cases", &comparison.current, &comparison.new, "difference (95 %)"];
     let verdict = match comparison.verdict {
         Verdict::Better => "better",
@@ -248,9 +258,16 @@ pub struct ListVersions {
     /// Go back to these weights: of a version that was published, or of the model that all come from.
     #[arg(long, value_name = "ID", conflicts_with = "publish")]
     roll_back: Option<String>,
-    /// Publish the version of this number, as compared when it was made.
+    /// Publish the version of this number, as it was compared last.
     #[arg(long, value_name = "N", requires = "accept")]
     publish: Option<u32>,
+    /// Compare two of them on the cases that are set aside now, the first as the one in use; if it is, and the other is a
+    /// candidate, the comparison is kept to be decided on.
+    #[arg(long, value_names = ["A", "B"], num_args = 2, conflicts_with_all = ["roll_back", "publish"])]
+    compare: Option<Vec<String>>,
+    /// Where to compare: auto, cpu, gpu or gpu:N.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     /// Your name, for the record.
     #[arg(long, value_name = "NAME")]
     accept: Option<String>,
@@ -259,14 +276,20 @@ pub struct ListVersions {
 impl ListVersions {
     /// Lists all versions with their parents and figures, after changing what was asked for.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
-        let lesson = read_lesson(&self.project, self.model.as_deref())?;
-        let versions = lesson.versions;
+        if let Some([a, b]) = self.compare.as_deref() {
+            return self.compare(a, b, console);
+        }
+        let versions = read_versions(&self.project, self.model.as_deref())?;
         if let Some(id) = &self.roll_back {
             versions.roll_back(id)?;
         }
         if let (Some(number), Some(name)) = (self.publish, &self.accept) {
             let Some(comparison) = versions.find(number)?.record.comparison else {
-                bail!("the version was never compared; run hilum finetune again");
+                bail!(
+                    "the version was never compared; run hilum versions --compare {} {}",
+                    versions.current(),
+                    number
+                );
             };
             if versions.publish(number, &comparison, Decision::Person(name.clone()))? != Published::Yes {
                 bail!("it is worse, and is not published: {}", comparison.reason);
@@ -274,6 +297,42 @@ impl ListVersions {
         }
         let all = versions.list().into_iter().map(|version| version.record).collect();
         console.report(&VersionsReport { current: versions.current(), versions: all })
+    }
+
+    /// Compares two versions; a number stands for the version of that number.
+    fn compare(&self, a: &str, b: &str, console: &Console) -> anyhow::Result<()> {
+        let lesson = read_lesson(&self.project, self.model.as_deref(), &console.catalog()?)?;
+        lesson.notes.iter().for_each(|note| console.warn(note));
+        let Lesson { versions, catalog, cases, .. } = lesson;
+        let id = |text: &str| match text.parse::<u32>() {
+            Ok(number) => format!("{}@{number:04}", versions.base()),
+            Err(_) => text.to_owned(),
+        };
+        let (a, b) = (id(a), id(b));
+        let device = device::open(self.device)?;
+        let is_current = a == versions.current();
+        let best = versions.best(&cases).filter(|_| is_current);
+        let progress = Progress::start("comparing");
+        let comparison = compare(&catalog, [&a, &b], best.as_deref(), &cases, &device, &progress)?;
+        drop(progress);
+        let candidate = versions
+            .list()
+            .into_iter()
+            .find(|version| version.record.id == b && version.record.state == VersionState::Candidate);
+        if let Some(version) = candidate.filter(|_| is_current) {
+            versions.keep_comparison(version.number, &comparison)?;
+        }
+        console.report(&ComparisonReport(comparison))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct ComparisonReport(Comparison);
+
+impl Report for ComparisonReport {
+    fn text(&self) -> String {
+        comparison_text(&self.0)
     }
 }
 

@@ -3,7 +3,6 @@
 mod teaching;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -90,9 +89,8 @@ fn simulate(
     clicks: usize,
     progress: &Progress,
 ) -> anyhow::Result<CaseResult> {
-    let Case { name, volume, mask, modality, .. } = case;
-    let states = simulate_clicks(pipeline, &Arc::new(volume), &mask, clicks, progress)?;
-    Ok(CaseResult { case: name, modality: modality.code(), states })
+    let states = simulate_clicks(pipeline, &case.volume, &case.full_mask(), clicks, progress)?;
+    Ok(CaseResult { case: case.name, modality: case.modality.code(), states })
 }
 
 #[derive(Serialize)]

@@ -1,9 +1,11 @@
 //! `hilum worklist`: the lists of the window, without one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use hilum_core::job::Observer as _;
 use hilum_core::worklist::{
     Case, CaseChange, CaseFilter, CaseOrder, CaseState, Role, Worklist, WorklistError, WorklistStore,
     find_images,
@@ -11,8 +13,10 @@ use hilum_core::worklist::{
 use hilum_models::catalog::DenseTask;
 use serde::Serialize;
 
-use super::output::{Console, Report, table};
-use crate::jobs::{CopiedOutlines, copy_outlines};
+use super::output::{Console, Progress, Report, table};
+use crate::jobs::{
+    CopiedOutlines, MaskPair, MaskPairs, WrittenMasks, copy_outlines, pair_masks, take_mask, write_masks,
+};
 
 /// Arguments of `worklist`.
 #[derive(Debug, Args)]
@@ -47,6 +51,27 @@ enum What {
         folder: PathBuf,
         /// The masks; the annotator is called like this folder.
         from: PathBuf,
+    },
+    /// Take masks over as labels of the cases that they are named after, and mark these as corrected.
+    Masks {
+        /// The worklist.
+        folder: PathBuf,
+        /// The masks.
+        #[arg(long = "import-masks", value_name = "DIR")]
+        from: PathBuf,
+        /// Only show which mask belongs to which case.
+        #[arg(long)]
+        dry_run: bool,
+        /// Leave the cases in work, for somebody to look at.
+        #[arg(long)]
+        unchecked: bool,
+    },
+    /// Write the masks of all corrected and reviewed cases as NIfTI files.
+    ExportMasks {
+        /// The worklist.
+        folder: PathBuf,
+        /// A folder; no file is written over.
+        to: PathBuf,
     },
     /// List the cases.
     List {
@@ -116,6 +141,19 @@ impl WorklistCommand {
                 store.save(&list)?;
                 report(console, &store, &list, &CaseFilter::default(), CaseOrder::Added)
             }
+            What::Masks { folder, from, dry_run, unchecked } => {
+                masks(folder, from, *dry_run, *unchecked, console)
+            }
+            What::ExportMasks { folder, to } => {
+                let progress = Progress::start("reading labels");
+                let written = write_masks(folder, to, &mut |done, of| {
+                    progress.progress("writing", done as u64, of as u64);
+                })?;
+                drop(progress);
+                written.notes.iter().for_each(|note| console.warn(note));
+                anyhow::ensure!(!written.files.is_empty(), "no mask was written");
+                console.report(&ExportReport { to: to.clone(), written })
+            }
             What::List { folder, state, by_doubt } => {
                 let list = WorklistStore::peek(folder)?;
                 let filter = CaseFilter { states: state.clone(), ..CaseFilter::default() };
@@ -133,6 +171,76 @@ impl WorklistCommand {
                 report(console, &store, &list, &CaseFilter::default(), CaseOrder::Added)
             }
         }
+    }
+}
+
+/// Shows which mask belongs to which case, and takes them.
+fn masks(
+    folder: &Path,
+    from: &Path,
+    dry_run: bool,
+    unchecked: bool,
+    console: &Console,
+) -> anyhow::Result<()> {
+    let (store, mut list) = open(folder, console)?;
+    let mut pairs = pair_masks(folder, list.cases(), from)
+        .with_context(|| format!("cannot read the folder {}", from.display()))?;
+    let state = if unchecked { CaseState::InWork } else { CaseState::Corrected };
+    let progress = (!dry_run).then(|| Progress::start("taking masks"));
+    let mut taken = 0;
+    for pair in pairs.pairs.iter_mut().filter(|_| !dry_run) {
+        let Some(mask) = pair.taken().map(Path::to_owned) else { continue };
+        match take_mask(folder, list.case(pair.case)?, &mask, &list.labels) {
+            Ok(()) => {
+                list.apply(pair.case, CaseChange::State(state), now_unix_secs())?;
+                // Whatever happens to the next one, this one is done.
+                store.save(&list)?;
+                taken += 1;
+            }
+            Err(error) => pair.refused = Some(format!("{error:#}")),
+        }
+    }
+    drop(progress);
+    console.report(&MasksReport { pairs, taken, dry_run })
+}
+
+#[derive(Debug, Serialize)]
+struct MasksReport {
+    pairs: MaskPairs,
+    taken: usize,
+    dry_run: bool,
+}
+
+impl Report for MasksReport {
+    fn text(&self) -> String {
+        let row = |pair: &MaskPair| {
+            let mask = pair.mask.as_ref().map_or_else(|| "–".to_owned(), |mask| mask.display().to_string());
+            vec![pair.name.clone(), mask, pair.refused.clone().unwrap_or_default()]
+        };
+        let rows: Vec<Vec<String>> = self.pairs.pairs.iter().map(row).collect();
+        let told = match self.dry_run {
+            true => "nothing was changed".to_owned(),
+            false => format!("{} masks were taken over", self.taken),
+        };
+        let unused = match self.pairs.unused.len() {
+            0 => String::new(),
+            n => format!("; {n} files belong to no case"),
+        };
+        format!("{}\n{told}{unused}", table(&["case", "mask", "left out"], &rows))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ExportReport {
+    to: PathBuf,
+    #[serde(flatten)]
+    written: WrittenMasks,
+}
+
+impl Report for ExportReport {
+    fn text(&self) -> String {
+        let count = self.written.files.len();
+        format!("wrote {count} masks, read back and compared: {}", self.to.display())
     }
 }
 

@@ -13,7 +13,7 @@ use hilum_models::nets::HopReading;
 use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
-use crate::jobs::{Compared, ImageProblem, OpenProject};
+use crate::jobs::{Compared, ImageProblem, MapChoice, OpenProject};
 use crate::state::{DeidentifyChoice, DiscPart, Handle, MapKey, Settings, TeachChoice, Turn, ViewId};
 
 /// A named window for CT.
@@ -211,6 +211,14 @@ pub enum WorklistAction {
     Add(Vec<PathBuf>),
     /// Look in this folder for what somebody else drew.
     ImportOutlines(PathBuf),
+    /// Look in this folder for masks of the cases.
+    FindMasks(PathBuf),
+    /// Whether the masks that are shown are right.
+    MasksAreRight(bool),
+    /// Take the masks that are shown over as labels.
+    TakeMasks,
+    /// Write the masks of all cases that are done into this folder.
+    WriteMasks(PathBuf),
     /// Look at a case.
     Show(CaseId),
     /// Show these cases.
@@ -243,6 +251,16 @@ pub enum TeachAction {
         /// Whether it is to be used.
         yes: bool,
     },
+    /// Show where a version looked while it learned.
+    Look(MapChoice),
+    /// At this place of the slider over its steps.
+    LookAt(usize),
+    /// With this opacity over the image, 0 to 1.
+    LookOpacity(f32),
+    /// Show that no more.
+    StopLooking,
+    /// Compare the version of this number with the weights in use.
+    Compare(u32),
     /// Go back to weights that were in use before.
     RollBack(String),
 }

@@ -68,6 +68,10 @@ commands! {
     AddCaseFolder,
     /// Ask for a folder with what somebody else drew.
     ImportOutlines,
+    /// Ask for a folder with masks of many cases.
+    ImportCaseMasks,
+    /// Ask where to write the masks of all cases that are done.
+    ExportCaseMasks,
     /// Look at the next case that is not done.
     NextCase,
     /// The labels of the case are right.

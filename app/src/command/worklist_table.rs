@@ -22,6 +22,16 @@ impl UiCommand {
                 "Take over what somebody drew earlier: a folder of masks named after the cases",
                 &[],
             ),
+            Self::ImportCaseMasks => row(
+                "Import masks of cases…",
+                "Take masks in a folder over as labels of the cases that they are named after; shown before it is done",
+                &[],
+            ),
+            Self::ExportCaseMasks => row(
+                "Export masks of cases…",
+                "Write the masks of all corrected and reviewed cases as NIfTI files",
+                &[],
+            ),
             Self::NextCase => row(
                 "Next case",
                 "Look at the next case that is not done, in the order of the list; also N",

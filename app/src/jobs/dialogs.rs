@@ -40,6 +40,10 @@ pub enum Ask {
     AddCaseFolder,
     /// A folder with what somebody else drew.
     ImportOutlines,
+    /// A folder with masks of many cases.
+    ImportCaseMasks,
+    /// Where to write the masks of all cases that are done.
+    ExportCaseMasks,
     /// A mask to compare with.
     CompareMask,
     /// Where to write the measurements; the name proposed.
@@ -124,6 +128,12 @@ impl Dialogs for SystemDialogs {
             }
             Ask::ImportOutlines => {
                 Box::pin(dialog.set_title("Folder with one annotator's masks").pick_folder())
+            }
+            Ask::ImportCaseMasks => {
+                Box::pin(dialog.set_title("Folder with masks named after the cases").pick_folder())
+            }
+            Ask::ExportCaseMasks => {
+                Box::pin(dialog.set_title("Folder for the masks").set_file_name("masks").save_file())
             }
             Ask::Relocate { is_folder: true, .. } => {
                 Box::pin(dialog.set_title("Folder of the project's image").pick_folder())

@@ -10,7 +10,7 @@ use hilum_core::volume::Volume;
 use hilum_core::worklist::{Case, Role, WorklistStore, is_worklist};
 use hilum_models::teach::{CaseImage, CaseLabels, CaseUse};
 
-use super::teach_cases::{open_case_image, read_list};
+use super::teach_cases::{is_damage, open_case_image, read_list};
 
 /// A case whose labels are right.
 pub struct DoneCase {
@@ -47,7 +47,7 @@ pub fn done_cases(path: &Path) -> anyhow::Result<Vec<DoneCase>> {
             Some(DoneCase {
                 name: case.id,
                 is_set_aside: case.purpose == CaseUse::SetAside,
-                place: Place::Files { image, labels },
+                place: Place::Files { image: image.path, labels },
             })
         }
         _ => None,
@@ -88,23 +88,26 @@ impl DoneCase {
         Ok(used.into_iter().map(name).collect())
     }
 
-    /// Its image, and its labels on the image's grid.
+    /// Its image, and its labels on the image's grid; with what a person should know of damage.
     ///
     /// # Errors
     /// Why one of them cannot be read.
-    pub fn load(&self) -> anyhow::Result<(Volume, LabelMap)> {
+    pub fn load(&self) -> anyhow::Result<(Volume, LabelMap, Vec<String>)> {
         match &self.place {
             Place::Worklist(folder, case) => {
                 let image = open_case_image(folder, case)?;
                 let saved = project::read(&case.project_folder(folder)).with_context(|| self.context())?;
-                Ok((image, LabelMap::clone(saved.into_state()?.0.labels())))
+                let (state, warnings) = saved.into_state()?;
+                let told = |warning| format!("{}: {warning}", self.context());
+                let damage = warnings.iter().filter(|warning| is_damage(warning)).map(told).collect();
+                Ok((image, LabelMap::clone(state.labels()), damage))
             }
             Place::Files { image, labels } => {
                 let image = io::open(image, &OpenOptions::default(), &()).with_context(|| self.context())?;
                 let image = image.volume;
                 let target = LabelTarget { grid: image.grid(), source: &image.meta().source };
                 let labels = io::open_labels_for(labels, target).with_context(|| self.context())?;
-                Ok((image, LabelMap::from_voxels(labels.grid, labels.labels)?))
+                Ok((image, LabelMap::from_voxels(labels.grid, labels.labels)?, Vec::new()))
             }
         }
     }

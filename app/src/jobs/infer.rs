@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_core::job::{CancelToken, Observer};
-use hilum_models::catalog::{Card, Catalog, Model};
+use hilum_models::catalog::{Card, Catalog, CatalogError, Model};
 use hilum_models::infer::{
     ClickRequest, ClickResult, DeviceChoice, DeviceInfo, InferError, OneClick, list_devices,
 };
+use hilum_models::teach::Versions;
 
 use super::{Event, Inbox, Numbered, panic_text};
 use crate::jobs::watcher::Watcher;
@@ -47,6 +48,27 @@ pub struct EngineChoice {
     pub device: DeviceChoice,
     /// Identity of the model; the program's own choice without one.
     pub model: Option<String>,
+    /// Where versions of it lie that were taught here.
+    pub versions: Option<PathBuf>,
+}
+
+impl EngineChoice {
+    /// The pipeline with the models of a catalog, among them the version taught here.
+    ///
+    /// # Errors
+    /// [`InferError`] if a model or the device is not there.
+    fn pipeline(&self, catalog: Catalog) -> Result<OneClick, InferError> {
+        let catalog = match (&self.versions, &self.model) {
+            (Some(folder), Some(model)) => {
+                Versions::new(folder, model).catalog(&catalog).map_err(|error| CatalogError::Unsuitable {
+                    id: model.clone(),
+                    what: format!("has a broken version: {error}"),
+                })?
+            }
+            _ => catalog,
+        };
+        OneClick::from_catalog(catalog, self.model.as_deref(), self.device)
+    }
 }
 
 /// A model of the browser.
@@ -63,10 +85,7 @@ pub type EngineFactory = Arc<dyn Fn(&EngineChoice) -> Result<Box<dyn Engine>, In
 
 /// The engine with the networks of the program and those in the user's folder of models.
 pub fn network_engine(models: Option<PathBuf>) -> EngineFactory {
-    Arc::new(move |choice| {
-        let catalog = Catalog::new(models.as_deref())?;
-        Ok(Box::new(OneClick::from_catalog(catalog, choice.model.as_deref(), choice.device)?))
-    })
+    Arc::new(move |choice| Ok(Box::new(choice.pipeline(Catalog::new(models.as_deref())?)?)))
 }
 
 impl Engine for OneClick {

@@ -18,7 +18,9 @@ use super::map_file::MapFile;
 use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
-use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
+use super::{
+    Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest, ahead,
+};
 use super::{ImportedMask, Picture};
 use crate::state::Measurement;
 
@@ -68,6 +70,8 @@ pub enum IoRequest {
         path: PathBuf,
         /// A series of it.
         series_uid: Option<String>,
+        /// Time point of a 4-D file, from 0.
+        time_point: usize,
         /// Where labels of pictures are kept.
         store: Option<PathBuf>,
         /// Stops it.
@@ -117,6 +121,8 @@ pub enum IoRequest {
         path: PathBuf,
         /// A series of it.
         series_uid: Option<String>,
+        /// Time point of a 4-D file, from 0.
+        time_point: usize,
         /// Where its labels are kept.
         store: Option<PathBuf>,
         /// Stops it.
@@ -340,9 +346,10 @@ pub enum IoEvent {
 /// Handles one request on the `io` thread.
 pub fn handle(request: IoRequest, inbox: &Inbox) {
     let event = match request {
-        IoRequest::Open { request, path, series_uid, store, cancel } => {
+        IoRequest::Open { request, path, series_uid, time_point, store, cancel } => {
             let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
-            open(path, series_uid, store.as_deref(), &watcher)
+            let options = OpenOptions { series_uid, time_point, ..OpenOptions::default() };
+            open(path, &options, store.as_deref(), &watcher)
         }
         IoRequest::OpenProject { request, project, cancel } => {
             let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
@@ -357,9 +364,12 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let written = hilum_core::io::replace_file(&path, |out| out.write_all(text.as_bytes()));
             IoEvent::Written { path, error: written.err().map(|error| error.to_string()) }
         }
-        IoRequest::Pictures { request, paths, store } => list_pictures(request, paths, store.as_deref()),
-        IoRequest::Prefetch { request, path, series_uid, store, cancel } => {
-            prefetch(request, &path, series_uid, store.as_deref(), &cancel)
+        IoRequest::Pictures { request, paths, store } => {
+            ahead::list_pictures(request, paths, store.as_deref())
+        }
+        IoRequest::Prefetch { request, path, series_uid, time_point, store, cancel } => {
+            let options = OpenOptions { series_uid, time_point, ..OpenOptions::default() };
+            ahead::prefetch(request, &path, &options, store.as_deref(), &cancel)
         }
         IoRequest::Enhance(asked) => {
             let volume = asked.run().map(Arc::new);
@@ -409,12 +419,11 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
     inbox.send(Event::Io(event));
 }
 
-fn open(path: PathBuf, series_uid: Option<String>, store: Option<&Path>, watcher: &Watcher<'_>) -> IoEvent {
+fn open(path: PathBuf, options: &OpenOptions, store: Option<&Path>, watcher: &Watcher<'_>) -> IoEvent {
     let request = watcher.request;
-    let options = OpenOptions { series_uid, ..OpenOptions::default() };
-    match choose_or_open(&path, &options, watcher) {
+    match choose_or_open(&path, options, watcher) {
         Ok(Found::Series(series)) => IoEvent::Series { request, path, series },
-        Ok(Found::Pictures(paths)) => list_pictures(request, paths, store),
+        Ok(Found::Pictures(paths)) => ahead::list_pictures(request, paths, store),
         Ok(Found::Image(opened)) => {
             let photo = OpenedPhoto::of(&opened.volume, Some(&path), store).map(Box::new);
             IoEvent::Opened { request, path: Some(path), opened, photo }
@@ -432,39 +441,6 @@ fn open_project(project: &OpenProject, watcher: &Watcher<'_>) -> IoEvent {
         Err(Refusal::Cancelled) => IoEvent::OpenFailed { request, error: None },
         Err(Refusal::Failed(error)) => IoEvent::OpenFailed { request, error: Some(error) },
     }
-}
-
-fn list_pictures(request: u64, paths: Vec<PathBuf>, store: Option<&Path>) -> IoEvent {
-    let mut notes = Vec::new();
-    let mut with_record = |path: PathBuf| {
-        let found = store.map_or(Ok(None), |store| photo::record(store, &path));
-        let record = found.unwrap_or_else(|error| {
-            notes.push(format!("{error:#}"));
-            None
-        });
-        (path, record)
-    };
-    let pictures = paths.into_iter().map(&mut with_record).collect();
-    IoEvent::Pictures { request, pictures, notes }
-}
-
-fn prefetch(
-    request: u64,
-    path: &Path,
-    series_uid: Option<String>,
-    store: Option<&Path>,
-    cancel: &CancelToken,
-) -> IoEvent {
-    let options = OpenOptions { series_uid, ..OpenOptions::default() };
-    let opened = match cancel.is_cancelled() {
-        true => None,
-        false => hilum_core::io::open(path, &options, &()).ok(),
-    };
-    let found = opened.map(|opened| {
-        let photo = OpenedPhoto::of(&opened.volume, Some(path), store);
-        Box::new((opened, photo))
-    });
-    IoEvent::Prefetched { request, found }
 }
 
 enum Found {

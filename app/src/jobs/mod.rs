@@ -3,11 +3,15 @@
 //! A request captures all its inputs; an answer carries the number of its request, and the window drops answers
 //! that nobody waits for any more. A panic in a thread becomes [`Event::Panicked`] and the thread goes on.
 
+mod ahead;
+mod background;
+mod case_masks;
 mod dialogs;
 mod done_cases;
 mod edit;
 mod infer;
 mod io;
+mod kept_maps;
 mod map_file;
 mod masks;
 mod open_project;
@@ -27,6 +31,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+pub use case_masks::{MaskPair, MaskPairs, WrittenMasks, pair_masks, take_mask, write_masks};
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use done_cases::{DoneCase, done_cases};
 pub use edit::{EditEvent, EditRequest, handle as handle_edit};
@@ -36,6 +41,7 @@ pub use infer::{
     LookInfo, MapKind, ModelInfo, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use kept_maps::{MapChoice, MapsOverSteps};
 pub use map_file::MapFile;
 pub use masks::ImportedMask;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
@@ -48,7 +54,7 @@ pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 pub use teach::{
     TeachAnswer, TeachOutcome, TeachProgress, TeachRequest, TeachWorker, VersionList, VersionRow,
 };
-pub use teach_cases::{Lesson, read_lesson};
+pub use teach_cases::{Lesson, read_lesson, read_versions};
 pub use worklist::{
     CopiedOutlines, OutlineComparison, SearchRequest, WorklistEvent, WorklistRequest, WorklistWorker,
     compare as compare_outlines, copy_outlines, handle_search,

@@ -1,19 +1,22 @@
 //! The thread that teaches: fine-tuning, comparing, publishing, going back, asking what a network does not know.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hilum_core::job::Observer;
-use hilum_core::worklist::{CaseId, Doubt, Worklist, WorklistStore};
+use hilum_core::worklist::{Case, CaseId, Doubt, Role, WorklistStore};
 use hilum_models::catalog::Catalog;
 use hilum_models::device::{self, DeviceChoice};
 use hilum_models::infer::Dense;
 use hilum_models::teach::{
-    Candidate, CaseUse, Comparison, Control, Decision, Forecast, Published, Strategy, TeachError,
-    TeachEvent as Learned, TeachOptions, VersionState, Versions, compare, finetune, order, uncertainty,
+    Candidate, CaseUncertainty, CaseUse, Comparison, Control, Decision, Forecast, Published, Strategy,
+    TeachError, TeachEvent as Learned, TeachOptions, Verdict, VersionState, Versions, compare, finetune,
+    order, uncertainty,
 };
 
-use super::{Event, Inbox, Numbered, panic_text, read_lesson};
+use super::background::in_background;
+use super::kept_maps::{has_maps, read_maps};
+use super::{Event, Inbox, Lesson, MapChoice, MapsOverSteps, Numbered, panic_text, read_lesson};
 
 /// What can be asked of the thread.
 #[derive(Debug)]
@@ -32,6 +35,19 @@ pub enum TeachRequest {
         /// Pauses and stops it.
         control: Control,
     },
+    /// Compare a version with the weights in use, on the cases that are set aside now.
+    Compare {
+        /// Number of the request.
+        request: u64,
+        /// The worklist.
+        worklist: PathBuf,
+        /// Number of the version.
+        version: u32,
+        /// Where.
+        device: DeviceChoice,
+        /// Stops it.
+        control: Control,
+    },
     /// Publish a version that was compared, or refuse it, because a person says so.
     Decide {
         /// The worklist.
@@ -42,6 +58,13 @@ pub enum TeachRequest {
         person: String,
         /// Whether it is to be used.
         yes: bool,
+    },
+    /// Read where a version looked while it learned.
+    Maps {
+        /// The worklist.
+        worklist: PathBuf,
+        /// Which maps.
+        choice: MapChoice,
     },
     /// Go back to weights that were in use before.
     RollBack {
@@ -68,7 +91,9 @@ pub enum TeachRequest {
 impl Numbered for TeachRequest {
     fn number(&self) -> Option<u64> {
         match self {
-            Self::Teach { request, .. } | Self::Rank { request, .. } => Some(*request),
+            Self::Teach { request, .. } | Self::Compare { request, .. } | Self::Rank { request, .. } => {
+                Some(*request)
+            }
             _ => None,
         }
     }
@@ -95,8 +120,10 @@ pub struct VersionRow {
     pub created_unix_secs: u64,
     /// SHA-256 of its weights.
     pub weights_sha256: String,
-    /// How it compares with what was in use when it was made.
+    /// How it compares with what was in use when it was compared last.
     pub comparison: Option<Comparison>,
+    /// Whether it has kept where it looked while it learned.
+    pub has_maps: bool,
 }
 
 /// The versions of a model.
@@ -117,6 +144,8 @@ pub struct VersionList {
 pub enum TeachAnswer {
     /// The versions of a worklist's model.
     Versions(PathBuf, Box<VersionList>),
+    /// Where a version looked, or why that is not known.
+    Maps(PathBuf, Result<Box<MapsOverSteps>, String>),
     /// How a fine-tuning goes on.
     Progress {
         /// Number of the request.
@@ -193,10 +222,20 @@ impl TeachWorker {
                 self.tell(TeachAnswer::Ended { request, result: result.map(Box::new) });
                 self.list(worklist);
             }
+            TeachRequest::Compare { request, worklist, version, device, control } => {
+                let result =
+                    self.guarded(|| self.compare_later(request, &worklist, version, device, &control));
+                self.tell(TeachAnswer::Ended { request, result: result.map(Box::new) });
+                self.list(worklist);
+            }
             TeachRequest::Decide { worklist, version, person, yes } => {
                 let decided = self.decide(&worklist, version, person, yes);
                 self.tell(TeachAnswer::Decided(decided));
                 self.list(worklist);
+            }
+            TeachRequest::Maps { worklist, choice } => {
+                let maps = versions_of(&worklist).and_then(|versions| read_maps(&versions, &choice));
+                self.tell(TeachAnswer::Maps(worklist, maps.map(Box::new)));
             }
             TeachRequest::RollBack { worklist, id } => {
                 let result = versions_of(&worklist).and_then(|versions| {
@@ -221,9 +260,10 @@ impl TeachWorker {
         self.inbox.try_send(Event::Teach(TeachAnswer::Progress { request, what }));
     }
 
-    /// A panic of the framework is an error like any other; being stopped is none.
-    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, Option<String>> {
-        match catch_unwind(AssertUnwindSafe(work)) {
+    /// Does it where it disturbs the window least. A panic of the framework is an error like any other; being stopped is
+    /// none.
+    fn guarded<T: Send>(&self, work: impl FnOnce() -> Result<T, Failed> + Send) -> Result<T, Option<String>> {
+        match in_background(|| catch_unwind(AssertUnwindSafe(work))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failed::Stopped)) => Err(None),
             Ok(Err(Failed::Why(why))) => Err(Some(why)),
@@ -234,6 +274,7 @@ impl TeachWorker {
     fn list(&self, worklist: PathBuf) {
         let Ok(versions) = versions_of(&worklist) else { return };
         let rows = versions.list().into_iter().map(|version| {
+            let has_maps = has_maps(&version);
             let record = version.record;
             let learned = |purpose| matches!(purpose, CaseUse::Corrected | CaseUse::Earlier);
             VersionRow {
@@ -247,6 +288,7 @@ impl TeachWorker {
                 created_unix_secs: record.created_unix_secs,
                 weights_sha256: record.weights_sha256,
                 comparison: record.comparison,
+                has_maps,
             }
         });
         let list = VersionList {
@@ -263,47 +305,41 @@ impl TeachWorker {
         Ok(versions.catalog(&catalog)?)
     }
 
+    /// Reads the cases and tells what is left out.
+    fn lesson(&self, request: u64, worklist: &Path) -> Result<Lesson, Failed> {
+        self.progress(request, TeachProgress::Doing("reading cases".into(), None));
+        let catalog = Catalog::new(self.models.as_deref()).map_err(TeachError::from)?;
+        let lesson =
+            read_lesson(worklist, None, &catalog).map_err(|error| Failed::Why(format!("{error:#}")))?;
+        for note in &lesson.notes {
+            self.tell(TeachAnswer::Progress { request, what: TeachProgress::Warning(note.clone()) });
+        }
+        Ok(lesson)
+    }
+
     fn teach(
         &self,
         request: u64,
-        worklist: &std::path::Path,
+        worklist: &Path,
         options: &TeachOptions,
         control: &Control,
     ) -> Result<TeachOutcome, Failed> {
         let watcher = Watching { worker: self, request, control };
-        self.progress(request, TeachProgress::Doing("reading cases".into(), None));
-        let lesson = read_lesson(worklist, None).map_err(|error| Failed::Why(format!("{error:#}")))?;
-        if !lesson.biased.is_empty() {
-            let names = lesson.biased.join(", ");
-            let text = format!("set aside, but learned earlier, so they do not judge: {names}");
-            self.progress(request, TeachProgress::Warning(text));
-        }
-        let versions = &lesson.versions;
-        let (catalog, current) = (self.catalog(versions)?, versions.current());
-        let taught = finetune(&catalog, &current, &lesson.cases, options, &watcher, &mut |event| {
+        let lesson = self.lesson(request, worklist)?;
+        let (versions, current) = (&lesson.versions, lesson.versions.current());
+        let taught = finetune(&lesson.catalog, &current, &lesson.cases, options, &watcher, &mut |event| {
             if let Some(what) = told(event) {
                 self.progress(request, what);
             }
         })?;
-        let parent = catalog.find(&current).map_err(TeachError::from)?;
-        let version = versions.add(parent, &taught)?;
+        let version = versions.add(lesson.catalog.find(&current).map_err(TeachError::from)?, &taught)?;
         // A person who stops the learning does not mean the comparison, which decides what becomes of it.
         let fresh = Control::default();
         let control = if taught.was_stopped { &fresh } else { control };
-        let watcher = Watching { worker: self, request, control };
-        self.progress(request, TeachProgress::Doing("comparing on the cases set aside".into(), None));
-        let catalog = self.catalog(versions)?;
-        let device = device::open(options.device).map_err(TeachError::from)?;
-        let id = version.record.id.clone();
-        let comparison = match compare(&catalog, &current, &id, &lesson.cases, &device, &watcher) {
-            Err(TeachError::Cancelled(_)) => {
-                return Err(Failed::Why(format!("{id} is kept but was not compared, so it is not used")));
-            }
-            other => other?,
-        };
+        let comparison = self.judge(request, &lesson, &version.record.id, options.device, control)?;
         let published = versions.publish(version.number, &comparison, Decision::Rule)?;
         Ok(TeachOutcome {
-            id,
+            id: version.record.id,
             number: version.number,
             comparison,
             published,
@@ -311,13 +347,52 @@ impl TeachWorker {
         })
     }
 
-    fn decide(
+    /// Compares a version with the weights in use and with the best so far.
+    fn judge(
         &self,
-        worklist: &std::path::Path,
+        request: u64,
+        lesson: &Lesson,
+        id: &str,
+        device: DeviceChoice,
+        control: &Control,
+    ) -> Result<Comparison, Failed> {
+        let watcher = Watching { worker: self, request, control };
+        self.progress(request, TeachProgress::Doing("comparing on the cases set aside".into(), None));
+        let (versions, cases) = (&lesson.versions, &lesson.cases);
+        let catalog = self.catalog(versions)?;
+        let device = device::open(device).map_err(TeachError::from)?;
+        let best = versions.best(cases);
+        match compare(&catalog, [&versions.current(), id], best.as_deref(), cases, &device, &watcher) {
+            Err(TeachError::Cancelled(_)) => Err(Failed::Why(format!(
+                "{id} is kept but was not compared, so it is not used; compare it below \"Versions\""
+            ))),
+            other => Ok(other?),
+        }
+    }
+
+    fn compare_later(
+        &self,
+        request: u64,
+        worklist: &Path,
         number: u32,
-        person: String,
-        yes: bool,
-    ) -> Result<String, String> {
+        device: DeviceChoice,
+        control: &Control,
+    ) -> Result<TeachOutcome, Failed> {
+        let lesson = self.lesson(request, worklist)?;
+        let version = lesson.versions.find(number)?;
+        let id = version.record.id;
+        let comparison = self.judge(request, &lesson, &id, device, control)?;
+        // What was decided stays as it was decided.
+        let is_open = version.record.state == VersionState::Candidate;
+        if is_open {
+            lesson.versions.keep_comparison(number, &comparison)?;
+        }
+        let may_be_used = comparison.verdict != Verdict::Worse;
+        let published = if may_be_used { Published::Asks } else { Published::Refused };
+        Ok(TeachOutcome { id, number, comparison, published, was_stopped: false })
+    }
+
+    fn decide(&self, worklist: &Path, number: u32, person: String, yes: bool) -> Result<String, String> {
         let text = |error: TeachError| error.to_string();
         let versions = versions_of(worklist)?;
         let version = versions.find(number).map_err(text)?;
@@ -336,7 +411,7 @@ impl TeachWorker {
     fn rank(
         &self,
         request: u64,
-        worklist: &std::path::Path,
+        worklist: &Path,
         strategy: Strategy,
         choice: DeviceChoice,
         control: &Control,
@@ -346,27 +421,21 @@ impl TeachWorker {
         let (catalog, current) = (self.catalog(&versions)?, versions.current());
         let device = device::open(choice).map_err(TeachError::from)?;
         let model = Dense::load(&catalog, &current, &device.device).map_err(TeachError::from)?;
-        let open: Vec<_> = list.cases().iter().filter(|case| is_open(&list, case.id)).collect();
-        let mut candidates = Vec::with_capacity(open.len());
-        for (nth, case) in open.iter().enumerate() {
-            let share = Some(nth as f32 / open.len() as f32);
-            self.progress(request, TeachProgress::Doing(format!("asking about {}", case.name), share));
-            let image = super::teach_cases::open_case_image(worklist, case);
-            let volume = match image {
-                Ok(volume) => volume,
-                Err(error) => {
-                    self.progress(request, TeachProgress::Warning(format!("{error:#}")));
-                    continue;
-                }
-            };
-            if control.is_cancelled() {
-                return Err(Failed::Stopped);
-            }
-            let id = case.id.to_string();
-            let uncertainty = uncertainty(&model, &id, &volume, strategy, 1, control)?;
-            candidates.push(Candidate { id, uncertainty });
-        }
-        let ranked = order(&candidates, &[], strategy);
+        let (open, known): (Vec<&Case>, Vec<&Case>) =
+            list.cases().iter().partition(|case| !case.state.is_done() && case.role == Role::Teaching);
+        let asked = Asking { worker: self, request, worklist, model: &model, control };
+        let candidates: Vec<Candidate> = asked
+            .about(&open, strategy)?
+            .into_iter()
+            .map(|(id, uncertainty)| Candidate { id, uncertainty })
+            .collect();
+        // What is like a case that is done, or set aside, can wait. Chance looks at nothing.
+        let step = known.len().div_ceil(MOST_KNOWN).max(1);
+        let known: Vec<&Case> = known.into_iter().step_by(step).collect();
+        let known = if strategy == Strategy::Random { Vec::new() } else { known };
+        let known: Vec<Vec<f32>> =
+            asked.about(&known, Strategy::Random)?.into_iter().map(|(_, found)| found.descriptor).collect();
+        let ranked = order(&candidates, &known, strategy);
         let by_id = |id: &str| open.iter().find(|case| case.id.to_string() == id).map(|case| case.id);
         let doubts = ranked.into_iter().enumerate().filter_map(|(nth, ranked)| {
             let (value, reason, model) = (ranked.score, ranked.reason, current.clone());
@@ -382,12 +451,46 @@ fn finite(value: f64) -> f64 {
     value.clamp(-f64::MAX, f64::MAX)
 }
 
-fn is_open(list: &Worklist, id: CaseId) -> bool {
-    list.case(id).is_ok_and(|case| !case.state.is_done())
+/// Most cases that are done and looked at for how like them the others are.
+const MOST_KNOWN: usize = 40;
+
+/// A network that is asked about cases.
+struct Asking<'a> {
+    worker: &'a TeachWorker,
+    request: u64,
+    worklist: &'a Path,
+    model: &'a Dense,
+    control: &'a Control,
+}
+
+impl Asking<'_> {
+    /// What the network says of every case whose image can be opened.
+    fn about(&self, cases: &[&Case], by: Strategy) -> Result<Vec<(String, CaseUncertainty)>, Failed> {
+        let mut said = Vec::with_capacity(cases.len());
+        for (nth, case) in cases.iter().enumerate() {
+            let share = Some(nth as f32 / cases.len() as f32);
+            let text = format!("asking about {}", case.name);
+            self.worker.progress(self.request, TeachProgress::Doing(text, share));
+            let volume = match super::teach_cases::open_case_image(self.worklist, case) {
+                Ok(volume) => volume,
+                Err(error) => {
+                    self.worker.progress(self.request, TeachProgress::Warning(format!("{error:#}")));
+                    continue;
+                }
+            };
+            if self.control.is_cancelled() {
+                return Err(Failed::Stopped);
+            }
+            let id = case.id.to_string();
+            let found = uncertainty(self.model, &id, &volume, by, 1, self.control)?;
+            said.push((id, found));
+        }
+        Ok(said)
+    }
 }
 
 /// The versions of a worklist's model.
-fn versions_of(worklist: &std::path::Path) -> Result<Versions, String> {
+fn versions_of(worklist: &Path) -> Result<Versions, String> {
     let list = WorklistStore::peek(worklist).map_err(|error| error.to_string())?;
     let model = list.model.ok_or("the worklist has no model; choose one under \"Proposed by\"")?;
     Ok(Versions::new(worklist.join("versions"), &model))

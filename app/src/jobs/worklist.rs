@@ -6,13 +6,13 @@ use std::sync::mpsc::SyncSender;
 
 use hilum_core::geometry::Grid;
 use hilum_core::io::open_labels;
-use hilum_core::label::LabelMap;
+use hilum_core::label::{LabelMap, LabelTable};
 use hilum_core::measure::{Confusion, RaterQuality, Votes};
 use hilum_core::worklist::{
-    Case, CaseId, FoundImages, Outline, Worklist, WorklistStore, find_images, mask_for,
+    Case, CaseId, CaseState, FoundImages, Outline, Worklist, WorklistStore, find_images, mask_for,
 };
 
-use super::{Event, Inbox, Numbered};
+use super::{Event, Inbox, MaskPairs, Numbered, WrittenMasks, pair_masks, take_mask, write_masks};
 
 /// What can be asked of the thread.
 #[derive(Debug)]
@@ -61,6 +61,33 @@ pub enum SearchRequest {
         /// Where the masks lie.
         from: PathBuf,
     },
+    /// Look in a folder for masks of these cases that could be their labels.
+    FindMasks {
+        /// The worklist.
+        folder: PathBuf,
+        /// The cases.
+        cases: Vec<Case>,
+        /// Where the masks lie.
+        from: PathBuf,
+    },
+    /// Make the projects of cases with masks as their labels.
+    TakeMasks {
+        /// The worklist.
+        folder: PathBuf,
+        /// The cases, each with its mask.
+        masks: Vec<(Case, PathBuf)>,
+        /// The labels of the worklist.
+        labels: LabelTable,
+        /// What the cases are then.
+        state: CaseState,
+    },
+    /// Write the masks of all cases that are done.
+    WriteMasks {
+        /// The worklist.
+        folder: PathBuf,
+        /// Where to.
+        to: PathBuf,
+    },
     /// Compare what several people drew in a case.
     Compare {
         /// The case.
@@ -92,6 +119,25 @@ pub fn handle_search(request: SearchRequest, inbox: &Inbox) {
                 CopiedOutlines { notes, ..CopiedOutlines::default() }
             });
             WorklistEvent::Outlines(folder, copied)
+        }
+        SearchRequest::FindMasks { folder, cases, from } => {
+            let told = |error| format!("cannot read the folder ({error}): {}", from.display());
+            let pairs = pair_masks(&folder, &cases, &from).map_err(told);
+            WorklistEvent::MaskPairs(folder, pairs)
+        }
+        SearchRequest::TakeMasks { folder, masks, labels, state } => {
+            let (mut taken, mut notes) = (Vec::new(), Vec::new());
+            for (case, mask) in &masks {
+                match take_mask(&folder, case, mask, &labels) {
+                    Ok(()) => taken.push(case.id),
+                    Err(error) => notes.push(format!("{error:#}")),
+                }
+            }
+            WorklistEvent::MasksTaken { folder, taken, state, notes }
+        }
+        SearchRequest::WriteMasks { folder, to } => {
+            let written = write_masks(&folder, &to, &mut |_, _| ()).map_err(|error| format!("{error:#}"));
+            WorklistEvent::MasksWritten(to, written)
         }
         SearchRequest::Compare { case, outlines, own, grid, label } => {
             let compared = compare(case, &outlines, own.as_deref(), &grid, label);
@@ -148,6 +194,21 @@ pub enum WorklistEvent {
     Found(PathBuf, FoundImages),
     /// Masks were found and copied; with what was not, for people.
     Outlines(PathBuf, CopiedOutlines),
+    /// Masks with the cases that they belong to, or why there are none.
+    MaskPairs(PathBuf, Result<MaskPairs, String>),
+    /// Masks are labels of cases now.
+    MasksTaken {
+        /// The worklist.
+        folder: PathBuf,
+        /// The cases.
+        taken: Vec<CaseId>,
+        /// What they are now.
+        state: CaseState,
+        /// What was left out, for people.
+        notes: Vec<String>,
+    },
+    /// Masks were written there, or not.
+    MasksWritten(PathBuf, Result<WrittenMasks, String>),
     /// Outlines were compared, or not.
     Compared(Result<Box<OutlineComparison>, String>),
 }

@@ -2,10 +2,10 @@
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
-use super::{Context, DISCLAIMER, keys, models, palette, sentence, settings};
+use super::{Context, DISCLAIMER, case_masks, keys, models, palette, sentence, settings};
 use crate::command::Action;
 use crate::jobs::ImageProblem;
-use crate::state::{Dialog, Guarded, SeriesChoice, Session};
+use crate::state::{Dialog, Guarded, MaskChoice, SeriesChoice, Session};
 use crate::theme;
 
 pub(super) fn show(ui: &Ui, context: Context<'_>) {
@@ -18,6 +18,7 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
         Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
+        Dialog::Masks(choice) => masks(ui, context, choice),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
         Dialog::Relocate(problem) => relocate(ui, context, problem),
         Dialog::Deidentify(step) => {
@@ -44,6 +45,13 @@ fn modal(ui: &Ui, context: Context<'_>, width: f32, contents: impl FnOnce(&mut U
             .inner
     });
     if response.inner || response.should_close() {
+        context.actions.send(Action::CloseDialog);
+    }
+}
+
+fn masks(ui: &Ui, context: Context<'_>, choice: &MaskChoice) {
+    let response = frame(ui, 640.0, |ui| case_masks::show(ui, context, choice));
+    if response.should_close() {
         context.actions.send(Action::CloseDialog);
     }
 }

@@ -57,6 +57,7 @@ const EYE: &[&[C]] = &[
 const WORKLIST: &[&[C]] = &[
     &[C::NewWorklist, C::OpenWorklist, C::CloseWorklist],
     &[C::AddCases, C::AddCaseFolder, C::ImportOutlines],
+    &[C::ImportCaseMasks, C::ExportCaseMasks],
     &[C::NextCase, C::MarkCorrected, C::MarkCaseReviewed, C::ReopenCase],
     &[C::ToggleSetAside, C::CompareOutlines],
     &[C::Teach, C::PauseTeaching, C::StopTeaching, C::RankCases],

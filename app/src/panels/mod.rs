@@ -1,11 +1,13 @@
 //! Everything around the images. Panels read the state and ask for actions; they change nothing.
 
 mod album;
+mod case_masks;
 mod deidentify;
 mod dialogs;
 mod eye;
 mod history;
 mod inspect;
+mod kept_maps;
 mod keys;
 mod labels;
 mod measurements;

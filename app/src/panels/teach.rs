@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use egui::{Button, ComboBox, DragValue, Grid, ProgressBar, RichText, Ui};
 use egui_plot::{Legend, Line, Plot, PlotPoints};
-use hilum_models::teach::{Comparison, Published, Strategy, Verdict, VersionState};
+use hilum_models::teach::{AgainstBest, Comparison, Published, Strategy, Verdict, VersionState};
 use hilum_models::train::Layers;
 
 use super::{Context, command_button, primary_button};
 use crate::command::{TeachAction, UiCommand as C};
-use crate::jobs::{VersionList, VersionRow};
+use crate::jobs::{MapChoice, VersionList, VersionRow};
 use crate::state::{OpenWorklist, RunningLesson, TeachChoice, Teaching};
 use crate::theme;
 
@@ -47,6 +47,10 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
     if let Some(versions) = &teaching.versions {
         ui.separator();
         genealogy(ui, context, versions);
+    }
+    if let Some(looking) = &teaching.looking {
+        ui.separator();
+        super::kept_maps::show(ui, context, worklist, looking);
     }
 }
 
@@ -188,16 +192,42 @@ fn comparison(ui: &mut Ui, comparison: &Comparison) {
             ui.end_row();
         }
     });
+    if let Some(best) = &comparison.best {
+        against_best(ui, best);
+    }
     ui.collapsing("Case by case", |ui| {
-        Grid::new("comparison by case").num_columns(3).striped(true).show(ui, |ui| {
+        Grid::new("comparison by case").num_columns(4).striped(true).show(ui, |ui| {
+            for title in ["Case", "now", "new", "marked where nothing is"] {
+                ui.label(RichText::new(title).small().color(tokens.weak));
+            }
+            ui.end_row();
             for case in &comparison.cases {
                 ui.label(&case.id);
                 ui.label(dice(&case.current));
                 ui.label(dice(&case.new));
+                let [now, new] = case.invented_ml;
+                ui.label(if now + new > 0.0 { format!("{now:.2} / {new:.2} ml") } else { "–".into() });
                 ui.end_row();
             }
         });
     });
+}
+
+/// The new weights against the best that were ever in use.
+fn against_best(ui: &mut Ui, best: &AgainstBest) {
+    for region in &best.regions {
+        let text = format!(
+            "{}, against {}: {:.3}, new {:.3}, {:+.3} ({:+.3} to {:+.3})",
+            region.name,
+            best.id,
+            region.current,
+            region.new,
+            region.difference.mean,
+            region.difference.ci95_low,
+            region.difference.ci95_high
+        );
+        ui.label(text).on_hover_text("The best weights so far: small losses must not add up over versions");
+    }
 }
 
 fn dice(values: &[Option<f64>]) -> String {
@@ -282,18 +312,22 @@ fn row(
         if let Some(version) = version {
             response.on_hover_text(facts(version));
         }
+        if let Some(version) = version.filter(|version| version.has_maps) {
+            let button = ui.add(Button::new("Attention").small());
+            button.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Attention of {id}"))
+            });
+            if button.on_hover_text("Where it looked while it learned").clicked() {
+                let choice = MapChoice { version: version.number, case: None, layer: None };
+                context.actions.send(TeachAction::Look(choice));
+            }
+        }
         if is_current {
             ui.label(RichText::new("in use").color(theme::of(ui).accent));
             return;
         }
         match version.map(|version| (version.state, version.number)) {
-            Some((VersionState::Candidate, _))
-                if version.is_some_and(|v| is_worse(v) || v.comparison.is_none()) =>
-            {
-                let text = if version.is_some_and(is_worse) { "worse" } else { "not compared" };
-                ui.label(RichText::new(text).color(theme::of(ui).weak));
-            }
-            Some((VersionState::Candidate, number)) => decision(ui, context, number),
+            Some((VersionState::Candidate, number)) => candidate(ui, context, versions, version, number),
             Some((VersionState::Rejected, _)) => {
                 ui.label(RichText::new("not used").color(theme::of(ui).weak));
             }
@@ -308,6 +342,36 @@ fn row(
             }
         }
     });
+}
+
+/// What may become of a version that nobody has decided on: one that was compared with other weights than those in use
+/// is compared again first.
+fn candidate(
+    ui: &mut Ui,
+    context: Context<'_>,
+    versions: &VersionList,
+    version: Option<&VersionRow>,
+    number: u32,
+) {
+    let comparison = version.and_then(|version| version.comparison.as_ref());
+    let is_fresh = comparison.is_some_and(|comparison| comparison.current == versions.current);
+    if is_fresh && !version.is_some_and(is_worse) {
+        return decision(ui, context, number);
+    }
+    let text = match comparison {
+        Some(_) if is_fresh => "worse",
+        Some(_) => "compared with other weights",
+        None => "not compared",
+    };
+    ui.label(RichText::new(text).color(theme::of(ui).weak));
+    let is_free = context.state.is_enabled(C::Teach);
+    let button = ui.add_enabled(is_free, Button::new("Compare…").small());
+    button.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Button, is_free, format!("Compare version {number}"))
+    });
+    if button.on_hover_text("Compare it with the weights in use on the cases set aside").clicked() {
+        context.actions.send(TeachAction::Compare(number));
+    }
 }
 
 fn is_worse(version: &VersionRow) -> bool {

@@ -4,7 +4,7 @@ use egui::{Button, ComboBox, Grid, RichText, ScrollArea, TextEdit, Ui};
 use hilum_core::worklist::{Case, CaseFilter, CaseOrder, CaseState, Role};
 
 use super::{Context, command_button, primary_button, section, sentence};
-use crate::command::{Consensus, UiCommand as C, WorklistAction};
+use crate::command::{Action, Consensus, UiCommand as C, WorklistAction};
 use crate::jobs::OutlineComparison;
 use crate::state::OpenWorklist;
 use crate::theme;
@@ -64,7 +64,9 @@ fn model(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
                 if ui.selectable_label(chosen.is_none(), "nobody").clicked() {
                     context.actions.send(WorklistAction::Model(None));
                 }
-                for model in context.state.models.iter().filter(|model| model.card.dense().is_some()) {
+                let can_be_taught =
+                    |id: &str| context.state.is_labeller(id) || context.state.answers_clicks(id);
+                for model in context.state.models.iter().filter(|model| can_be_taught(&model.card.id)) {
                     let is_chosen = chosen.as_ref() == Some(&model.card.id);
                     if ui
                         .selectable_label(is_chosen, &model.card.id)
@@ -77,7 +79,10 @@ fn model(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
             })
             .response
             .labelled_by(label.id)
-            .on_hover_text("The model that labels new cases before you see them, and that is taught");
+            .on_hover_text(
+                "The model that is taught. One that labels whole images proposes labels before you see a case; one that \
+                 answers clicks answers them",
+            );
     });
 }
 
@@ -245,6 +250,14 @@ fn open_case(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist, case: &
 fn outlines(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist, case: &Case) {
     let names: Vec<&str> = case.outlines.iter().map(|outline| outline.annotator.as_str()).collect();
     super::fact(ui, "Outlines by", &names.join(", "));
+    ui.horizontal_wrapped(|ui| {
+        for outline in &case.outlines {
+            let button = ui.button(format!("Take what {} drew", outline.annotator));
+            if button.on_hover_text("Replace the labels by this person's outlines: one step").clicked() {
+                context.actions.send(Action::ImportMask(worklist.folder.join(&outline.path)));
+            }
+        }
+    });
     command_button(ui, context, C::CompareOutlines);
     if let Some(comparison) = worklist.comparison.as_ref().filter(|comparison| comparison.case == case.id) {
         compared(ui, context, comparison);
@@ -272,7 +285,7 @@ fn compared(ui: &mut Ui, context: Context<'_>, comparison: &OutlineComparison) {
         let choices = [
             ("Take majority", "What more than half mark", Consensus::Majority),
             ("Take STAPLE", "What is likely, the reliable annotators counting more", Consensus::Staple),
-            ("Mark differences", "A label of its own where not all agree", Consensus::Differences),
+            ("Mark differences", "A note where not all agree, as a label of its own; while it is there, networks are not taught with the case", Consensus::Differences),
         ];
         for (text, hint, consensus) in choices {
             if ui.button(text).on_hover_text(hint).clicked() {

@@ -27,8 +27,9 @@ use hilum_core::job::CancelToken;
 use hilum_core::label::LabelTable;
 use hilum_core::provenance::UsedModel;
 use hilum_core::volume::Source;
-use hilum_models::catalog::DenseTask;
+use hilum_models::catalog::{ClickTask, DenseTask};
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
+use hilum_models::train::recipe::Stage;
 
 use crate::jobs::{CopyProgress, EngineChoice, ImageProblem, ModelInfo, OpenProject};
 
@@ -48,10 +49,10 @@ pub use readout::Readout;
 pub use scene::{Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
-pub use teaching::{Curves, RunningLesson, RunningRank, TeachChoice, Teaching};
+pub use teaching::{Curves, LookingBack, RunningLesson, RunningRank, TeachChoice, Teaching};
 pub use turn::Turn;
 pub use views::{KeptViews, ViewId, Views, auto_window};
-pub use worklist::{NextCase, OpenCase, OpenWorklist, OpeningCase};
+pub use worklist::{MaskChoice, NextCase, OpenCase, OpenWorklist, OpeningCase};
 
 use crate::command::UiCommand;
 
@@ -158,6 +159,8 @@ pub enum Dialog {
     Warnings,
     /// Which series.
     Series(SeriesChoice),
+    /// Which masks are taken over as labels of which cases.
+    Masks(MaskChoice),
     /// There is unsaved work and the person wants to do this.
     Unsaved(Guarded),
     /// The image of a project is not where or what it was.
@@ -335,7 +338,9 @@ impl AppState {
             }
         };
         for id in ids {
-            let model = self.models.iter().find(|model| model.card.id == *id);
+            // A version builds on what its model builds on.
+            let base = id.split('@').next().unwrap_or(id);
+            let model = self.models.iter().find(|model| model.card.id == base);
             if let Some(coarse) = model.and_then(|m| m.card.click()).and_then(|task| task.coarse.as_deref()) {
                 add(coarse);
             }
@@ -373,9 +378,27 @@ impl AppState {
         self.settings.device()
     }
 
-    /// The model and the device asked for.
+    /// The device asked for, and the model that answers clicks: that of the worklist where it is one, in the version
+    /// that is in use there, else the one of the settings.
     pub fn engine_choice(&self) -> EngineChoice {
-        EngineChoice { device: self.settings.device(), model: self.settings.model.clone() }
+        let device = self.settings.device();
+        let worklist = self.worklist.as_ref();
+        let taught = worklist.and_then(|worklist| worklist.list.model.as_ref());
+        match taught.filter(|model| self.answers_clicks(model)) {
+            Some(model) => {
+                let current = worklist.and_then(|worklist| worklist.teaching.current());
+                let current = current.filter(|id| id.split('@').next() == Some(model.as_str()));
+                let model = Some(current.map_or_else(|| model.clone(), str::to_owned));
+                EngineChoice { device, model, versions: self.versions_folder() }
+            }
+            None => EngineChoice { device, model: self.settings.model.clone(), versions: None },
+        }
+    }
+
+    /// Whether a model answers clicks by itself.
+    pub fn answers_clicks(&self, id: &str) -> bool {
+        let is_fine = |task: &ClickTask| matches!(task.stage, Stage::Fine { .. });
+        self.models.iter().any(|model| model.card.id == id && model.card.click().is_some_and(is_fine))
     }
 
     /// Whether a command makes sense now; menus, palette and keys all ask here.

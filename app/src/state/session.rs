@@ -273,6 +273,11 @@ impl Session {
         }
     }
 
+    /// Forgets all answers: another network is asked from now on.
+    pub fn forget_answers(&mut self) {
+        self.proposals.clear();
+    }
+
     /// The answer to clicks that were asked about before.
     pub fn remembered(&self, prompts: &Prompts) -> Option<&ClickResult> {
         self.proposals.iter().find(|(old, _)| old == prompts).map(|(_, result)| result)

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use hilum_models::inspect::FieldMap;
 use hilum_models::teach::{Control, Forecast, Strategy, TeachOptions};
 use hilum_models::train::Layers;
 
-use crate::jobs::{TeachOutcome, TeachProgress, VersionList};
+use crate::jobs::{MapsOverSteps, TeachOutcome, TeachProgress, VersionList};
 
 /// Points of a curve that are kept; every second one goes when there are more.
 const MOST_POINTS: usize = 2000;
@@ -90,6 +91,50 @@ pub struct Teaching {
     pub last: Option<TeachOutcome>,
     /// The network is asked about all cases.
     pub ranking: Option<RunningRank>,
+    /// Where a version looked while it learned, as it is shown.
+    pub looking: Option<LookingBack>,
+}
+
+/// Where a version looked while it learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LookingBack {
+    /// The maps.
+    pub maps: MapsOverSteps,
+    /// Which of them is shown.
+    pub at: usize,
+    /// Opacity over the image, 0 to 1.
+    pub opacity: f32,
+    /// Counts what was read, so that pictures of maps are made anew.
+    pub revision: u64,
+}
+
+impl LookingBack {
+    /// Begins with the last map; what was chosen before stays chosen.
+    pub fn new(maps: MapsOverSteps, before: Option<&Self>) -> Self {
+        let last = maps.steps.len().saturating_sub(1);
+        let at = before.map_or(last, |before| before.at.min(last));
+        let opacity = before.map_or(0.55, |before| before.opacity);
+        Self { maps, at, opacity, revision: before.map_or(0, |before| before.revision + 1) }
+    }
+
+    /// The map that is shown, with its step.
+    pub fn shown(&self) -> Option<&(usize, FieldMap)> {
+        self.maps.steps.get(self.at)
+    }
+
+    /// Smallest and largest value over all steps, so that colours mean the same at each.
+    pub fn range(&self) -> [f32; 2] {
+        let ranges = self.maps.steps.iter().map(|(_, map)| map.range());
+        let ends = |[low, high]: [f32; 2], [l, h]: [f32; 2]| [low.min(l), high.max(h)];
+        let [low, high] = ranges.fold([f32::INFINITY, f32::NEG_INFINITY], ends);
+        if low <= high { [low, high] } else { [0.0, 0.0] }
+    }
+
+    /// Whether the maps are of the case of this name; objects of a case count up behind it.
+    pub fn is_of(&self, case: &str) -> bool {
+        let rest = self.maps.case.strip_prefix(case);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+    }
 }
 
 impl Teaching {

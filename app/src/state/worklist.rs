@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use hilum_core::job::CancelToken;
 use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Worklist};
 
-use super::{AppState, Found, NextLabels, Teaching};
+use super::{AppState, Found, LookingBack, NextLabels, Teaching};
 use crate::command::UiCommand;
-use crate::jobs::OutlineComparison;
+use crate::jobs::{MaskPairs, OutlineComparison};
 
 /// A person counts as away after so long without mouse or keyboard.
 const AWAY_SECS: f64 = 30.0;
@@ -88,6 +88,15 @@ pub struct OpenWorklist {
     hand: Hand,
 }
 
+/// Masks that may be taken over as labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaskChoice {
+    /// Which belongs to which case.
+    pub pairs: MaskPairs,
+    /// Whether the cases count as corrected then.
+    pub are_right: bool,
+}
+
 /// How long the hand was on mouse or keyboard.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hand {
@@ -155,6 +164,16 @@ impl OpenWorklist {
 }
 
 impl AppState {
+    /// Where a version looked while it learned, if the image is that of its case.
+    pub fn looking_back(&self) -> Option<&LookingBack> {
+        let worklist = self.worklist.as_ref()?;
+        let looking = worklist.teaching.looking.as_ref()?;
+        let is_open = worklist
+            .open
+            .is_some_and(|open| self.session.as_ref().is_some_and(|session| session.id == open.session));
+        worklist.case().filter(|case| is_open && looking.is_of(&case.name)).map(|_| looking)
+    }
+
     /// Whether a command about the worklist makes sense now; `None` for other commands.
     pub(super) fn list_command(&self, command: UiCommand) -> Option<bool> {
         use UiCommand as C;
@@ -163,6 +182,10 @@ impl AppState {
         Some(match command {
             C::CloseWorklist | C::AddCases | C::AddCaseFolder | C::ImportOutlines | C::NextCase => {
                 worklist.is_some()
+            }
+            C::ImportCaseMasks => worklist.is_some_and(|worklist| !worklist.list.cases().is_empty()),
+            C::ExportCaseMasks => {
+                worklist.is_some_and(|worklist| worklist.list.cases().iter().any(|case| case.state.is_done()))
             }
             C::MarkCorrected | C::MarkCaseReviewed | C::ReopenCase | C::ToggleSetAside => {
                 worklist.is_some_and(|worklist| worklist.open.is_some())

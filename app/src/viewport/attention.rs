@@ -1,11 +1,12 @@
 //! A map of attention over a slice, in the map's own pixels.
 
 use egui::{Color32, ColorImage, Painter, Rect, Stroke, TextureHandle, TextureOptions, Ui, pos2, vec2};
+use hilum_models::inspect::FieldMap;
 
 use super::{SliceView, VoxelFromPixel};
 use crate::colormap::{color, share};
 use crate::jobs::MapKind;
-use crate::state::{Inspecting, MapKey, Session, ViewId};
+use crate::state::{Inspecting, LookingBack, MapKey, Session, ViewId};
 use crate::theme::on_image;
 
 /// Points of the screen along a pixel of the picture.
@@ -35,16 +36,59 @@ pub(super) fn paint(
     pictures: &mut Pictures,
 ) {
     let Some(map) = inspect.shown().filter(|_| inspect.session == session.id) else { return };
-    let rect = shown.rect;
-    let size = [rect.width(), rect.height()].map(|side| ((side / POINTS_PER_PIXEL).ceil() as usize).max(1));
-    let grid = &map.map.grid;
-    let key = Key {
-        map: shown.voxel_from_pixel(grid.affine(), rect.min, 1.0 / POINTS_PER_PIXEL),
-        size,
-        shown: Inspecting::key(map),
+    let what = Painted {
+        map: &map.map,
+        key: Inspecting::key(map),
         revision: inspect.revision,
         range: inspect.range(map),
         opacity: inspect.opacity,
+    };
+    paint_map(ui, what, view, shown, pictures);
+    if let Some(query) = map.map.query.filter(|_| matches!(map.kind, MapKind::Row | MapKind::Plain)) {
+        cross(&ui.painter_at(shown.rect), shown, query);
+    }
+}
+
+/// Draws where a version looked while it learned over a slice of its case.
+pub(super) fn paint_kept(
+    ui: &Ui,
+    looking: &LookingBack,
+    view: ViewId,
+    shown: &SliceView,
+    pictures: &mut Pictures,
+) {
+    let Some((_, map)) = looking.shown() else { return };
+    let what = Painted {
+        map,
+        key: MapKey { look: looking.at, kind: MapKind::Pass, name: map.name.clone() },
+        revision: looking.revision,
+        range: looking.range(),
+        opacity: looking.opacity,
+    };
+    paint_map(ui, what, view, shown, pictures);
+}
+
+/// A map and how it is coloured.
+struct Painted<'a> {
+    map: &'a FieldMap,
+    key: MapKey,
+    revision: u64,
+    range: [f32; 2],
+    opacity: f32,
+}
+
+fn paint_map(ui: &Ui, what: Painted<'_>, view: ViewId, shown: &SliceView, pictures: &mut Pictures) {
+    let map = what.map;
+    let rect = shown.rect;
+    let size = [rect.width(), rect.height()].map(|side| ((side / POINTS_PER_PIXEL).ceil() as usize).max(1));
+    let grid = &map.grid;
+    let key = Key {
+        map: shown.voxel_from_pixel(grid.affine(), rect.min, 1.0 / POINTS_PER_PIXEL),
+        size,
+        shown: what.key,
+        revision: what.revision,
+        range: what.range,
+        opacity: what.opacity,
     };
     let slot = &mut pictures[view.index()];
     if slot.as_ref().is_none_or(|(old, _)| *old != key) {
@@ -54,7 +98,7 @@ pub(super) fn paint(
             let Some(voxel) = grid.voxel_at(key.map.at(x, y)) else {
                 return Color32::TRANSPARENT;
             };
-            let [r, g, b] = color(share(map.map.values[grid.index(voxel)], key.range));
+            let [r, g, b] = color(share(map.values[grid.index(voxel)], key.range));
             Color32::from_rgba_unmultiplied(r, g, b, alpha)
         };
         let image = ColorImage::new(size, (0..size[0] * size[1]).map(pixel).collect());
@@ -74,9 +118,6 @@ pub(super) fn paint(
         let area = Rect::from_min_size(rect.min, vec2(width, height));
         let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         ui.painter_at(rect).image(texture.id(), area, uv, Color32::WHITE);
-    }
-    if let Some(query) = map.map.query.filter(|_| matches!(map.kind, MapKind::Row | MapKind::Plain)) {
-        cross(&ui.painter_at(rect), shown, query);
     }
 }
 

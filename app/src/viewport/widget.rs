@@ -65,6 +65,9 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
         if let Some(inspect) = &context.state.inspect {
             let pictures = &mut context.cpu.borrow_mut().attention;
             attention::paint(ui, inspect, session, view, &shown, pictures);
+        } else if let Some(looking) = context.state.looking_back() {
+            let pictures = &mut context.cpu.borrow_mut().attention;
+            attention::paint_kept(ui, looking, view, &shown, pictures);
         }
         overlay::paint(&painter, context.state, session, view, &shown, &response);
     }

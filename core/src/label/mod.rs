@@ -10,5 +10,6 @@ pub use mask::{BoxMask, MaskError, RowSpan};
 pub use rle::{RleError, RunLengths};
 pub(crate) use rle::{count_leading, push_varint, read_varint, runs_of};
 pub use table::{
-    BACKGROUND, LabelEntry, LabelTable, LookChange, MAX_NAME_CHARS, TableChange, TableError, color_of,
+    BACKGROUND, DIFFERENCES, LabelEntry, LabelTable, LookChange, MAX_NAME_CHARS, TableChange, TableError,
+    color_of, is_note,
 };

@@ -8,6 +8,18 @@ pub const BACKGROUND: u16 = 0;
 /// Longest name of a label, in characters.
 pub const MAX_NAME_CHARS: usize = 64;
 
+/// End of the name of a label that is a note to people: its voxels wait for a decision, and no network is taught with
+/// them. It stands in the name, so that it survives every format that keeps names.
+const NOTE: &str = "(note)";
+
+/// Name of the label of voxels on which not all annotators agree.
+pub const DIFFERENCES: &str = "Differences (note)";
+
+/// Whether a label of this name is a note: the name ends with "(note)".
+pub fn is_note(name: &str) -> bool {
+    name.trim_end().to_lowercase().ends_with(NOTE)
+}
+
 /// Colours of new labels. The first seven are the set of Okabe and Ito ("Color universal design", 2008), brightest
 /// on a grey image first; the others fill the gaps with P. Tol's "bright" and "light" schemes (SRON/EPS/TN/09-002).
 const PALETTE: [[u8; 3]; 14] = [

@@ -17,7 +17,7 @@ use super::clock::Clock;
 use super::stage::{Runner, StageInput, StageOutput};
 use super::window::{Trust, Window, axes_of, previous_in_cube, window_sides};
 use crate::catalog::{Catalog, CatalogError, Model};
-use crate::device::{self, DeviceChoice};
+use crate::device::{self, DeviceChoice, OpenDevice};
 use crate::inspect::Subject;
 use crate::train::recipe::Stage;
 use crate::transform::channels::Channel;
@@ -107,7 +107,14 @@ impl OneClick {
         model_id: Option<&str>,
         choice: DeviceChoice,
     ) -> Result<Self, InferError> {
-        let opened = device::open(choice)?;
+        Self::on(catalog, model_id, device::open(choice)?)
+    }
+
+    /// The same on a device that is open.
+    ///
+    /// # Errors
+    /// As [`OneClick::load`].
+    pub fn on(catalog: Catalog, model_id: Option<&str>, opened: OpenDevice) -> Result<Self, InferError> {
         let fine = catalog.fine(model_id)?;
         let unsuitable = |model: &Model, what: &str| CatalogError::Unsuitable {
             id: model.card.id.clone(),

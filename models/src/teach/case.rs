@@ -1,12 +1,15 @@
 //! A case to learn from, wherever its image and labels are.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hilum_core::geometry::Grid;
 use hilum_core::io::{self, LabelTarget, OpenOptions};
-use hilum_core::label::LabelMap;
-use hilum_core::project::ImageReference;
-use hilum_core::volume::Volume;
+use hilum_core::label::{LabelMap, RunLengths};
+use hilum_core::project::{self, ImageReference};
+use hilum_core::volume::{Source, Volume};
+use hilum_core::worklist::CaseImage as ImageFile;
 use serde::{Deserialize, Serialize};
 
 use super::TeachError;
@@ -29,8 +32,8 @@ pub enum CaseUse {
 /// Where an image is.
 #[derive(Clone, Debug)]
 pub enum CaseImage {
-    /// In a file or folder.
-    File(PathBuf),
+    /// In a file or folder, with the series and the time point in it; its path is not relative to a worklist.
+    File(ImageFile),
     /// In memory.
     Memory(Arc<Volume>),
 }
@@ -44,6 +47,13 @@ pub enum CaseLabels {
     File(PathBuf),
     /// In memory.
     Memory(Arc<LabelMap>),
+    /// In a project, read when they are needed: many cases' labels are more than memory holds.
+    Project {
+        /// Its folder.
+        folder: PathBuf,
+        /// The model's value for each value of the project; others are background.
+        values: BTreeMap<u16, u16>,
+    },
 }
 
 /// A case to learn from.
@@ -59,22 +69,31 @@ pub struct TeachingCase {
     pub purpose: CaseUse,
 }
 
-/// A case in memory, with what identifies it.
+/// What is remembered of a case while a network learns: not its image, and its labels packed.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadedCase {
     pub(crate) case: TeachingCase,
-    pub(crate) volume: Arc<Volume>,
-    /// `[z, y, x]`.
-    pub(crate) labels: Option<Vec<u16>>,
+    pub(crate) grid: Grid,
+    pub(crate) source: Source,
+    pub(crate) labels: Option<RunLengths>,
     pub(crate) image_sha256: String,
     pub(crate) labels_sha256: Option<String>,
+}
+
+/// A case in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenedCase {
+    pub(crate) id: String,
+    pub(crate) volume: Arc<Volume>,
+    /// `[z, y, x]`; empty without labels.
+    pub(crate) labels: Vec<u16>,
 }
 
 impl TeachingCase {
     /// A case of files.
     pub fn files(id: &str, image: PathBuf, labels: Option<PathBuf>, purpose: CaseUse) -> Self {
         let labels = labels.map_or(CaseLabels::None, CaseLabels::File);
-        Self { id: id.to_owned(), image: CaseImage::File(image), labels, purpose }
+        Self { id: id.to_owned(), image: CaseImage::File(ImageFile::at(image)), labels, purpose }
     }
 
     /// A case in memory.
@@ -83,36 +102,57 @@ impl TeachingCase {
         Self { id: id.to_owned(), image: CaseImage::Memory(image), labels, purpose }
     }
 
-    /// SHA-256 of its labels, if they are in memory.
+    /// SHA-256 of its labels, unless they are in a file, where nobody changes them here.
     pub(super) fn labels_sha256(&self) -> Option<String> {
         match &self.labels {
             CaseLabels::Memory(map) => Some(hash_of(map.voxels())),
+            CaseLabels::Project { .. } => self.read_labels(None).ok().flatten().as_deref().map(hash_of),
             CaseLabels::None | CaseLabels::File(_) => None,
         }
     }
 
-    /// Reads what is not in memory, and fingerprints both.
+    /// Its labels, on the grid of its image where that is needed to read them.
+    fn read_labels(&self, image: Option<&Volume>) -> Result<Option<Vec<u16>>, TeachError> {
+        Ok(match (&self.labels, image) {
+            (CaseLabels::File(path), Some(image)) => {
+                let target = LabelTarget { grid: image.grid(), source: &image.meta().source };
+                Some(io::open_labels_for(path, target)?.labels)
+            }
+            (CaseLabels::None | CaseLabels::File(_), _) => None,
+            (CaseLabels::Memory(map), _) => Some(map.voxels().to_vec()),
+            (CaseLabels::Project { folder, values }, _) => {
+                let of_case = |error: hilum_core::project::StoreError| {
+                    TeachError::Unsuitable(format!("the case {}: {error}", self.id))
+                };
+                let state = project::read(folder).and_then(project::Saved::into_state).map_err(of_case)?.0;
+                let value = |value: &u16| values.get(value).copied().unwrap_or(0);
+                Some(state.labels().voxels().iter().map(value).collect())
+            }
+        })
+    }
+
+    /// Reads it.
     ///
     /// # Errors
     /// [`TeachError`] naming the case whose file cannot be read, or whose labels are missing or do not fit.
-    pub(crate) fn load(&self) -> Result<LoadedCase, TeachError> {
-        let open = |path: &PathBuf| io::open(path, &OpenOptions::default(), &()).map(|opened| opened.volume);
+    pub(crate) fn open(&self) -> Result<OpenedCase, TeachError> {
         let volume = match &self.image {
-            CaseImage::File(path) => Arc::new(open(path)?),
+            CaseImage::File(image) => {
+                let options = OpenOptions {
+                    time_point: image.time_point,
+                    series_uid: image.series_uid.clone(),
+                    ..OpenOptions::default()
+                };
+                Arc::new(io::open(&image.path, &options, &())?.volume)
+            }
             CaseImage::Memory(volume) => volume.clone(),
         };
-        let labels = match &self.labels {
-            CaseLabels::None => None,
-            CaseLabels::File(path) => {
-                let target = LabelTarget { grid: volume.grid(), source: &volume.meta().source };
-                Some(io::open_labels_for(path, target)?.labels)
-            }
-            CaseLabels::Memory(map) => Some(map.voxels().to_vec()),
-        };
+        let labels = self.read_labels(Some(&volume))?;
         if labels.is_none() && self.purpose != CaseUse::Unlabelled {
             return Err(TeachError::Unsuitable(format!("the case {} has no labels to learn from", self.id)));
         }
-        if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != volume.voxels().len()) {
+        let labels = labels.unwrap_or_default();
+        if !labels.is_empty() && labels.len() != volume.voxels().len() {
             return Err(TeachError::Unsuitable(format!(
                 "the labels of the case {} have {} voxels, its image has {}",
                 self.id,
@@ -120,21 +160,29 @@ impl TeachingCase {
                 volume.voxels().len()
             )));
         }
-        Ok(LoadedCase {
-            image_sha256: ImageReference::of(&volume).voxels_sha256,
-            labels_sha256: labels.as_deref().map(hash_of),
-            case: self.clone(),
-            volume,
-            labels,
-        })
+        Ok(OpenedCase { id: self.id.clone(), volume, labels })
+    }
+}
+
+impl OpenedCase {
+    /// What is kept of it, with what identifies image and labels.
+    pub(crate) fn remember(&self, case: &TeachingCase) -> LoadedCase {
+        let labels = Some(&self.labels).filter(|labels| !labels.is_empty());
+        LoadedCase {
+            case: case.clone(),
+            grid: *self.volume.grid(),
+            source: self.volume.meta().source.clone(),
+            labels: labels.map(|labels| RunLengths::encode(labels)),
+            image_sha256: ImageReference::of(&self.volume).voxels_sha256,
+            labels_sha256: labels.map(|labels| hash_of(labels)),
+        }
     }
 }
 
 /// SHA-256 of labels as 16-bit numbers, little endian.
-fn hash_of(labels: &[u16]) -> String {
+pub(super) fn hash_of(labels: &[u16]) -> String {
     sha256_hex(&labels.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
 }
-
 /// Which voxels lie in each region of a task: a part of a region, as the cup of the disc, lies in it too. Where a task
 /// has a single region, every value but 0 is it.
 pub(crate) fn regions_of(task: &DenseTask, labels: &[u16]) -> Vec<Vec<bool>> {

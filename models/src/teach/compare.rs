@@ -1,16 +1,7 @@
 //! New weights against the present ones, case by case.
 
-use hilum_core::job::{Cancelled, Observer};
 use hilum_core::measure::{Summary, summarize};
 use serde::{Deserialize, Serialize};
-
-use super::case::regions_of;
-use super::{CaseUse, TeachError, TeachingCase};
-use crate::catalog::Catalog;
-use crate::device::OpenDevice;
-use crate::infer::{Dense, DenseError};
-use crate::metric::dice;
-use crate::train::validation::Quiet;
 
 /// Fewest cases set aside of which a verdict is drawn: six differences of one sign are the fewest that chance gives in
 /// less than one of twenty tries (sign test, 2·0.5⁶ = 0.03).
@@ -25,7 +16,7 @@ const SEED: u64 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The interval of the mean difference lies above 0, and no region is worse.
+    /// The interval of the mean difference lies above 0, and no region is worse. Against the best weights so far, no loss.
     Better,
     /// The interval excludes a loss of more than [`TOLERATED_LOSS`], over all and in every region.
     NotWorse,
@@ -38,14 +29,21 @@ pub enum Verdict {
 }
 
 /// One case under both weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CaseDifference {
     /// The case.
     pub id: String,
-    /// Dice of each region with the present weights; none where the case does not show the region.
+    /// Dice of each region with the present weights. Where the case does not show the region it is 1 for an empty answer
+    /// and 0 for any other; none where there is nothing to click.
     pub current: Vec<Option<f64>>,
     /// Dice of each region with the new weights.
     pub new: Vec<Option<f64>>,
+    /// Dice of each region with the best weights so far, if those are not in use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub best: Vec<Option<f64>>,
+    /// Volume in ml of regions that the case does not show: in the answer of the present weights, and of the new ones.
+    #[serde(default)]
+    pub invented_ml: [f64; 2],
 }
 
 /// One region over all cases that show it.
@@ -74,103 +72,124 @@ pub struct Comparison {
     pub cases: Vec<CaseDifference>,
     /// Differences of the cases' mean Dice; none without cases.
     pub difference: Option<Summary>,
+    /// The same against the best weights that were ever in use, if they are not in use now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<AgainstBest>,
     /// What follows.
     pub verdict: Verdict,
     /// The same in words.
     pub reason: String,
 }
 
-/// Compares two models of a catalog on the cases that are set aside, each labelled as a user would have it labelled,
-/// mirrorings and locator included.
-///
-/// # Errors
-/// [`TeachError`] for models that differ in what they label, a case that cannot be read, a device that fails, and when
-/// the observer asks to stop.
-pub fn compare(
-    catalog: &Catalog,
-    current: &str,
-    new: &str,
-    cases: &[TeachingCase],
-    device: &OpenDevice,
-    observer: &dyn Observer,
-) -> Result<Comparison, TeachError> {
-    let load = |id: &str| Dense::load(catalog, id, &device.device);
-    let models = [load(current)?, load(new)?];
-    if models[0].task().regions != models[1].task().regions {
-        return Err(TeachError::Unsuitable(format!("{current} and {new} label different regions")));
-    }
-    let set_aside: Vec<_> = cases.iter().filter(|case| case.purpose == CaseUse::SetAside).collect();
-    let mut rows = Vec::with_capacity(set_aside.len());
-    for (nth, case) in set_aside.iter().enumerate() {
-        if observer.is_cancelled() {
-            return Err(Cancelled.into());
-        }
-        observer.progress("comparing", nth as u64, set_aside.len() as u64);
-        rows.push(compare_case(&models, case, observer)?);
-    }
-    let names: Vec<String> = models[0].task().regions.iter().map(|region| region.name.clone()).collect();
-    Ok(Comparison::of(current, new, &names, rows))
-}
-
-fn compare_case(
-    models: &[Dense; 2],
-    case: &TeachingCase,
-    observer: &dyn Observer,
-) -> Result<CaseDifference, TeachError> {
-    let loaded = case.load()?;
-    let task = models[0].task();
-    let truth = regions_of(task, loaded.labels.as_deref().unwrap_or_default());
-    let dices = |model: &Dense| -> Result<Vec<Option<f64>>, TeachError> {
-        let labels = match model.segment(&loaded.volume, &Quiet(observer)) {
-            Ok(answer) => answer.labels,
-            // What is not found is an answer too: an empty one.
-            Err(DenseError::NotFound(_)) => vec![0; loaded.volume.voxels().len()],
-            Err(error) => return Err(error.into()),
-        };
-        let answer = regions_of(task, &labels);
-        let dice_of =
-            |(truth, answer): (&Vec<bool>, &Vec<bool>)| truth.contains(&true).then(|| dice(truth, answer));
-        Ok(truth.iter().zip(&answer).map(dice_of).collect())
-    };
-    Ok(CaseDifference { id: case.id.clone(), current: dices(&models[0])?, new: dices(&models[1])? })
+/// New weights against the best that were ever in use: what is lost a little every time adds up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgainstBest {
+    /// The best weights so far.
+    pub id: String,
+    /// Region by region; `current` is the best weights.
+    pub regions: Vec<RegionDifference>,
+    /// Differences of the cases' mean Dice.
+    pub difference: Option<Summary>,
+    /// What follows from this alone.
+    pub verdict: Verdict,
 }
 
 impl CaseDifference {
-    /// Mean difference over the regions that the case shows; none where it shows none.
+    /// Mean difference over the regions; none where there is none.
     pub fn mean(&self) -> Option<f64> {
-        let each: Vec<f64> = self
-            .new
-            .iter()
-            .zip(&self.current)
-            .filter_map(|(new, current)| Some((*new)? - (*current)?))
-            .collect();
-        (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
+        mean_difference(&self.new, &self.current)
+    }
+
+    /// Mean of some Dice; none without one.
+    pub(super) fn mean_of(dices: &[Option<f64>]) -> Option<f64> {
+        let known: Vec<f64> = dices.iter().copied().flatten().collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     }
 }
 
+fn mean_difference(new: &[Option<f64>], old: &[Option<f64>]) -> Option<f64> {
+    let each: Vec<Option<f64>> = new.iter().zip(old).map(|(new, old)| Some((*new)? - (*old)?)).collect();
+    CaseDifference::mean_of(&each)
+}
+
+/// Dice of the weights that the new ones are compared with.
+type Old = fn(&CaseDifference) -> &[Option<f64>];
+
+/// Region by region, and over all.
+fn differences(
+    regions: &[String],
+    cases: &[CaseDifference],
+    old: Old,
+) -> (Vec<RegionDifference>, Option<Summary>) {
+    let region = |(index, name): (usize, &String)| {
+        let pairs: Vec<(f64, f64)> = cases
+            .iter()
+            .filter_map(|case| Some(((*old(case).get(index)?)?, (*case.new.get(index)?)?)))
+            .collect();
+        let each: Vec<f64> = pairs.iter().map(|(old, new)| new - old).collect();
+        let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+        let difference = summarize(&each, RESAMPLES, SEED)?;
+        Some(RegionDifference { name: name.clone(), current: mean(|p| p.0), new: mean(|p| p.1), difference })
+    };
+    let regions = regions.iter().enumerate().filter_map(region).collect();
+    let means: Vec<f64> = cases.iter().filter_map(|case| mean_difference(&case.new, old(case))).collect();
+    (regions, summarize(&means, RESAMPLES, SEED))
+}
+
 impl Comparison {
-    /// Judges the differences of some cases; `regions` are their names.
-    pub fn of(current: &str, new: &str, regions: &[String], cases: Vec<CaseDifference>) -> Self {
-        let region = |(index, name): (usize, &String)| {
-            let pairs: Vec<(f64, f64)> = cases
-                .iter()
-                .filter_map(|case| Some(((*case.current.get(index)?)?, (*case.new.get(index)?)?)))
-                .collect();
-            let differences: Vec<f64> = pairs.iter().map(|(current, new)| new - current).collect();
-            let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
-            let difference = summarize(&differences, RESAMPLES, SEED)?;
-            Some(RegionDifference {
-                name: name.clone(),
-                current: mean(|p| p.0),
-                new: mean(|p| p.1),
-                difference,
-            })
+    /// Judges the differences of some cases; `regions` are their names, `best` the weights whose Dice the cases have as
+    /// `best`.
+    pub fn of(
+        current: &str,
+        best: Option<&str>,
+        new: &str,
+        regions: &[String],
+        cases: Vec<CaseDifference>,
+    ) -> Self {
+        let (by_region, difference) = differences(regions, &cases, |case| &case.current);
+        let (verdict, mut reason) = judge(difference.as_ref(), &by_region);
+        let invented = cases
+            .iter()
+            .fold([0.0, 0.0], |sum, case| [sum[0] + case.invented_ml[0], sum[1] + case.invented_ml[1]]);
+        if invented != [0.0, 0.0] {
+            let [now, then] = invented;
+            reason += &format!("; where nothing is, {then:.2} ml are marked (now {now:.2} ml)");
+        }
+        let best = best.map(|id| {
+            let (regions, difference) = differences(regions, &cases, |case| &case.best);
+            let verdict = judge(difference.as_ref(), &regions).0;
+            AgainstBest { id: id.to_owned(), regions, difference, verdict }
+        });
+        let (verdict, reason) = match &best {
+            Some(best) => best.joined(verdict, reason),
+            None => (verdict, reason),
         };
-        let regions: Vec<RegionDifference> = regions.iter().enumerate().filter_map(region).collect();
-        let means: Vec<f64> = cases.iter().filter_map(CaseDifference::mean).collect();
-        let difference = summarize(&means, RESAMPLES, SEED);
-        let (verdict, reason) = judge(difference.as_ref(), &regions);
-        Self { current: current.into(), new: new.into(), regions, cases, difference, verdict, reason }
+        let (current, new) = (current.to_owned(), new.to_owned());
+        Self { current, new, regions: by_region, cases, difference, best, verdict, reason }
+    }
+}
+
+impl AgainstBest {
+    /// What follows from both.
+    fn joined(&self, verdict: Verdict, reason: String) -> (Verdict, String) {
+        let Some(d) = &self.difference else { return (verdict, reason) };
+        let figures = format!(
+            "{}, the best so far: {:+.3} (95 % {:+.3} to {:+.3})",
+            self.id, d.mean, d.ci95_low, d.ci95_high
+        );
+        match (verdict, self.verdict) {
+            (Verdict::Better, Verdict::Worse) => {
+                let advice = "going back to that one may be wiser";
+                (Verdict::Tie, format!("{reason}. But worse than {figures}; {advice}"))
+            }
+            (Verdict::NotWorse | Verdict::Tie, Verdict::Worse) => {
+                (Verdict::Worse, format!("{reason}. Worse than {figures}: small losses must not add up"))
+            }
+            (Verdict::NotWorse, Verdict::Tie) => {
+                (Verdict::Tie, format!("{reason}. It may be worse than {figures}"))
+            }
+            _ => (verdict, format!("{reason}. Against {figures}")),
+        }
     }
 }
 
@@ -227,9 +246,10 @@ mod tests {
             id: nth.to_string(),
             current: vec![Some(0.8), Some(0.7)],
             new: vec![Some(0.8 + a), Some(0.7 + b)],
+            ..CaseDifference::default()
         };
         let cases = differences.iter().enumerate().map(case).collect();
-        Comparison::of("old", "new", &["a".into(), "b".into()], cases).verdict
+        Comparison::of("old", None, "new", &["a".into(), "b".into()], cases).verdict
     }
 
     #[test]
@@ -255,18 +275,62 @@ mod tests {
             id: nth.to_string(),
             current: vec![Some(0.8), (nth == 0).then_some(0.7)],
             new: vec![Some(0.8), (nth == 0).then_some(0.6)],
+            ..CaseDifference::default()
         };
         let cases = (0..8).map(case).collect();
-        let verdict = Comparison::of("old", "new", &["a".into(), "b".into()], cases).verdict;
+        let verdict = Comparison::of("old", None, "new", &["a".into(), "b".into()], cases).verdict;
         assert_eq!(verdict, Verdict::Tie);
     }
 
     #[test]
     fn a_region_that_a_case_does_not_show_has_no_difference_there() {
-        let case =
-            CaseDifference { id: "x".into(), current: vec![None, Some(0.5)], new: vec![None, Some(0.6)] };
+        let (current, new) = (vec![None, Some(0.5)], vec![None, Some(0.6)]);
+        let case = CaseDifference { id: "x".into(), current, new, ..CaseDifference::default() };
         assert!((case.mean().unwrap() - 0.1).abs() < 1e-12);
-        let all = Comparison::of("old", "new", &["a".into(), "b".into()], vec![case]);
+        let all = Comparison::of("old", None, "new", &["a".into(), "b".into()], vec![case]);
         assert_eq!(all.regions.len(), 1);
+    }
+
+    /// Differences from the present weights that spread around `mean`.
+    fn spread(current: f64, best: f64, mean: f64) -> Vec<CaseDifference> {
+        let case = |nth: usize| CaseDifference {
+            id: nth.to_string(),
+            current: vec![Some(current)],
+            new: vec![Some(current + mean + [0.004, -0.004][nth % 2])],
+            best: vec![Some(best)],
+            ..CaseDifference::default()
+        };
+        (0..20).map(case).collect()
+    }
+
+    #[test]
+    fn small_losses_do_not_add_up_over_versions() {
+        let names = ["a".to_owned()];
+        let (best, mut current, mut published) = (0.8, 0.8, 0);
+        for version in 1..=10 {
+            let new = format!("v{version}");
+            let is_in_use = version == 1;
+            let reference = (!is_in_use).then_some("v0");
+            let table = Comparison::of("now", reference, &new, &names, spread(current, best, -0.001));
+            if table.verdict.allows() {
+                published += 1;
+                current -= 0.001;
+            } else {
+                assert!(table.reason.contains("v0, the best so far"), "{}", table.reason);
+            }
+        }
+        assert!((1..=5).contains(&published), "{published} small losses were let pass: {current}");
+        assert!(best - current <= TOLERATED_LOSS);
+        // Alone, each of them would.
+        let alone = Comparison::of("now", None, "v", &names, spread(current, best, -0.001));
+        assert!(alone.verdict.allows(), "{}", alone.reason);
+    }
+
+    #[test]
+    fn better_than_what_is_in_use_but_worse_than_before_asks() {
+        let names = ["a".to_owned()];
+        let table = Comparison::of("now", Some("old"), "new", &names, spread(0.5, 0.8, 0.1));
+        assert_eq!((table.verdict, table.best.unwrap().verdict), (Verdict::Tie, Verdict::Worse));
+        assert!(table.reason.contains("going back"), "{}", table.reason);
     }
 }

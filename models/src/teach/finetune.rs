@@ -1,11 +1,14 @@
 //! The fine-tuning itself: steps, validations, pauses, the end, and less of everything where a device fails.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use hilum_core::job::{Cancelled, Observer};
+use tempfile::TempDir;
 
 use super::case::LoadedCase;
+use super::looking::Looking;
 use super::options::{ReplaySource, TeachEvent, TeachOptions};
 use super::prepare::{Preparation, prepare};
 use super::record::{CurvePoint, Parent};
@@ -43,6 +46,8 @@ pub struct Taught {
     /// Loss and Dice while it learned; the first point is the present model.
     pub curve: Vec<CurvePoint>,
     pub(super) cases: Vec<LoadedCase>,
+    /// Where attention maps lie until a version takes them over.
+    pub(super) attention: Option<Arc<TempDir>>,
 }
 
 /// Teaches a model of the catalog with corrected cases. It works on the thread of the caller; `observer` (a
@@ -117,6 +122,8 @@ impl Preparation {
                 curve.push(CurvePoint { step, loss, set_aside, earlier });
             };
         add(0, None, self.before.clone(), on_event);
+        let mut looking = Looking::new(self.options.attention_cases, self.recipe.steps);
+        looking.after(0, &trainer)?;
         let steps = self.recipe.steps;
         let every = steps.div_ceil(self.options.validations + 1).max(1);
         let mut losses: Vec<f64> = Vec::new();
@@ -141,6 +148,7 @@ impl Preparation {
             observer.progress("learning", done as u64, steps as u64);
             let seconds = began.elapsed().as_secs_f64();
             on_event(&TeachEvent::Step { step: done, of: steps, loss, seconds });
+            looking.after(done, &trainer)?;
             if done % every == 0 && done < steps {
                 let mean = losses.drain(..).sum::<f64>() / every as f64;
                 match self.validate(&mut trainer, observer) {
@@ -174,6 +182,7 @@ impl Preparation {
             replay_share: self.replay_share,
             curve,
             cases: self.cases,
+            attention: looking.into_folder(),
         })
     }
 }

@@ -9,9 +9,16 @@ mod case;
 mod compare;
 mod control;
 mod finetune;
+mod judge;
+mod labels;
+mod lineage;
+mod looking;
+mod material;
 mod memory;
+mod objects;
 mod options;
 mod order;
+mod plan;
 mod prepare;
 mod record;
 mod replay;
@@ -20,28 +27,34 @@ mod uncertainty;
 mod version;
 
 #[cfg(test)]
+mod click_tests;
+#[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
 pub use case::{CaseImage, CaseLabels, CaseUse, TeachingCase};
 pub use compare::{
-    CaseDifference, Comparison, MIN_CASES, RegionDifference, TOLERATED_LOSS, Verdict, compare,
+    AgainstBest, CaseDifference, Comparison, MIN_CASES, RegionDifference, TOLERATED_LOSS, Verdict,
 };
 pub use control::Control;
 pub use finetune::{Taught, finetune};
+pub use judge::compare;
+pub use labels::values_for;
 pub use options::{Forecast, ReplaySource, TeachEvent, TeachOptions};
 pub use order::{Candidate, Ranked, order};
 pub use prepare::{Preparation, prepare};
 pub use record::{CaseRecord, CurvePoint, Parent, VersionRecord, VersionState};
 pub use replay::{ReplayReport, replay};
-pub use simulate::{SimulatedState, Simulation, SimulationReport, StrategyResult, correction_cost};
+pub use simulate::{
+    RoundGain, SimulatedState, Simulation, SimulationReport, StrategyResult, correction_cost,
+};
 pub use uncertainty::{CaseUncertainty, Strategy, uncertainty};
 pub use version::{Decision, Published, Version, Versions};
 
 use crate::catalog::CatalogError;
 use crate::device::DeviceError;
-use crate::infer::DenseError;
+use crate::infer::{DenseError, InferError};
 use crate::nets::NetError;
 use crate::train::TrainError;
 
@@ -53,13 +66,16 @@ pub enum TeachError {
     Unsuitable(String),
     /// Training itself.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(TrainError),
     /// The model.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// Labelling an image.
     #[error(transparent)]
-    Label(#[from] DenseError),
+    Label(DenseError),
+    /// Answering a click.
+    #[error(transparent)]
+    Click(InferError),
     /// The network or its weights.
     #[error(transparent)]
     Network(#[from] NetError),
@@ -88,4 +104,34 @@ pub enum TeachError {
     /// The watcher asked to stop before anything was learned.
     #[error(transparent)]
     Cancelled(#[from] hilum_core::job::Cancelled),
+}
+
+impl From<DenseError> for TeachError {
+    /// Being told to stop is the same wherever it happens.
+    fn from(error: DenseError) -> Self {
+        match error {
+            DenseError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::Label(other),
+        }
+    }
+}
+
+impl From<InferError> for TeachError {
+    /// Being told to stop is the same wherever it happens.
+    fn from(error: InferError) -> Self {
+        match error {
+            InferError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::Click(other),
+        }
+    }
+}
+
+impl From<TrainError> for TeachError {
+    /// Being told to stop is the same wherever it happens.
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::Train(other),
+        }
+    }
 }

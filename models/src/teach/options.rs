@@ -28,6 +28,8 @@ pub struct TeachOptions {
     pub memory_limit_bytes: Option<u64>,
     /// Where to train.
     pub device: DeviceChoice,
+    /// Cases set aside whose attention maps are kept at some steps, to be looked at later; 0 keeps none.
+    pub attention_cases: usize,
 }
 
 impl Default for TeachOptions {
@@ -43,6 +45,7 @@ impl Default for TeachOptions {
             seed: 1,
             memory_limit_bytes: None,
             device: DeviceChoice::Cpu,
+            attention_cases: 2,
         }
     }
 }
@@ -75,6 +78,9 @@ pub enum ReplaySource {
     /// The present model's own answers on the corrected images themselves, where there is nothing else (learning without
     /// forgetting, Li and Hoiem 2018). They also hold the errors that were corrected: half the share.
     OwnAnswersOnCorrected,
+    /// For networks that answer clicks: lesions in drawn scenes, of the kind with which the bundled network began. Where
+    /// there are earlier cases, these and scenes take half of the share each.
+    Scenes,
     /// Nothing: a person said so.
     None,
 }

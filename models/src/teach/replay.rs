@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use hilum_core::job::Observer;
+use hilum_core::worklist::CaseImage as ImageFile;
 use serde::Serialize;
 
+use super::case::LoadedCase;
 use super::finetune::guarded;
+use super::material::Assembly;
 use super::options::{TeachEvent, TeachOptions};
-use super::prepare::{assemble, load};
 use super::record::CaseRecord;
 use super::version::Version;
 use super::{CaseImage, CaseLabels, TeachError, TeachingCase};
@@ -58,22 +60,34 @@ pub fn replay(
     }
     let cases: Vec<TeachingCase> =
         record.cases.iter().map(|case| case_of(version, case)).collect::<Result<_, _>>()?;
-    let loaded = load(&cases, observer)?;
-    for (case, record) in loaded.iter().zip(&record.cases) {
-        let is_same = case.image_sha256 == record.image_sha256 && case.labels_sha256 == record.labels_sha256;
-        if !is_same {
-            return Err(TeachError::Unsuitable(format!(
-                "image or labels of the case {} have changed since {} was made",
-                record.id, version.record.id
-            )));
+    let check = |case: &LoadedCase| {
+        let known = record.cases.iter().find(|known| known.id == case.case.id);
+        let is_same = known.is_some_and(|known| {
+            (&case.image_sha256, &case.labels_sha256) == (&known.image_sha256, &known.labels_sha256)
+        });
+        if is_same {
+            return Ok(());
         }
-    }
+        Err(TeachError::Unsuitable(format!(
+            "image or labels of the case {} have changed since {} was made",
+            case.case.id, record.id
+        )))
+    };
     let kept = Model::read(&version.folder)?.weights()?;
-    let how = (record.replay, record.replay_share);
     let options = TeachOptions::default();
     let again = guarded(|| {
-        let recipe = record.recipe.clone();
-        let ready = assemble(catalog, parent, loaded, recipe, how, &options, device, observer)?;
+        let assembly = Assembly {
+            catalog,
+            parent,
+            recipe: record.recipe.clone(),
+            replay: (record.replay, record.replay_share),
+            options: &options,
+            device,
+            // The record names what was read.
+            memory_limit_bytes: None,
+            check: &check,
+        };
+        let ready = assembly.of(&cases, observer, on_event)?;
         let mut trainer = ready.trainer()?;
         for step in 0..record.steps_done {
             observer.wait_while_paused();
@@ -102,6 +116,8 @@ fn case_of(version: &Version, record: &CaseRecord) -> Result<TeachingCase, Teach
         TeachError::Unsuitable(format!("the image of the case {} was in memory alone", record.id))
     })?;
     let labels = record.labels.as_ref().map(|path| CaseLabels::File(version.folder.join(path)));
+    let image =
+        ImageFile { path: image, series_uid: record.series_uid.clone(), time_point: record.time_point };
     Ok(TeachingCase {
         id: record.id.clone(),
         image: CaseImage::File(image),

@@ -11,7 +11,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::case::{LoadedCase, regions_of};
+use super::case::{OpenedCase, regions_of};
 use super::finetune::finetune;
 use super::options::TeachOptions;
 use super::order::{Candidate, order};
@@ -95,8 +95,22 @@ pub struct StrategyResult {
     pub share_to_95: Option<Summary>,
     /// Runs that never reached it.
     pub never: usize,
-    /// Dice less that of chance in the same state of the same seed, over all states after the first; none for chance.
+    /// Dice less that of chance at the same number of labels of the same seed, round by round: the interval is over
+    /// seeds, each of which counts once a round. Empty for chance.
+    pub gains: Vec<RoundGain>,
+    /// Mean over the rounds of a seed, over seeds; none for chance.
     pub gain: Option<Summary>,
+}
+
+/// How an order of cases does in one round.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoundGain {
+    /// The round, from 1.
+    pub round: usize,
+    /// Cases labelled.
+    pub labelled: usize,
+    /// Dice less that of chance, over seeds; an interval of fewer than three is its range.
+    pub gain: Summary,
 }
 
 /// All that a simulation found.
@@ -180,8 +194,9 @@ impl Simulation {
 struct World<'a> {
     simulation: &'a Simulation,
     recipe: Recipe,
-    pool: Vec<LoadedCase>,
-    held_out: Vec<LoadedCase>,
+    /// Each with where it was read from.
+    pool: Vec<(TeachingCase, OpenedCase)>,
+    held_out: Vec<OpenedCase>,
     device: OpenDevice,
     choice: DeviceChoice,
     folder: tempfile::TempDir,
@@ -211,7 +226,9 @@ impl<'a> World<'a> {
         let load = |name: &String| {
             let image = simulation.images.join(format!("{name}{}", simulation.image_suffix));
             let labels = simulation.labels.join(format!("{name}{}", simulation.label_suffix));
-            TeachingCase::files(name, image, Some(labels), CaseUse::Corrected).load()
+            let case = TeachingCase::files(name, image, Some(labels), CaseUse::Corrected);
+            let opened = case.open()?;
+            Ok::<_, TeachError>((case, opened))
         };
         let (pool, held_out) = names[..wanted].split_at(simulation.pool);
         let folder = tempfile::tempdir()
@@ -220,7 +237,7 @@ impl<'a> World<'a> {
             simulation,
             recipe,
             pool: pool.iter().map(load).collect::<Result<_, _>>()?,
-            held_out: held_out.iter().map(load).collect::<Result<_, _>>()?,
+            held_out: held_out.iter().map(|name| Ok(load(name)?.1)).collect::<Result<_, TeachError>>()?,
             device: device::open(choice)?,
             choice,
             folder,
@@ -276,7 +293,7 @@ impl<'a> World<'a> {
         seed: u64,
         observer: &dyn Observer,
     ) -> Result<StateDict, TeachError> {
-        let with = |index: &usize, purpose| TeachingCase { purpose, ..self.pool[*index].case.clone() };
+        let with = |index: &usize, purpose| TeachingCase { purpose, ..self.pool[*index].0.clone() };
         let mut cases: Vec<TeachingCase> = new.iter().map(|i| with(i, CaseUse::Corrected)).collect();
         cases.extend(known.iter().map(|i| with(i, CaseUse::Earlier)));
         let is_first = known.is_empty();
@@ -287,6 +304,7 @@ impl<'a> World<'a> {
             learning_rate: self.recipe.learning_rate * rate,
             replay_share: if is_first { 0.0 } else { self.simulation.replay_share },
             validations: 0,
+            attention_cases: 0,
             seed,
             device: self.choice,
             budget_seconds: 86_400.0,
@@ -312,7 +330,7 @@ impl<'a> World<'a> {
         let mut dices = Vec::new();
         for case in &self.held_out {
             let answer = regions_of(model.task(), &model.segment(&case.volume, &Quiet(observer))?.labels);
-            let truth = regions_of(model.task(), case.labels.as_deref().unwrap_or_default());
+            let truth = regions_of(model.task(), &case.labels);
             dices.extend(truth.iter().zip(&answer).map(|(truth, answer)| dice(truth, answer)));
         }
         Ok(dices.iter().sum::<f64>() / dices.len().max(1) as f64)
@@ -332,9 +350,9 @@ impl<'a> World<'a> {
         // The first cases are drawn from nothing.
         let mut cost = [0, 0];
         for index in first {
-            let case = &self.pool[*index];
-            let truth = case.labels.as_deref().unwrap_or_default();
-            add(&mut cost, correction_cost(&vec![0; truth.len()], truth, case.volume.grid().dims()));
+            let case = &self.pool[*index].1;
+            let nothing = vec![0; case.labels.len()];
+            add(&mut cost, correction_cost(&nothing, &case.labels, case.volume.grid().dims()));
         }
         let mut added: Vec<usize> = first.iter().copied().collect();
         for round in 0..=self.simulation.rounds {
@@ -346,7 +364,7 @@ impl<'a> World<'a> {
                 dice: self.score(&weights, observer)?,
                 clicks: cost[0],
                 strokes: cost[1],
-                added: added.iter().map(|i| self.pool[*i].case.id.clone()).collect(),
+                added: added.iter().map(|i| self.pool[*i].1.id.clone()).collect(),
             });
             if round == self.simulation.rounds || labelled.len() == self.pool.len() {
                 break;
@@ -354,10 +372,9 @@ impl<'a> World<'a> {
             let model = self.dense(&weights)?;
             added = self.next(&model, strategy, seed.wrapping_add(round as u64), &labelled, observer)?;
             for index in &added {
-                let case = &self.pool[*index];
+                let case = &self.pool[*index].1;
                 let answer = model.segment(&case.volume, &Quiet(observer))?.labels;
-                let truth = case.labels.as_deref().unwrap_or_default();
-                add(&mut cost, correction_cost(&answer, truth, case.volume.grid().dims()));
+                add(&mut cost, correction_cost(&answer, &case.labels, case.volume.grid().dims()));
             }
             let new: BTreeSet<usize> = added.iter().copied().collect();
             let steps = self.simulation.round_steps;
@@ -378,19 +395,19 @@ impl<'a> World<'a> {
         observer: &dyn Observer,
     ) -> Result<Vec<usize>, TeachError> {
         let (mut candidates, mut known) = (Vec::new(), Vec::new());
-        for (index, case) in self.pool.iter().enumerate() {
+        for (index, (_, case)) in self.pool.iter().enumerate() {
             let of_case =
-                |strategy| uncertainty(model, &case.case.id, &case.volume, strategy, seed, &Quiet(observer));
+                |strategy| uncertainty(model, &case.id, &case.volume, strategy, seed, &Quiet(observer));
             if labelled.contains(&index) {
                 if strategy != Strategy::Random {
                     known.push(of_case(Strategy::Random)?.descriptor);
                 }
             } else {
-                candidates.push(Candidate { id: case.case.id.clone(), uncertainty: of_case(strategy)? });
+                candidates.push(Candidate { id: case.id.clone(), uncertainty: of_case(strategy)? });
             }
         }
         let chosen = order(&candidates, &known, strategy).into_iter().take(self.simulation.batch);
-        let index_of = |id: &str| self.pool.iter().position(|case| case.case.id == id);
+        let index_of = |id: &str| self.pool.iter().position(|(_, case)| case.id == id);
         Ok(chosen.filter_map(|ranked| index_of(&ranked.id)).collect())
     }
 }
@@ -446,21 +463,35 @@ fn region_sizes(mask: &[bool], dims: [usize; 3], axes: usize) -> Vec<usize> {
 fn result_of(strategy: Strategy, states: &[SimulatedState], full: &[(u64, f64)]) -> StrategyResult {
     let of =
         |wanted: Strategy, seed: u64| states.iter().filter(move |s| s.strategy == wanted && s.seed == seed);
-    let (mut shares, mut never, mut gains) = (Vec::new(), 0, Vec::new());
+    let (mut shares, mut never) = (Vec::new(), 0);
+    // By seed, then by round: rounds of one seed are one run and do not stand alone.
+    let mut by_seed: Vec<Vec<(usize, f64)>> = Vec::new();
     for (seed, best) in full {
         let reached = of(strategy, *seed).find(|state| state.dice >= ENOUGH * best);
         never += usize::from(reached.is_none());
         shares.push(reached.map_or(1.0, |state| state.share));
         if strategy != Strategy::Random {
             let pairs = of(strategy, *seed).zip(of(Strategy::Random, *seed)).skip(1);
-            gains.extend(pairs.map(|(mine, chance)| mine.dice - chance.dice));
+            by_seed.push(pairs.map(|(mine, chance)| (mine.labelled, mine.dice - chance.dice)).collect());
         }
     }
+    let rounds = by_seed.iter().map(Vec::len).max().unwrap_or(0);
+    let of_round = |round: usize| {
+        let each: Vec<(usize, f64)> = by_seed.iter().filter_map(|seed| seed.get(round).copied()).collect();
+        let gains: Vec<f64> = each.iter().map(|(_, gain)| *gain).collect();
+        let gain = summarize(&gains, RESAMPLES, SEED)?;
+        Some(RoundGain { round: round + 1, labelled: each.first()?.0, gain })
+    };
+    let mean = |seed: &Vec<(usize, f64)>| {
+        (!seed.is_empty()).then(|| seed.iter().map(|(_, gain)| gain).sum::<f64>() / seed.len() as f64)
+    };
+    let means: Vec<f64> = by_seed.iter().filter_map(mean).collect();
     StrategyResult {
         strategy,
         share_to_95: summarize(&shares, RESAMPLES, SEED),
         never,
-        gain: summarize(&gains, RESAMPLES, SEED),
+        gains: (0..rounds).filter_map(of_round).collect(),
+        gain: summarize(&means, RESAMPLES, SEED),
     }
 }
 
@@ -515,6 +546,11 @@ mod tests {
         let entropy = result_of(Strategy::Entropy, &states, &[(1, 0.8)]);
         assert_eq!((entropy.share_to_95.unwrap().mean, entropy.never), (0.2, 0));
         assert!((entropy.gain.unwrap().mean - 0.07).abs() < 1e-9);
+        assert_eq!(
+            (entropy.gains.len(), entropy.gains[0].gain.n),
+            (1, 1),
+            "a round of one seed is one value"
+        );
         let chance = result_of(Strategy::Random, &states, &[(1, 0.8)]);
         assert_eq!((chance.share_to_95.unwrap().mean, chance.never), (1.0, 1));
     }

@@ -99,7 +99,7 @@ fn a_model_learns_is_published_and_taken_back() {
     assert_eq!(version.record.id, "tiny@0001");
     let with_versions = versions.catalog(&catalog).unwrap();
     let cpu = device::cpu();
-    let table = compare(&with_versions, "tiny", "tiny@0001", &all, &cpu, &()).unwrap();
+    let table = compare(&with_versions, ["tiny", "tiny@0001"], None, &all, &cpu, &()).unwrap();
     assert_eq!((table.verdict, table.cases.len()), (Verdict::Better, 6));
     assert_eq!(versions.publish(1, &table, Decision::Rule).unwrap(), Published::Yes);
     assert_eq!(versions.current(), "tiny@0001");
@@ -109,7 +109,7 @@ fn a_model_learns_is_published_and_taken_back() {
     assert_eq!((versions.current(), versions.previous()), ("tiny".into(), Some("tiny@0001".into())));
     let stale = versions.publish(1, &Comparison { current: "tiny@0001".into(), ..table }, Decision::Rule);
     assert!(stale.unwrap_err().to_string().contains("compare again"));
-    let worse = compare(&with_versions, "tiny@0001", "tiny", &all, &cpu, &()).unwrap();
+    let worse = compare(&with_versions, ["tiny@0001", "tiny"], None, &all, &cpu, &()).unwrap();
     assert_eq!(worse.verdict, Verdict::Worse);
     assert!(versions.roll_back("tiny@0002").is_err());
 }
@@ -124,7 +124,7 @@ fn too_few_cases_set_aside_ask_a_person() {
     let versions = Versions::new(folder.path().join("versions"), "tiny");
     versions.add(catalog.find("tiny").unwrap(), &taught).unwrap();
     let with_versions = versions.catalog(&catalog).unwrap();
-    let table = compare(&with_versions, "tiny", "tiny@0001", &all, &device::cpu(), &()).unwrap();
+    let table = compare(&with_versions, ["tiny", "tiny@0001"], None, &all, &device::cpu(), &()).unwrap();
     assert_eq!(table.verdict, Verdict::TooFew);
     assert_eq!(versions.publish(1, &table, Decision::Rule).unwrap(), Published::Asks);
     assert_eq!(versions.current(), "tiny");
@@ -248,7 +248,8 @@ fn a_model_for_clicks_and_cases_without_labels_are_refused_with_the_reason() {
         finetune(&catalog, model, cases, &quick(1), &(), &mut |_| ()).unwrap_err().to_string()
     };
     let good = cases(CaseUse::Corrected, 0..1);
-    assert!(refused("lesion-div-light", &good).contains("does not label whole images"));
+    assert!(refused("lesion-coarse", &good).contains("first stage"));
+    assert!(refused("lesion-div-light", &good).contains("single slice"));
     assert!(refused("no such", &good).contains("no such"));
     assert!(refused("tiny", &cases(CaseUse::SetAside, 0..1)).contains("no corrected case"));
     assert!(refused("tiny", &[good.clone(), good].concat()).contains("two cases"));

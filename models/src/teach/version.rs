@@ -1,6 +1,5 @@
 //! The versions of a model: a folder with weights, card and record of each, and one small file that says which is in use.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,9 +11,10 @@ use serde_json::Value;
 use super::case::LoadedCase;
 use super::compare::{Comparison, Verdict};
 use super::finetune::Taught;
+use super::looking::copy_maps;
 use super::record::{CaseRecord, VersionRecord, VersionState};
-use super::{CaseImage, CaseLabels, CaseUse, TeachError, TeachingCase};
-use crate::catalog::{Card, Catalog, Model, sha256_hex};
+use super::{CaseImage, CaseLabels, CaseUse, TeachError};
+use crate::catalog::{Card, Catalog, Model, Task, sha256_hex};
 use crate::nets::NetError;
 
 /// Form of the records that this program writes.
@@ -52,7 +52,7 @@ pub struct Version {
     pub record: VersionRecord,
 }
 
-/// The versions of a model in a folder: `0001/{weights.safetensors, card.json, record.json, labels/}` and so on, and
+/// The versions of a model in a folder: `0001/{weights.safetensors, card.json, record.json, labels/, attention/}` and so on, and
 /// `current-MODEL.json`. Several models may share the folder. All is written beside and renamed, so that a reader never sees half of it.
 #[derive(Clone, Debug)]
 pub struct Versions {
@@ -118,49 +118,6 @@ impl Versions {
         Ok(all)
     }
 
-    /// What the weights in use have learned, they and those that they were made of: case by case the hash of its labels.
-    fn learned(&self) -> BTreeMap<String, Option<String>> {
-        let all = self.list();
-        let mut learned: BTreeMap<String, Option<String>> = BTreeMap::new();
-        let mut at = self.current();
-        // Records that name each other as parents end here.
-        for _ in 0..all.len() {
-            let Some(version) = all.iter().find(|version| version.record.id == at) else { break };
-            for case in &version.record.cases {
-                if matches!(case.purpose, CaseUse::Corrected | CaseUse::Earlier) {
-                    learned.entry(case.id.clone()).or_insert_with(|| case.labels_sha256.clone());
-                }
-            }
-            at.clone_from(&version.record.parent.id);
-        }
-        learned
-    }
-
-    /// Marks those corrected cases as earlier ones that the weights in use have learned already, with the labels that they
-    /// have now; where nothing new would remain, all stay as they are. Takes out cases set aside that were learned before:
-    /// they cannot judge any more. Gives back their names.
-    pub fn mark_earlier(&self, cases: &mut Vec<TeachingCase>) -> Vec<String> {
-        let learned = self.learned();
-        let is_biased =
-            |case: &TeachingCase| case.purpose == CaseUse::SetAside && learned.contains_key(&case.id);
-        let biased = cases.iter().filter(|case| is_biased(case)).map(|case| case.id.clone()).collect();
-        cases.retain(|case| !is_biased(case));
-        let is_known = |case: &TeachingCase| {
-            case.purpose == CaseUse::Corrected
-                && learned
-                    .get(&case.id)
-                    .is_some_and(|hash| case.labels_sha256().is_none_or(|now| Some(now) == *hash))
-        };
-        let known: Vec<bool> = cases.iter().map(is_known).collect();
-        let has_new =
-            cases.iter().zip(&known).any(|(case, known)| case.purpose == CaseUse::Corrected && !known);
-        if has_new {
-            let known = cases.iter_mut().zip(known).filter(|(_, known)| *known);
-            known.for_each(|(case, _)| case.purpose = CaseUse::Earlier);
-        }
-        biased
-    }
-
     /// Identity of the weights in use: of a version, or of the model that all come from.
     pub fn current(&self) -> String {
         self.read_current().map_or_else(|| self.base.clone(), |current| current.id)
@@ -221,6 +178,9 @@ impl Versions {
             comparison: None,
         };
         write_json(&draft.path().join("record.json"), &record)?;
+        if let Some(maps) = &taught.attention {
+            copy_maps(maps.path(), draft.path())?;
+        }
         let folder = self.folder.join(format!("{number:04}"));
         std::fs::rename(draft.path(), &folder).map_err(fault(&folder))?;
         // It has moved: there is nothing to tidy away.
@@ -263,6 +223,20 @@ impl Versions {
         version.save()?;
         self.switch(&version.record.id)?;
         Ok(Published::Yes)
+    }
+
+    /// Keeps a comparison in the record of the version that it is of, to be decided on.
+    ///
+    /// # Errors
+    /// [`TeachError`] if it is of another version, or the record cannot be written.
+    pub fn keep_comparison(&self, number: u32, comparison: &Comparison) -> Result<(), TeachError> {
+        let mut version = self.find(number)?;
+        if comparison.new != version.record.id {
+            let (new, id) = (&comparison.new, &version.record.id);
+            return Err(TeachError::Unsuitable(format!("the comparison is of {new}, not of {id}")));
+        }
+        version.record.comparison = Some(comparison.clone());
+        version.save()
     }
 
     /// Says that a version is not to be used.
@@ -358,26 +332,30 @@ fn card_of(parent: &Model, taught: &Taught, id: &str, weights_sha256: &str) -> C
             last.set_aside.score()
         ));
     }
+    if let Task::Click(task) = &mut card.task {
+        task.is_default = false;
+    }
     id.clone_into(&mut card.id);
     weights_sha256.clone_into(&mut card.weights_sha256);
     card
 }
 
-/// What is written down of a case. Labels that are in memory alone are kept beside: a person will change them further.
+/// What is written down of a case. Labels that a person may change further are kept beside.
 fn keep_case(folder: &Path, nth: usize, case: &LoadedCase) -> Result<CaseRecord, TeachError> {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let image = match &case.case.image {
-        CaseImage::File(path) => Some(absolute(path)),
-        CaseImage::Memory(volume) => volume.meta().source.path().map(|path| absolute(&path.to_owned())),
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (image, series_uid, time_point) = match &case.case.image {
+        CaseImage::File(image) => (Some(absolute(&image.path)), image.series_uid.clone(), image.time_point),
+        CaseImage::Memory(volume) => (volume.meta().source.path().map(absolute), None, 0),
     };
     let labels = match (&case.case.labels, &case.labels) {
         (CaseLabels::File(path), _) => Some(absolute(path)),
-        (CaseLabels::Memory(map), Some(labels)) => {
+        (CaseLabels::Memory(_) | CaseLabels::Project { .. }, Some(labels)) => {
             let name = PathBuf::from("labels").join(format!("{nth:04}.nii.gz"));
             let path = folder.join(&name);
             let at = folder.join("labels");
             std::fs::create_dir_all(&at).map_err(|cause| TeachError::Folder { cause, path: at })?;
-            nifti::save_labels(&path, labels, map.grid(), &case.volume.meta().source, &[])
+            let labels = labels.decode(case.grid.voxel_count()).expect("they were packed from this grid");
+            nifti::save_labels(&path, &labels, &case.grid, &case.source, &[])
                 .map_err(|e| TeachError::Folder { cause: std::io::Error::other(e), path })?;
             Some(name)
         }
@@ -387,6 +365,8 @@ fn keep_case(folder: &Path, nth: usize, case: &LoadedCase) -> Result<CaseRecord,
         id: case.case.id.clone(),
         purpose: case.case.purpose,
         image,
+        series_uid,
+        time_point,
         labels,
         image_sha256: case.image_sha256.clone(),
         labels_sha256: case.labels_sha256.clone(),

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use hilum_core::geometry::Grid;
 use image::{GrayImage, ImageFormat};
 use serde::{Deserialize, Serialize};
 
 use super::folder::{to_json, write_text};
 use super::run::TrainError;
+use crate::inspect::map_grid;
 use crate::nets::{AnyNetwork, MapMeaning};
 
 /// At which steps which cases are looked at.
@@ -33,6 +35,8 @@ pub(crate) struct Shown {
     /// `[1, channels, z, y, x]`.
     pub(crate) values: Vec<f32>,
     pub(crate) shape: [usize; 5],
+    /// Where the samples lie in the patient, where that is known.
+    pub(crate) grid: Option<Grid>,
 }
 
 /// A map that was kept.
@@ -56,6 +60,9 @@ pub struct KeptMap {
     pub low: f32,
     /// Largest value: white.
     pub high: f32,
+    /// Where its pixels lie in the patient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
     /// A grey PNG in the run's folder, its slices one below the other.
     pub file: PathBuf,
 }
@@ -135,6 +142,7 @@ pub(crate) fn keep(
                 input_shape: [z, y, x],
                 low,
                 high,
+                grid: shown.grid.and_then(|input| map_grid(&input, map.spatial_shape).ok()),
                 file,
             });
         }
@@ -175,7 +183,8 @@ mod tests {
         let network = AnyNetwork::seeded("attention_unet_2d", config, 3, &device).unwrap();
         let shape = [1, 1, 1, 32, 32];
         let values: Vec<f32> = (0..1024).map(|i| (i as f32 * 0.13).sin()).collect();
-        let shown = [Shown { case: "a".into(), values: values.clone(), shape }];
+        let grid = Grid::from_spacing([32, 32, 1], [1.0, 1.0, 5.0]).ok();
+        let shown = [Shown { case: "a".into(), values: values.clone(), shape, grid }];
         let run = tempfile::tempdir().unwrap();
         for step in [0, 5, 9] {
             keep(run.path(), step, &network, &shown, &device).unwrap();
@@ -193,6 +202,9 @@ mod tests {
             let expected: Vec<f32> = expected.tensor.mean_dim(1).into_data().try_to_vec().unwrap();
             let step = (kept.high - kept.low) / 255.0;
             assert!(read.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= step), "{}", kept.layer);
+            let grid = kept.grid.unwrap();
+            let [z, y, x] = kept.shape;
+            assert_eq!((grid.dims(), grid.extent_mm()[0].round()), ([x, y, z], 32.0), "it spans the input");
         }
         std::fs::write(run.path().join(&maps[0].file), b"no picture").unwrap();
         assert!(maps[0].read(run.path()).is_err());

@@ -13,7 +13,7 @@ mod optimizer;
 mod plot;
 pub mod recipe;
 mod run;
-mod teacher;
+pub(crate) mod teacher;
 pub(crate) mod trainer;
 pub(crate) mod validation;
 

@@ -32,26 +32,31 @@ fn bar(nth: usize) -> Volume {
 /// A model that knows nothing yet, in the user's folder.
 fn tiny_model(folder: &Path) {
     let config = json!({"img_ch": 1, "output_ch": 1, "widths": [4, 6, 8, 8, 8]});
+    model(folder, "tiny", "unet_2d", config, "part");
+}
+
+/// A model of this network that labels a region of this name and knows nothing yet.
+pub(super) fn model(folder: &Path, id: &str, arch: &str, config: serde_json::Value, region: &str) {
     let cpu = device::cpu();
-    let network = AnyNetwork::seeded("unet_2d", config, 3, &cpu.device).unwrap();
+    let network = AnyNetwork::seeded(arch, config, 3, &cpu.device).unwrap();
     let weights = network.weights(FloatFormat::F32).unwrap().to_bytes(&[]).unwrap();
     let card = json!({
-        "id": "tiny", "title": "bars", "arch": "unet_2d", "config": network.config(),
+        "id": id, "title": "bars", "arch": arch, "config": network.config(),
         "task": {
             "kind": "dense",
             "input": {"color": false, "normalize": {"kind": "image"}, "scale": {"kind": "keep"}},
-            "regions": [{"name": "bar", "label": 1}], "tile": [1, SIZE, SIZE]
+            "regions": [{"name": region, "label": 1}], "tile": [1, SIZE, SIZE]
         },
         "licence": "none", "data": [], "split": "", "training": "none", "figures": [], "limits": ["all"],
         "weights_sha256": hilum_models::catalog::sha256_hex(&weights)
     });
-    let at = folder.join("models/tiny");
+    let at = folder.join("models").join(id);
     std::fs::create_dir_all(&at).unwrap();
     std::fs::write(at.join("weights.safetensors"), weights).unwrap();
     std::fs::write(at.join("card.json"), card.to_string()).unwrap();
 }
 
-fn with_cases(folder: &Path) -> Window<'static> {
+pub(super) fn with_cases(folder: &Path) -> Window<'static> {
     tiny_model(folder);
     std::fs::create_dir_all(folder.join("images")).unwrap();
     for nth in 0..5 {
@@ -70,7 +75,7 @@ fn with_cases(folder: &Path) -> Window<'static> {
 }
 
 /// Paints the bar of the case that is open, in every slice, and says that it is right.
-fn correct(window: &mut Window<'_>, case: u32) {
+pub(super) fn correct(window: &mut Window<'_>, case: u32) {
     window.press(Modifiers::NONE, Key::N);
     window.until("the case is open and proposed", |s| {
         open_case(s) == Some(case) && s.session.as_ref().unwrap().labelling.is_empty()

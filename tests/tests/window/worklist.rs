@@ -173,6 +173,13 @@ fn outlines_of_several_people_are_compared_and_their_majority_is_one_step() {
     assert_eq!(window.session().document.labels().count(1), 30);
     let steps: Vec<&str> = window.session().document.history().steps().collect();
     assert_eq!(steps, ["Mark differences", "Take majority"]);
+    assert_eq!(window.session().document.labels().count(2), 0, "the majority decides on what was noted");
+    // One person's outlines, whole.
+    window.harness.get_by_role_and_label(Role::Button, "Take what eva drew").click_accesskit();
+    window.until("they are the labels", |s| {
+        s.session.as_ref().unwrap().document.history().steps().last() == Some("Import mask")
+    });
+    assert_eq!(window.session().document.labels().count(1), 40);
 }
 
 #[test]

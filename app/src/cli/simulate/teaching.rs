@@ -104,8 +104,24 @@ impl Report for TeachingReport {
                 ]
             })
             .collect();
+        let gains: Vec<Vec<String>> = report
+            .strategies
+            .iter()
+            .flat_map(|result| result.gains.iter().map(move |gain| (result.strategy, gain)))
+            .map(|(strategy, gain)| {
+                vec![
+                    format!("{strategy:?}").to_lowercase(),
+                    gain.round.to_string(),
+                    gain.labelled.to_string(),
+                    interval(&Some(gain.gain), 4),
+                    gain.gain.n.to_string(),
+                ]
+            })
+            .collect();
+        let by_round = table(&["order", "round", "labelled", "Dice less chance", "seeds"], &gains);
         let full: Vec<String> =
             report.full.iter().map(|(seed, dice)| format!("{dice:.4} (seed {seed})")).collect();
-        format!("{}\nDice with all labels: {}", table(&header, &rows), full.join(", "))
+        let (orders, full) = (table(&header, &rows), full.join(", "));
+        format!("{orders}\n{by_round}\nDice with all labels: {full}")
     }
 }

@@ -10,7 +10,7 @@ use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
 use hilum_models::catalog::Catalog;
 use hilum_models::device;
-use hilum_models::infer::{ClickRequest, Dense, DenseError, InferError, OneClick};
+use hilum_models::infer::{ClickRequest, Dense, DenseError, InferError};
 use hilum_models::inspect::{
     ClassMass, Density, FieldMap, InspectError, Look, Occlusion, Subject, agreement, spearman,
 };
@@ -210,7 +210,7 @@ impl InferWorker {
         let catalog = Catalog::new(self.models.as_deref()).map_err(|e| Some(e.to_string()))?;
         match choice {
             InspectChoice::Clicks(engine, clicks) => {
-                let pipeline = OneClick::from_catalog(catalog, engine.model.as_deref(), engine.device);
+                let pipeline = engine.pipeline(catalog);
                 match pipeline.and_then(|mut pipeline| pipeline.subjects(&clicks, watcher)) {
                     Ok((_, subjects)) => Ok(subjects),
                     Err(InferError::Cancelled(_)) => Err(None),

@@ -1,9 +1,11 @@
 //! Cases for training: images with the object's mask, and images that host planted lesions.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hilum_core::geometry::{Grid, WorldPoint};
+use hilum_core::geometry::{Grid, VoxelBox, WorldPoint};
 use hilum_core::io::{self, OpenOptions};
+use hilum_core::label::BoxMask;
 use hilum_core::volume::{Modality, Volume, Voxels};
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -18,17 +20,21 @@ use crate::transform::principal::{PrincipalAxes, principal_axes};
 const MIN_VOXELS: usize = 5;
 
 /// An image with the mask of one object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     /// What the file is called without its suffix.
     pub name: String,
-    /// The image.
-    pub volume: Volume,
+    /// The image; several objects of it share it.
+    pub volume: Arc<Volume>,
     /// How it was made, as the recipe says.
     pub modality: Modality,
-    /// The object, `[z, y, x]` on the image's grid.
+    /// Where the object lies on the image's grid, with at least a voxel around it where the image goes on.
+    pub region: VoxelBox,
+    /// The grid of that box.
+    pub mask_grid: Grid,
+    /// The object, `[z, y, x]` on that grid.
     pub mask: Vec<bool>,
-    /// Indices of the object's voxels.
+    /// Indices of the object's voxels on that grid.
     pub inside: Vec<u32>,
     /// Its axes.
     pub axes: PrincipalAxes,
@@ -235,6 +241,9 @@ fn near_edge(grid: &Grid, index: usize) -> bool {
     (0..2).any(|a| voxel[a] * 8 < dims[a] || (dims[a] - voxel[a]) * 8 < dims[a])
 }
 
+/// Voxels kept around an object, so that its edge is interpolated as on the whole image.
+const MARGIN: usize = 2;
+
 impl Case {
     /// A case of an object; `None` if it is too small to learn from.
     fn new(
@@ -244,14 +253,36 @@ impl Case {
         mask: Vec<bool>,
         is_synthetic: bool,
     ) -> Option<Self> {
+        let dims = volume.grid().dims();
+        let object = BoxMask::new(volume.grid().full_box(), mask).ok()?;
+        let case = Self::of_object(name, Arc::new(volume), modality, &object)?;
+        debug_assert_eq!(case.volume.grid().dims(), dims);
+        Some(Self { is_synthetic, ..case })
+    }
+
+    /// A case of an object somewhere in an image; `None` if it is too small to learn from.
+    pub fn of_object(
+        name: String,
+        volume: Arc<Volume>,
+        modality: Modality,
+        object: &BoxMask,
+    ) -> Option<Self> {
+        let region = object.tightened().region().grown([MARGIN; 3], volume.grid().dims());
+        let mask = object.cut(region).inside().to_vec();
+        let mask_grid = volume.grid().sub_grid(region).ok()?;
         let inside: Vec<u32> = (0u32..).zip(&mask).filter(|(_, v)| **v).map(|(i, _)| i).collect();
-        let axes = principal_axes(volume.grid(), &mask).filter(|_| inside.len() >= MIN_VOXELS)?;
-        Some(Self { name, volume, modality, mask, inside, axes, is_synthetic })
+        let axes = principal_axes(&mask_grid, &mask).filter(|_| inside.len() >= MIN_VOXELS)?;
+        Some(Self { name, volume, modality, region, mask_grid, mask, inside, axes, is_synthetic: false })
+    }
+
+    /// The object on the whole image, `[z, y, x]`.
+    pub fn full_mask(&self) -> Vec<bool> {
+        let object = BoxMask::new(self.region, self.mask.clone()).expect("one flag a voxel of the box");
+        object.cut(self.volume.grid().full_box()).inside().to_vec()
     }
 
     /// World position of an object's voxel.
     pub fn inside_world(&self, nth: usize) -> WorldPoint {
-        let grid = self.volume.grid();
-        grid.world_of(grid.voxel(self.inside[nth] as usize))
+        self.mask_grid.world_of(self.mask_grid.voxel(self.inside[nth] as usize))
     }
 }

@@ -9,6 +9,8 @@ mod scene;
 pub mod shapes;
 mod validate;
 
+use std::sync::Arc;
+
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use hilum_core::job::Observer;
@@ -18,7 +20,8 @@ use rayon::prelude::*;
 
 use self::dataset::Dataset;
 use self::sample::Sample;
-use self::validate::{ValidationSet, answer, probabilities};
+use self::validate::{FEW_SCENES, SCENES, ValidationSet, answer, probabilities};
+use super::attention::Shown;
 use super::loss::{supervised_loss, targets_for};
 use super::recipe::ClickRecipe;
 use super::run::TrainError;
@@ -29,9 +32,9 @@ use crate::nets::{AnyNetwork, object_logit};
 pub use oracle::{largest_error_center, largest_region, random_voxel, region_at};
 
 /// Shows a network clicked objects.
-pub(super) struct ClickTeacher<'a> {
+pub(crate) struct ClickTeacher<'a> {
     recipe: &'a ClickRecipe,
-    dataset: Dataset,
+    dataset: Arc<Dataset>,
     validation: ValidationSet,
     device: Device,
 }
@@ -39,9 +42,15 @@ pub(super) struct ClickTeacher<'a> {
 impl<'a> ClickTeacher<'a> {
     /// Loads the recipe's data.
     pub(super) fn new(recipe: &'a ClickRecipe, device: &Device) -> Result<Self, TrainError> {
-        let dataset = Dataset::load(&recipe.data)?;
-        let validation = ValidationSet::new(&dataset, recipe);
+        let dataset = Arc::new(Dataset::load(&recipe.data)?);
+        let validation = ValidationSet::new(&dataset, recipe, SCENES);
         Ok(Self { recipe, dataset, validation, device: device.clone() })
+    }
+
+    /// Teaches with cases in memory.
+    pub(crate) fn with(recipe: &'a ClickRecipe, dataset: Arc<Dataset>, device: &Device) -> Self {
+        let validation = ValidationSet::new(&dataset, recipe, FEW_SCENES);
+        Self { recipe, dataset, validation, device: device.clone() }
     }
 
     /// Adds one or two clicks where the network, as it is now, errs, and its own answer as the previous one.
@@ -107,5 +116,9 @@ impl Teacher for ClickTeacher<'_> {
 
     fn validate(&mut self, network: &AnyNetwork, observer: &dyn Observer) -> Result<Validation, TrainError> {
         self.validation.run(network, self.recipe, &self.device, observer)
+    }
+
+    fn shown(&self, cases: usize) -> Vec<Shown> {
+        self.validation.shown(cases, self.recipe)
     }
 }

@@ -213,7 +213,7 @@ fn place(case: &Case, click: WorldPoint, pose: &Pose, recipe: &ClickRecipe, fram
     let grid = stage_grid(recipe, WorldPoint::origin(), click, length, framing);
     let source = pose.source_grid(&grid, origin);
     let values = resample(&case.volume, &source, case.volume.range().min);
-    let target = resample_mask(&case.mask, case.volume.grid(), &source);
+    let target = resample_mask(&case.mask, &case.mask_grid, &source);
     Sample {
         grid,
         values,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hilum_core::geometry::Grid;
 use hilum_core::io::{self, OpenOptions};
 use hilum_core::volume::{Volume, Voxels};
 
@@ -20,6 +21,8 @@ const MAX_PLACES: usize = 20_000;
 pub struct Case {
     /// What the file is called without its suffix.
     pub name: String,
+    /// The grid of the image.
+    pub grid: Grid,
     /// The image, ready to be sampled.
     pub image: Prepared,
     /// A channel of 0 and 1 for each region.
@@ -103,6 +106,7 @@ impl Case {
             known: regions.iter().map(Option::is_some).collect(),
             masks: Prepared::of_masks(grid.dims(), regions.len(), interleaved),
             frame: Frame::whole(image, &recipe.input),
+            grid: *grid,
             image: Prepared::new(image, &recipe.input),
             around,
             is_soft: false,
@@ -125,6 +129,12 @@ impl Case {
         let interleaved = (0..voxels).flat_map(|voxel| probabilities.iter().map(move |p| p[voxel])).collect();
         let masks = Prepared::of_probabilities(image.grid().dims(), regions.len(), interleaved);
         Ok(Self { masks, is_soft: true, ..Self::new(name, image, &regions, recipe)? })
+    }
+
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let places: usize = self.places.iter().map(|places| size_of_val(places.as_slice())).sum();
+        self.image.bytes() + self.masks.bytes() + places as u64
     }
 
     /// Whether a voxel lies in a region.

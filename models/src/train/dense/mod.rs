@@ -149,8 +149,11 @@ impl Teacher for DenseTeacher<'_> {
                 Frame::around(middle, case.frame.step, [x, y, z])
             }
         };
-        let show =
-            |case: &Case| Shown { case: case.name.clone(), values: case.image.sample(&tile(case)), shape };
+        let show = |case: &Case| {
+            let frame = tile(case);
+            let grid = frame.grid(&case.grid).ok();
+            Shown { case: case.name.clone(), values: case.image.sample(&frame), shape, grid }
+        };
         self.data.validation.iter().take(cases).map(show).collect()
     }
 

@@ -1,5 +1,7 @@
 //! An image whose channels can be sampled on any frame.
 
+use std::sync::Arc;
+
 use hilum_core::volume::{Volume, Voxels};
 use nalgebra::{Matrix3, Vector3};
 use rayon::prelude::*;
@@ -23,7 +25,8 @@ pub enum Planes {
 pub struct Prepared {
     dims: [usize; 3],
     channels: usize,
-    planes: Planes,
+    /// Shared: a case may be learned from and measured.
+    planes: Arc<Planes>,
     /// Factor and summand that normalise each channel.
     affine: Vec<[f32; 2]>,
     /// Normalised values are clipped to these.
@@ -52,7 +55,7 @@ impl Prepared {
         let mut prepared = Self {
             dims: volume.grid().dims(),
             channels,
-            planes,
+            planes: Arc::new(planes),
             affine: vec![[1.0, 0.0]; channels],
             clip: [f32::NEG_INFINITY, f32::INFINITY],
         };
@@ -82,7 +85,8 @@ impl Prepared {
     }
 
     fn of_regions(dims: [usize; 3], regions: usize, planes: Planes) -> Self {
-        Self { dims, channels: regions, planes, affine: vec![[1.0, 0.0]; regions], clip: [0.0, 1.0] }
+        let affine = vec![[1.0, 0.0]; regions];
+        Self { dims, channels: regions, planes: Arc::new(planes), affine, clip: [0.0, 1.0] }
     }
 
     /// Voxels along x, y, z.
@@ -90,10 +94,18 @@ impl Prepared {
         self.dims
     }
 
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        (match &*self.planes {
+            Planes::Bytes(values) => values.len(),
+            Planes::Floats(values) => size_of_val(values.as_slice()),
+        }) as u64
+    }
+
     /// A value as it is in the file.
     pub fn raw(&self, voxel: usize, channel: usize) -> f32 {
         let index = voxel * self.channels + channel;
-        match &self.planes {
+        match &*self.planes {
             Planes::Bytes(values) => f32::from(values[index]),
             Planes::Floats(values) => values[index],
         }
@@ -124,7 +136,7 @@ impl Prepared {
     /// The same of an image that is deformed: each point of the frame shows what lies at `bend` of it, both in voxels of
     /// the image.
     pub fn sample_bent(&self, frame: &Frame, bend: impl Fn(Vector3<f64>) -> Vector3<f64> + Sync) -> Vec<f32> {
-        match &self.planes {
+        match &*self.planes {
             Planes::Bytes(values) => self.sample_from(values, frame, bend),
             Planes::Floats(values) => self.sample_from(values, frame, bend),
         }
@@ -229,11 +241,11 @@ pub fn to_image(values: &[f32], frame: &Frame, dims: [usize; 3], outside: f32) -
     let source = Prepared {
         dims: frame.dims,
         channels: 1,
-        planes: Planes::Floats(values.to_vec()),
+        planes: Arc::new(Planes::Floats(values.to_vec())),
         affine: vec![[1.0, 0.0]],
         clip: [f32::NEG_INFINITY, f32::INFINITY],
     };
-    let Planes::Floats(values) = &source.planes else { return Vec::new() };
+    let Planes::Floats(values) = &*source.planes else { return Vec::new() };
     let is_inside =
         |p: &Vector3<f64>| (0..3).all(|axis| p[axis] >= -0.5 && p[axis] <= frame.dims[axis] as f64 - 0.5);
     let [nx, ny, nz] = dims;
