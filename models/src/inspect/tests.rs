@@ -40,6 +40,7 @@ fn look(slices: usize) -> Look {
         input: (0..grid.voxel_count()).map(value).collect(),
         image_channels: vec![0],
         regions: Some(vec![region("a", 1), region("b", 2)]),
+        judge: None,
     };
     subject.look().unwrap()
 }
