@@ -53,6 +53,7 @@ impl HilumApp {
             Ask::SaveSurface { .. } => Action::ExportSurface(path),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
+            Ask::SaveFigure { .. } => InspectAction::Figure(Some(path)).into(),
             Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
         });
     }

@@ -9,10 +9,10 @@ use hilum_models::infer::ClickRequest;
 use super::HilumApp;
 use crate::command::InspectAction;
 use crate::jobs::{
-    Ask, InferRequest, InspectAnswer, InspectChoice, InspectRequest, InspectWhat, IoRequest, LabelChoice,
-    MapFile, MapKind,
+    Ask, FigureFile, InferRequest, InspectAnswer, InspectChoice, InspectRequest, InspectWhat, IoRequest,
+    LabelChoice, MapFile, MapKind, RowAnswer,
 };
-use crate::state::Inspecting;
+use crate::state::{ClassShares, Inspecting, MapScale, MapView};
 
 impl HilumApp {
     /// Opens the panel with the model that answered the click or labels such images, or closes it.
@@ -36,9 +36,29 @@ impl HilumApp {
         let Some(inspect) = &mut self.state.inspect else { return };
         match action {
             InspectAction::Look(model) => self.look(model),
-            InspectAction::Show(key) => inspect.chosen = Some(key),
+            InspectAction::Show(key) => {
+                inspect.wished = Some(key.clone());
+                inspect.chosen = Some(key);
+                inspect.compare();
+            }
+            InspectAction::View(view) => inspect.view = view,
+            InspectAction::Share(share) => inspect.share = share.clamp(0.01, 0.99),
+            InspectAction::Against(against) => {
+                inspect.against = against;
+                inspect.compare();
+            }
+            InspectAction::Keep => self.keep_map(),
+            InspectAction::Forget(number) => {
+                inspect.kept.retain(|kept| kept.number != number);
+                inspect.compare();
+            }
+            InspectAction::Hold(held) => inspect.held = held,
+            InspectAction::Layer(layer) => inspect.layer = layer,
+            InspectAction::Channels(at) => inspect.channels_shown = at,
+            InspectAction::Classes(wanted) => inspect.wants_classes = wanted,
+            InspectAction::ClassShown(class, channel) => inspect.class_shown = (class, channel),
             InspectAction::Opacity(opacity) => inspect.opacity = opacity.clamp(0.0, 1.0),
-            InspectAction::ShareScale(yes) => inspect.is_scale_shared = yes,
+            InspectAction::Scale(scale) => inspect.scale = scale,
             InspectAction::Read(reading) => inspect.reading = reading,
             InspectAction::Randomise => self.ask_attention(InspectWhat::Random, "Drawing random weights"),
             InspectAction::Occlude => {
@@ -50,6 +70,7 @@ impl HilumApp {
                 }
             }
             InspectAction::Export(path) => self.export_map(path),
+            InspectAction::Figure(path) => self.export_figure(path),
             InspectAction::Close => self.close_attention(),
         }
     }
@@ -68,6 +89,56 @@ impl HilumApp {
         let file = MapFile { path, map: Arc::clone(&shown.map), volume: Arc::clone(session.volume()) };
         if self.io.ask(IoRequest::WriteMap(file)).is_err() {
             self.state.messages.error("the thread that writes files is busy; try again in a moment");
+        }
+    }
+
+    /// Writes a figure of the map that is shown and those that belong to it.
+    fn export_figure(&mut self, path: Option<PathBuf>) {
+        let Some(inspect) = &self.state.inspect else { return };
+        let Some((shown, session)) = inspect.shown().zip(self.state.editable()) else { return };
+        let Some(path) = path else {
+            let safe = |c: char| if c.is_alphanumeric() { c } else { '_' };
+            let name: String = shown.map.layer.chars().map(safe).collect();
+            self.ask(Ask::SaveFigure { name: format!("attention_{name}.png") });
+            return;
+        };
+        let document = &session.document;
+        let visible = document.table().entries().iter().filter(|entry| entry.visible);
+        let of_two = matches!(inspect.view, MapView::Beside | MapView::Blink);
+        let (low, high) = session.views.window();
+        let note = inspect.looks.get(shown.look).map_or_else(String::new, |look| {
+            format!("{} ({}), {}", look.model, look.arch, shown.map.meaning.title())
+        });
+        let file = FigureFile {
+            path,
+            maps: inspect.maps.iter().map(|map| (map.look, map.kind, Arc::clone(&map.map))).collect(),
+            chosen: inspect.maps.iter().position(|map| std::ptr::eq(map, shown)).unwrap_or(0),
+            compared: inspect.compared().filter(|_| of_two).map(|(map, name)| (Arc::clone(map), name)),
+            volume: Arc::clone(session.volume()),
+            window: [low, high],
+            labels: Arc::clone(document.labels()),
+            colors: visible.map(|entry| (entry.id, entry.color)).collect(),
+            at: session.views.crosshair,
+            is_scale_shared: inspect.scale != MapScale::Own,
+            note,
+        };
+        if self.io.ask(IoRequest::WriteFigure(Box::new(file))).is_err() {
+            self.state.messages.error("the thread that writes files is busy; try again in a moment");
+        }
+    }
+
+    /// Keeps the map that is shown, named by how often the labels had changed.
+    fn keep_map(&mut self) {
+        let Some(session) = self.state.editable() else { return };
+        let changes = session.labels_revision;
+        let state = if changes == 0 {
+            "before any change".to_owned()
+        } else {
+            format!("after {changes} changes of labels")
+        };
+        if let Some(inspect) = &mut self.state.inspect {
+            inspect.keep(&state);
+            inspect.compare();
         }
     }
 
@@ -96,11 +167,10 @@ impl HilumApp {
         };
         let mut next = Inspecting::new(session.id, model);
         if let Some(old) = self.state.inspect.take() {
-            (next.opacity, next.is_scale_shared, next.revision) =
-                (old.opacity, old.is_scale_shared, old.revision + 1);
-            if let Some((_, cancel)) = old.running {
+            if let Some((_, cancel)) = &old.running {
                 cancel.cancel();
             }
+            next = next.following(old);
         }
         self.state.inspect = Some(next);
         self.ask_attention(what, "Running the network");
@@ -138,8 +208,12 @@ impl HilumApp {
             return;
         };
         let wanted = (session.views.crosshair, inspect.reading, session.labels_revision);
-        let has_rows = inspect.running.is_none() && !inspect.looks.is_empty();
-        if !has_rows || inspect.rows_for == Some(wanted) || session.document.is_stroking() {
+        let is_free = inspect.running.is_none() && !inspect.looks.is_empty();
+        if !is_free || session.document.is_stroking() {
+            return;
+        }
+        if inspect.rows_for == Some(wanted) {
+            self.tend_classes();
             return;
         }
         let labels = Arc::clone(session.document.labels());
@@ -148,6 +222,34 @@ impl HilumApp {
             inspect.rows_for = Some(wanted);
         }
         self.ask_attention(what, "Reading the maps of the pixel");
+    }
+
+    /// The histograms over all pixels of each class follow the layer, the sliders and the labels.
+    fn tend_classes(&mut self) {
+        let Some((inspect, session)) = self.state.inspect.as_ref().zip(self.state.editable()) else { return };
+        let labels = session.document.labels();
+        let Some((look, layer, is_plain)) = inspect.layer_of_shown() else { return };
+        let is_known = inspect.classes.as_ref().is_some_and(|known| {
+            (known.look, &known.layer, known.is_plain) == (look, &layer, is_plain)
+                && (known.reading, known.labels_revision) == (inspect.reading, session.labels_revision)
+        });
+        if !inspect.wants_classes || is_known || labels.count(0) == labels.voxels().len() {
+            return;
+        }
+        let (reading, labels) = (inspect.reading, Arc::clone(labels));
+        let asked = ClassShares {
+            look,
+            layer: layer.clone(),
+            is_plain,
+            reading,
+            labels_revision: session.labels_revision,
+            found: Vec::new(),
+        };
+        if let Some(inspect) = &mut self.state.inspect {
+            inspect.classes = Some(asked);
+        }
+        let what = InspectWhat::Classes { look, layer, is_plain, reading, labels };
+        self.ask_attention(what, "Counting the attention of all pixels");
     }
 
     pub(super) fn take_attention(
@@ -160,12 +262,16 @@ impl HilumApp {
             return;
         }
         match result.map(|answer| *answer) {
-            Ok(InspectAnswer::Opened(looks, maps)) => {
+            Ok(InspectAnswer::Opened(looks, maps, notes)) => {
                 inspect.looks = looks;
                 inspect.replace(&[MapKind::Pass, MapKind::Row, MapKind::Plain, MapKind::Random], maps);
+                for note in notes {
+                    self.state.messages.say(crate::state::Severity::Warning, note);
+                }
             }
-            Ok(InspectAnswer::Rows(maps, densities, secs)) => {
+            Ok(InspectAnswer::Rows(RowAnswer { maps, densities, channels, secs })) => {
                 inspect.rows_secs = Some(secs);
+                inspect.channels = channels;
                 for (look, density) in inspect.looks.iter_mut().zip(densities) {
                     look.density = density;
                 }
@@ -176,6 +282,11 @@ impl HilumApp {
             Ok(InspectAnswer::Random(maps)) => inspect.replace(&[MapKind::Random], maps),
             Ok(InspectAnswer::Occluded { found, .. }) => {
                 inspect.occlusion = inspect.chosen.clone().map(|key| (key, found));
+            }
+            Ok(InspectAnswer::Classes(found)) => {
+                if let Some(classes) = &mut inspect.classes {
+                    classes.found = found;
+                }
             }
             Ok(InspectAnswer::Closed) | Err(None) => {}
             Err(Some(error)) => {

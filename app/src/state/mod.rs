@@ -36,7 +36,7 @@ pub use editing::{
     Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
     ShownSlice, slice_at, slice_of,
 };
-pub use inspect::{Inspecting, MapKey};
+pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};

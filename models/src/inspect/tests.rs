@@ -231,3 +231,27 @@ fn checks_tell_a_map_from_chance() {
     let nothing_new = look.occlude(&maps[0], 0.2, 3, 1).unwrap();
     assert_eq!(nothing_new, occlusion);
 }
+
+#[test]
+fn a_line_around_half_of_a_map_holds_half_of_it() {
+    let grid = Grid::from_spacing([4, 2, 1], [1.0; 3]).unwrap();
+    let map = |meaning| FieldMap {
+        name: "m".into(),
+        layer: "m".into(),
+        level: 0,
+        meaning,
+        channel: String::new(),
+        grid,
+        values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0],
+        query: None,
+    };
+    // 4 + 3 of 10 is the first sum of at least one half; of the pixels four of eight.
+    assert_eq!(map(MapMeaning::AttentionGiven).level_holding(0.5), Some(3.0));
+    assert_eq!(map(MapMeaning::GateCoefficient).level_holding(0.5), Some(1.0));
+    let map = map(MapMeaning::AttentionGiven);
+    let at = |x: f64, y: f64| grid.affine().world_from_voxel(Point3::new(x, y, 0.0));
+    assert_eq!(map.value_between(at(1.5, 0.0)), Some(1.5));
+    assert_eq!(map.value_between(at(0.0, 0.5)), Some(2.0));
+    assert_eq!(map.value_between(at(3.4, 0.0)), Some(3.0), "beyond the last middle");
+    assert_eq!(map.value_between(at(5.0, 0.0)), None);
+}
