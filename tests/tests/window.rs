@@ -26,6 +26,8 @@ use hilum_models::train::recipe::Stage;
 mod eye;
 #[path = "window/inspect.rs"]
 mod inspect;
+#[path = "window/inspect_nets.rs"]
+mod inspect_nets;
 #[path = "window/measure.rs"]
 mod measure;
 #[path = "window/projects.rs"]

@@ -55,6 +55,7 @@ impl HilumApp {
             InspectAction::Hold(held) => inspect.held = held,
             InspectAction::Layer(layer) => inspect.layer = layer,
             InspectAction::Channels(at) => inspect.channels_shown = at,
+            InspectAction::InScene(shown) => inspect.in_scene = shown,
             InspectAction::Classes(wanted) => inspect.wants_classes = wanted,
             InspectAction::ClassShown(class, channel) => inspect.class_shown = (class, channel),
             InspectAction::Opacity(opacity) => inspect.opacity = opacity.clamp(0.0, 1.0),
@@ -177,6 +178,9 @@ impl HilumApp {
     }
 
     fn close_attention(&mut self) {
+        if let Some(session) = &mut self.state.session {
+            session.scene.set_overlay(None);
+        }
         if let Some((_, cancel)) = self.state.inspect.take().and_then(|inspect| inspect.running) {
             cancel.cancel();
         }
@@ -213,7 +217,9 @@ impl HilumApp {
             return;
         }
         if inspect.rows_for == Some(wanted) {
-            self.tend_classes();
+            if !self.tend_surface() {
+                self.tend_classes();
+            }
             return;
         }
         let labels = Arc::clone(session.document.labels());
@@ -222,6 +228,28 @@ impl HilumApp {
             inspect.rows_for = Some(wanted);
         }
         self.ask_attention(what, "Reading the maps of the pixel");
+    }
+
+    /// The surface in the 3-D view follows the map and the share; whether it was asked for.
+    fn tend_surface(&mut self) -> bool {
+        let Some((inspect, session)) = self.state.inspect.as_mut().zip(self.state.session.as_mut()) else {
+            return false;
+        };
+        let shown = inspect.shown().filter(|shown| inspect.in_scene && shown.map.grid.dims()[2] > 1);
+        let Some(map) = shown.map(|shown| Arc::clone(&shown.map)) else {
+            if inspect.scene_for.take().is_some() {
+                session.scene.set_overlay(None);
+            }
+            return false;
+        };
+        let wanted = inspect.chosen.clone().map(|key| (key, inspect.share, inspect.revision));
+        if inspect.scene_for == wanted {
+            return false;
+        }
+        inspect.scene_for = wanted;
+        let what = InspectWhat::Surface { map, share: inspect.share };
+        self.ask_attention(what, "Drawing the map in 3-D");
+        true
     }
 
     /// The histograms over all pixels of each class follow the layer, the sliders and the labels.
@@ -286,6 +314,11 @@ impl HilumApp {
             Ok(InspectAnswer::Classes(found)) => {
                 if let Some(classes) = &mut inspect.classes {
                     classes.found = found;
+                }
+            }
+            Ok(InspectAnswer::Surface(mesh)) => {
+                if let Some(session) = self.state.session.as_mut().filter(|s| s.id == inspect.session) {
+                    session.scene.set_overlay(Some(mesh).filter(|mesh| !mesh.triangles.is_empty()));
                 }
             }
             Ok(InspectAnswer::Closed) | Err(None) => {}

@@ -119,6 +119,8 @@ pub enum InspectAction {
     Layer(Option<(usize, String)>),
     /// Show what the channels of this layer look at: its position.
     Channels(usize),
+    /// Show a surface around a share of the map in the 3-D view, or none.
+    InScene(bool),
     /// Count the attention of all pixels of each class, or stop that.
     Classes(bool),
     /// Show the histogram of this class and hop or head: positions.

@@ -220,6 +220,9 @@ impl<'a> Figure<'a> {
                 let base = bar_top + BAR + NUMBER;
                 canvas.text([left, base], NUMBER, Anchor::Start, &bar_number(range[0]));
                 canvas.text([left + width, base], NUMBER, Anchor::End, &bar_number(range[1]));
+                if is_signed {
+                    canvas.text([left + width / 2.0, base], NUMBER, Anchor::Middle, "0");
+                }
             }
         }
         let [page, bottom] = self.size();

@@ -161,6 +161,10 @@ pub struct Inspecting {
     pub channels: Vec<(usize, ChannelMap)>,
     /// Which of [`Inspecting::channels`] is shown.
     pub channels_shown: usize,
+    /// Whether the 3-D view shows a surface around a share of the map.
+    pub in_scene: bool,
+    /// What that surface was asked for: the map, the share and the state of the maps.
+    pub scene_for: Option<(MapKey, f64, u64)>,
     /// Whether histograms over all pixels of each class are wanted.
     pub wants_classes: bool,
     /// The last such histograms.
@@ -202,6 +206,8 @@ impl Inspecting {
             layer: None,
             channels: Vec::new(),
             channels_shown: 0,
+            in_scene: false,
+            scene_for: None,
             wants_classes: false,
             classes: None,
             class_shown: (0, 0),
@@ -240,6 +246,7 @@ impl Inspecting {
             scale: old.scale,
             kept: old.kept,
             held: old.held,
+            in_scene: old.in_scene,
             wants_classes: old.wants_classes,
             chosen: old.chosen,
             wished: old.wished,

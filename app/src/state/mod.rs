@@ -43,7 +43,7 @@ pub use messages::{Message, Messages, Severity};
 pub use mouse::{Drag, MouseHand, MousePreset};
 pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
 pub use readout::Readout;
-pub use scene::{Scene, SceneMode, SurfacePart};
+pub use scene::{OVERLAY, Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use teaching::{Curves, RunningLesson, RunningRank, TeachChoice, Teaching};

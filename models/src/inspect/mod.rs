@@ -84,4 +84,6 @@ pub enum InspectError {
 }
 
 #[cfg(test)]
+mod network_tests;
+#[cfg(test)]
 mod tests;

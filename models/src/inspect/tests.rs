@@ -21,28 +21,32 @@ fn askew(dims: [usize; 3], spacing: [f64; 3]) -> Grid {
 
 /// A light HANet of two hops in front of a chequered image of `slices` slices.
 fn look(slices: usize) -> Look {
-    let device = Device::flex();
     let config = json!({"in_channels": 1, "num_classes": 2, "n": 2, "delta": 0.6, "output_stride": 8,
         "channels": 8, "decoder_channels": 8, "low_level_channels": 4,
         "trunk": {"block": "basic", "layers": [1, 1, 1, 1], "stem": 4, "planes": [4, 6, 8, 8]}});
-    let grid = askew([40, 56, slices], [0.7, 1.3, 4.0]);
+    subject("hanet", config, [40, 56, slices]).look().unwrap()
+}
+
+/// A network with drawn weights in front of a chequered image.
+pub(super) fn subject(arch: &str, config: serde_json::Value, dims: [usize; 3]) -> Subject {
+    let device = Device::flex();
+    let grid = askew(dims, [0.7, 1.3, 4.0]);
     let value = |i: usize| {
         let [x, y, z] = grid.voxel(i);
         (x as f32 * 0.23).sin() + (y as f32 * 0.11 + z as f32).cos()
     };
     let region = |name: &str, label| Region { name: name.into(), label, within: None, is_single: false };
-    let subject = Subject {
+    Subject {
         model: "small".into(),
         stage: "labels".into(),
-        network: AnyNetwork::seeded("hanet", config, 5, &device).unwrap(),
+        network: AnyNetwork::seeded(arch, config, 5, &device).unwrap(),
         device,
         grid,
         input: (0..grid.voxel_count()).map(value).collect(),
         image_channels: vec![0],
         regions: Some(vec![region("a", 1), region("b", 2)]),
         judge: None,
-    };
-    subject.look().unwrap()
+    }
 }
 
 /// Left half 0, right half 3.

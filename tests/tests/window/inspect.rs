@@ -15,7 +15,7 @@ use hilum_models::nets::{HopReading, MapMeaning};
 use super::Window;
 
 /// A grey slice with two bright discs: what it shows does not matter, where it shows it does.
-fn slice(folder: &Path) -> PathBuf {
+pub(super) fn slice(folder: &Path) -> PathBuf {
     let size = [160usize, 128];
     let value = |i: usize| {
         let (x, y) = ((i % size[0]) as f64, (i / size[0]) as f64);
@@ -28,7 +28,7 @@ fn slice(folder: &Path) -> PathBuf {
     path
 }
 
-fn inspect(state: &AppState) -> &Inspecting {
+pub(super) fn inspect(state: &AppState) -> &Inspecting {
     state.inspect.as_ref().unwrap()
 }
 

@@ -25,6 +25,16 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, show
         MapView::Blink => blink(ui, context, inspect),
         MapView::Overlay | MapView::Beside => {}
     }
+    if shown.map.grid.dims()[2] > 1 {
+        let mut in_scene = inspect.in_scene;
+        let hint = "Draw a surface around the same share of the map as the contour, in the 3-D view";
+        if ui.checkbox(&mut in_scene, "In the 3-D view").on_hover_text(hint).changed() {
+            context.actions.send(InspectAction::InScene(in_scene));
+        }
+        if inspect.in_scene && inspect.view != MapView::Contour {
+            contour(ui, context, inspect, shown);
+        }
+    }
     if inspect.view != MapView::Contour {
         let mut opacity = inspect.opacity;
         let slider = Slider::new(&mut opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity of the map");

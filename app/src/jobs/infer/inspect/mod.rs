@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hilum_core::geometry::WorldPoint;
 use hilum_core::job::CancelToken;
 use hilum_core::label::LabelMap;
+use hilum_core::surface::SurfaceMesh;
 use hilum_core::volume::Volume;
 use hilum_models::infer::ClickRequest;
 use hilum_models::inspect::{ChannelMap, ClassMass, Density, FieldMap, Occlusion, QueryClass};
@@ -73,6 +74,13 @@ pub enum InspectWhat {
         reading: Option<HopReading>,
         /// The classes.
         labels: Arc<LabelMap>,
+    },
+    /// The surface around a share of a map.
+    Surface {
+        /// The map, of a volume.
+        map: Arc<FieldMap>,
+        /// Share of it inside, 0 to 1.
+        share: f64,
     },
     /// Forget what the pass left behind.
     Close,
@@ -171,6 +179,8 @@ pub enum InspectAnswer {
     },
     /// What all pixels of each class look at.
     Classes(Vec<QueryClass>),
+    /// The surface around a share of a map; empty where it has no depth.
+    Surface(SurfaceMesh),
     /// Nothing is kept any more.
     Closed,
 }

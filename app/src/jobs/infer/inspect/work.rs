@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use hilum_core::geometry::WorldPoint;
 use hilum_core::label::LabelMap;
+use hilum_core::surface::{SurfaceMesh, SurfaceShape};
 use hilum_core::volume::Volume;
 use hilum_models::catalog::Catalog;
 use hilum_models::checkpoint::StateDict;
@@ -162,6 +163,7 @@ impl InferWorker {
             InspectWhat::Classes { look, layer, is_plain, reading, labels } => {
                 Ok(InspectAnswer::Classes(self.classes(look, &layer, is_plain, reading, &labels)?))
             }
+            InspectWhat::Surface { map, share } => Ok(InspectAnswer::Surface(surface(&map, share))),
             InspectWhat::Close => {
                 self.looks.looks = Vec::new();
                 Ok(InspectAnswer::Closed)
@@ -326,6 +328,17 @@ fn read_as(layer: &AttentionLayer, reading: Option<HopReading>, is_plain: bool) 
         (None, _) => None,
     };
     wanted.and_then(|reading| layer.read_as(reading)).unwrap_or_else(|| layer.clone())
+}
+
+/// The closed surface around the pixels that hold a share of a map.
+fn surface(map: &FieldMap, share: f64) -> SurfaceMesh {
+    let Some(level) = map.level_holding(share) else { return SurfaceMesh::default() };
+    let inside = map.values.iter().map(|value| u16::from(*value >= level)).collect();
+    let labels = LabelMap::from_voxels(map.grid, inside);
+    labels.map_or_else(
+        |_| SurfaceMesh::default(),
+        |labels| SurfaceMesh::of_label(&labels, 1, SurfaceShape::Smooth),
+    )
 }
 
 fn shown(look: usize, kind: MapKind, map: FieldMap, labels: &LabelMap) -> Result<ShownMap, InspectError> {
