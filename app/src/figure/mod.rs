@@ -22,15 +22,12 @@ use canvas::{Anchor, Canvas, Lettering, Raster, Svg};
 pub(crate) use choice::{Candidate, Choice, beside, first};
 pub(crate) use plane::{Drawn, Plane};
 
-/// Width of a panel and the room around things, in units of the page.
-const PANEL: f32 = 220.0;
+/// Room around things, in units of the page.
 const GAP: f32 = 14.0;
 /// Sizes of text.
 const CAPTION: f32 = 11.0;
 const NUMBER: f32 = 9.0;
 const BAR: f32 = 7.0;
-/// Highest panel over its width; higher ones are narrower.
-const MAX_ASPECT: f32 = 1.4;
 
 /// Writes values `[z, y, x]` on a grid as NIfTI of 32-bit numbers.
 ///
@@ -178,28 +175,21 @@ impl<'a> Figure<'a> {
         }
     }
 
-    /// Width and height of a panel's picture.
-    fn panel(&self) -> [f32; 2] {
-        let aspect = self.plane.aspect();
-        let width = if aspect > MAX_ASPECT { PANEL * MAX_ASPECT / aspect } else { PANEL };
-        [width, width * aspect]
-    }
-
     /// Height of a panel with its texts and bar.
     fn row_height(&self) -> f32 {
-        self.panel()[1] + CAPTION + 5.0 + BAR + NUMBER + 8.0 + GAP
+        self.plane.units()[1] + CAPTION + 5.0 + BAR + NUMBER + 8.0 + GAP
     }
 
     fn size(&self) -> [f32; 2] {
         let columns = self.columns.min(self.panels.len()).max(1);
         let rows = self.panels.len().div_ceil(columns).max(1);
-        let width = (self.panel()[0] + GAP) * columns as f32 + GAP;
+        let width = (self.plane.units()[0] + GAP) * columns as f32 + GAP;
         [width, self.row_height() * rows as f32 + 2.0 * GAP + NUMBER]
     }
 
     fn draw(&self, canvas: &mut dyn Canvas) -> anyhow::Result<()> {
         let mut lettering = Lettering::new();
-        let [width, height] = self.panel();
+        let [width, height] = self.plane.units();
         let columns = self.columns.min(self.panels.len()).max(1);
         for (number, panel) in self.panels.iter().enumerate() {
             let left = GAP + (width + GAP) * (number % columns) as f32;

@@ -8,8 +8,11 @@ use image::{Rgb, RgbImage};
 use crate::colormap::{color_of, share};
 use crate::viewport::{ScreenAxes, extent_along};
 
-/// Longer side of a panel, in pixels.
-const PANEL_PIXELS: f64 = 480.0;
+/// Width of a panel in units of the page, and pixels in a unit.
+const PANEL: f64 = 220.0;
+const PIXELS_PER_UNIT: f64 = 2.0;
+/// Highest panel over its width; higher ones are narrower.
+const MAX_ASPECT: f64 = 1.4;
 /// How much of a label's colour lies over the image.
 const LABEL_PART: f32 = 0.5;
 
@@ -50,19 +53,22 @@ impl Plane {
         let (left, right) = extent_along(field, axes.right);
         let (top, bottom) = extent_along(field, axes.down);
         let extent = [right - left, bottom - top];
-        let scale = PANEL_PIXELS / extent[0].max(extent[1]).max(f64::MIN_POSITIVE);
+        // A pixel of a panel is one of the page, so that no line of one pixel is lost.
+        let width =
+            (PANEL * PIXELS_PER_UNIT).min(PANEL * PIXELS_PER_UNIT * MAX_ASPECT * extent[0] / extent[1]);
+        let scale = width / extent[0].max(f64::MIN_POSITIVE);
         let corner = axes.right * left + axes.down * top + axes.into * at.coords.dot(&axes.into);
         Self {
             axes,
             corner: corner.into(),
             extent,
-            pixels: extent.map(|mm| (mm * scale).round().clamp(1.0, PANEL_PIXELS) as u32),
+            pixels: extent.map(|mm| (mm * scale).round().clamp(1.0, 2.0 * PANEL * PIXELS_PER_UNIT) as u32),
         }
     }
 
-    /// Height over width.
-    pub(super) fn aspect(&self) -> f32 {
-        (self.extent[1] / self.extent[0]) as f32
+    /// Width and height of a panel in units of the page.
+    pub(super) fn units(&self) -> [f32; 2] {
+        self.pixels.map(|side| side as f32 / PIXELS_PER_UNIT as f32)
     }
 
     /// Where a point lies, as shares of width and height.
@@ -108,9 +114,11 @@ impl Plane {
         for y in 1..self.pixels[1] {
             for x in 1..self.pixels[0] {
                 let own = drawn.at(self.world(x, y));
-                let before = [(x - 1, y), (x, y - 1)];
-                if before.iter().any(|(x, y)| drawn.at(self.world(*x, *y)) != own) {
-                    picture.put_pixel(x, y, Rgb(color));
+                for (left, above) in [(x - 1, y), (x, y - 1)] {
+                    if drawn.at(self.world(left, above)) != own {
+                        picture.put_pixel(x, y, Rgb(color));
+                        picture.put_pixel(left, above, Rgb(color));
+                    }
                 }
             }
         }

@@ -64,9 +64,9 @@ fn a_figure_is_written_with_everything_that_must_be_told() {
         assert!(text.contains(wanted), "{wanted}");
     }
     let picture = image::open(&png).unwrap().to_rgb8();
-    assert!(picture.width() > 5 * 2 * PANEL as u32 && picture.height() > 300);
+    assert!(picture.width() > 5 * 2 * 220 && picture.height() > 300);
     // The labels' panel is reddish at the right and grey at the left.
-    let place = |x: f32| picture.get_pixel((2.0 * (GAP + PANEL + GAP + x * PANEL)) as u32, 150).0;
+    let place = |x: f32| picture.get_pixel((2.0 * (GAP + 220.0 + GAP + x * 220.0)) as u32, 150).0;
     assert!(place(0.9)[0] > place(0.9)[2] + 60 && place(0.1)[0] == place(0.1)[2]);
     assert!(figure.save(&folder.path().join("f.gif")).unwrap_err().to_string().contains(".svg"));
 }

@@ -200,8 +200,12 @@ fn lines(
     let kept = &mut pictures.0[slot];
     if !matches!(kept, Some((old, Drawn::Lines(_))) if *old == key) {
         let level = map.level_holding(inspect.share);
-        let value = |at: Pos2| map.value_between(shown.world_from_screen(at));
-        let found = level.map(|level| contour::lines(shown.rect, level, value)).unwrap_or_default();
+        // Around whole pixels: between their middles the share inside would be another one.
+        let around = |level: f32| {
+            let is_inside = |at: Pos2| map.value_at(shown.world_from_screen(at)).is_some_and(|v| v >= level);
+            contour::lines(shown.rect, 0.5, |at| Some(f32::from(u8::from(is_inside(at)))))
+        };
+        let found = level.map(around).unwrap_or_default();
         *kept = Some((key, Drawn::Lines(found)));
     }
     if let Some((_, Drawn::Lines(found))) = kept {

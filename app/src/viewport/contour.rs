@@ -3,9 +3,9 @@
 use egui::{Pos2, Rect, pos2};
 
 /// Distance in points of the places at which a map is looked up.
-const CELL: f32 = 4.0;
+const CELL: f32 = 2.0;
 
-/// Where a field crosses `level` in a rectangle of the screen, as short lines: marching squares over cells of four points,
+/// Where a field crosses `level` in a rectangle of the screen, as short lines: marching squares over cells of two points,
 /// straight between their corners. Cells with a corner at which the field is not known have no line.
 pub(super) fn lines(rect: Rect, level: f32, value: impl Fn(Pos2) -> Option<f32>) -> Vec<[Pos2; 2]> {
     let cells = [rect.width(), rect.height()].map(|side| (side / CELL).ceil().max(1.0) as usize);

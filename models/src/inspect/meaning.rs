@@ -69,16 +69,25 @@ impl MapMeaning {
                  counts them. It says who may be looked at, not how much."
             }
             Self::PathPrediction => {
-                "M of one of the two paths that a junction compares: σ of its features, averaged over them, 0 to 1. The                  module looks where the two Ms of a level differ. Features are no classes: a high value is no vote for                  an outline."
+                "M of one of the two paths that a junction compares: σ of its features, averaged over them, 0 \
+                 to 1. The module looks where the two Ms of a level differ. Features are no classes: a high \
+                 value is no vote for an outline."
             }
             Self::AnswerChange => {
-                "Probability that the head of this level gives with the module minus that without its divergence term,                  all else unchanged: above 0 the module adds to the region, below 0 it takes away. Levels above work on                  what this one passes on, so that the final answer may still differ."
+                "Probability that the head of this level gives with the module minus that without its \
+                 divergence term, all else unchanged: above 0 the module adds to the region, below 0 it takes \
+                 away. Levels above work on what this one passes on, so that the final answer may still \
+                 differ."
             }
             Self::FeatureChange => {
-                "How much the features behind the module differ from those without its divergence term: mean magnitude                  over channels, without a unit, to be compared within one map. It says that something changes, not for                  better or worse."
+                "How much the features behind the module differ from those without its divergence term: mean \
+                 magnitude over channels, without a unit, to be compared within one map. It says that \
+                 something changes, not for better or worse."
             }
             Self::ScaleAnswer => {
-                "The answer that one scale would give alone: probability from its own logits. The network's answer is that                  of the mean logits of four such scales. Where the four differ, no scale decided alone."
+                "The answer that one scale would give alone: probability from its own logits. The network's \
+                 answer is that of the mean logits of four such scales. Where the four differ, no scale \
+                 decided alone."
             }
         }
     }

@@ -13,6 +13,7 @@ mod look;
 mod mass;
 mod meaning;
 mod occlusion;
+mod placed;
 
 use burn::tensor::Device;
 use hilum_core::geometry::{Grid, GridError, WorldPoint};

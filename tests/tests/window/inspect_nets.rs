@@ -272,7 +272,10 @@ fn unetr_by_layer_and_head() {
     assert!((shown.map.values.iter().sum::<f32>() - 1.0).abs() < 1e-4);
     let crosshair = window.session().views.crosshair;
     let far = (shown.map.query.unwrap() - crosshair).norm();
-    assert!(far < shown.map.grid.spacing_mm().iter().sum(), "the patch lies at the crosshair: {far} mm");
+    assert!(
+        far < shown.map.grid.spacing_mm().iter().sum::<f64>(),
+        "the patch lies at the crosshair: {far} mm"
+    );
     assert!(window.harness.query_all_by_label_contains("vit.blocks.6.row").next().is_none());
 }
 

@@ -58,7 +58,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, show
 /// What the map is compared with, and maps to keep for that.
 fn against(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     let name = inspect.compared().map_or_else(|| "the image".to_owned(), |(_, name)| name);
-    ComboBox::from_label("Compare with").selected_text(name).width(170.0).show_ui(ui, |ui| {
+    ComboBox::from_label("Compare with").selected_text(name).width(170.0).truncate().show_ui(ui, |ui| {
         let choice = |ui: &mut Ui, against: Against, name: String| {
             if ui.selectable_label(inspect.against == against, name).clicked() {
                 context.actions.send(InspectAction::Against(against));
@@ -99,8 +99,7 @@ fn contour(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, shown: &Show
     let of = if shown.map.meaning.is_mass() { "of the sum of the map" } else { "of the area of the map" };
     let level = shown.map.level_holding(inspect.share).map_or_else(|| "–".to_owned(), bar_number);
     let text = format!(
-        "The line is drawn at {level}: pixels of this value and above hold {percent:.0} % {of}. Between the middles of \
-         pixels it is interpolated."
+        "The line goes around the pixels of {level} and above: the fewest that hold {percent:.0} % {of}."
     );
     ui.label(RichText::new(text).color(theme::of(ui).weak).small());
 }

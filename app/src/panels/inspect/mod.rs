@@ -65,16 +65,19 @@ fn models(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     let has_clicks =
         session.is_some_and(|s| s.can_segment() && s.document.prompts().positive().next().is_some());
     ui.horizontal(|ui| {
-        ComboBox::from_label("Model looked into").selected_text(name).width(150.0).show_ui(ui, |ui| {
-            if has_clicks && ui.selectable_label(inspect.model.is_none(), clicks).clicked() {
-                context.actions.send(InspectAction::Look(None));
-            }
-            for id in labellers(context) {
-                if ui.selectable_label(inspect.model.as_ref() == Some(&id), &id).clicked() {
-                    context.actions.send(InspectAction::Look(Some(id)));
+        ComboBox::from_label("Model looked into").selected_text(name).width(150.0).truncate().show_ui(
+            ui,
+            |ui| {
+                if has_clicks && ui.selectable_label(inspect.model.is_none(), clicks).clicked() {
+                    context.actions.send(InspectAction::Look(None));
                 }
-            }
-        });
+                for id in labellers(context) {
+                    if ui.selectable_label(inspect.model.as_ref() == Some(&id), &id).clicked() {
+                        context.actions.send(InspectAction::Look(Some(id)));
+                    }
+                }
+            },
+        );
     });
     ui.horizontal(|ui| {
         let again = Button::new("Look again");
@@ -109,7 +112,7 @@ fn layers(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
         }
     };
     let chosen = inspect.layer.as_ref().map_or_else(|| "all layers".to_owned(), name);
-    ComboBox::from_label("Layer").selected_text(chosen).width(190.0).show_ui(ui, |ui| {
+    ComboBox::from_label("Layer").selected_text(chosen).width(190.0).truncate().show_ui(ui, |ui| {
         if ui.selectable_label(inspect.layer.is_none(), "all layers").clicked() {
             context.actions.send(InspectAction::Layer(None));
         }

@@ -23,16 +23,17 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
         let stage = inspect.looks.get(*look).map_or("", |look| look.stage.as_str());
         format!("{stage}: {} ({} channels)", map.layer, map.channels)
     };
-    ComboBox::from_label("Between channels").selected_text(name(&(*look, map.clone()))).width(160.0).show_ui(
-        ui,
-        |ui| {
+    ComboBox::from_label("Between channels")
+        .selected_text(name(&(*look, map.clone())))
+        .width(160.0)
+        .truncate()
+        .show_ui(ui, |ui| {
             for (number, other) in inspect.channels.iter().enumerate() {
                 if ui.selectable_label(number == at, name(other)).clicked() {
                     context.actions.send(InspectAction::Channels(number));
                 }
             }
-        },
-    );
+        });
     let range = map
         .values
         .iter()

@@ -1,5 +1,6 @@
 //! Where a network looked, on the thread that owns its tensors. Only numbers with a place leave it.
 
+mod failure;
 mod work;
 
 use std::sync::Arc;
