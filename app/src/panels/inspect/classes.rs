@@ -106,7 +106,7 @@ fn plot(ui: &mut Ui, session: &Session, found: &QueryClass, histogram: &MassHist
             points.extend([pos2(x(bin), y), pos2(x(bin + 1), y)]);
         }
         points.push(rect.right_bottom());
-        let color = color(session, found.classes.get(number).copied().flatten().or(Some(0)));
+        let color = color(session, found.classes.get(number).copied().flatten());
         painter.line(points, Stroke::new(1.6, color));
     }
     let font = FontId::proportional(10.0);
