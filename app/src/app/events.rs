@@ -8,7 +8,7 @@ use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::{Action, InspectAction, MeasureAction, PhotoAction, WorklistAction};
+use crate::command::{Action, DeidentifyAction, InspectAction, MeasureAction, PhotoAction, WorklistAction};
 use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
@@ -24,6 +24,8 @@ impl HilumApp {
             Event::Teach(answer) => self.take_in_teaching(answer),
             Event::ChosenSeveral(_, paths) if paths.is_empty() => {}
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
+            Event::Screen(screen) => self.take_in_screen(ctx, &screen),
+            Event::Deidentified(answer) => self.take_in_deidentified(answer),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }
@@ -51,6 +53,8 @@ impl HilumApp {
             Ask::ImportMask => Action::ImportMask(path),
             Ask::SaveMask { .. } => Action::SaveTo(path),
             Ask::SaveSurface { .. } => Action::ExportSurface(path),
+            Ask::SavePicture { .. } => Action::SavePicture(path),
+            Ask::DeidentifyInto => DeidentifyAction::Into(path).into(),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
             Ask::SaveFigure { .. } => InspectAction::Figure(Some(path)).into(),

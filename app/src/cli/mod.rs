@@ -10,6 +10,7 @@ pub(crate) mod cdr;
 mod compare;
 mod convert;
 mod dataset;
+mod deidentify;
 mod doctor;
 pub mod drive;
 mod evaluate;
@@ -24,6 +25,7 @@ mod output;
 mod provenance;
 mod sample;
 mod segment;
+mod shell;
 mod simulate;
 mod surface;
 mod train;
@@ -98,6 +100,8 @@ enum Command {
     Compare(compare::Compare),
     /// Convert between image formats.
     Convert(convert::Convert),
+    /// Copy DICOM files without what identifies the patient.
+    Deidentify(deidentify::DeidentifyCommand),
     /// Write the surfaces of labels as STL, OBJ or PLY.
     ExportSurface(surface::ExportSurface),
     /// Write the cases of a worklist in the layout of nnU-Net or MONAI.
@@ -109,6 +113,11 @@ enum Command {
     Bench(bench::Bench),
     /// Check devices, models and folders.
     Doctor(doctor::Doctor),
+    /// Print a script that completes the commands in a shell.
+    Completions(shell::Completions),
+    /// Write the manual pages; for packages.
+    #[command(hide = true)]
+    Man(shell::Man),
     /// Edit without a window until killed; for tests.
     #[command(hide = true)]
     Drive(drive::Drive),
@@ -163,11 +172,17 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Versions(command)) => command.run(&console),
         Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
+        Some(Command::Deidentify(command)) => command.run(&console),
         Some(Command::ExportSurface(command)) => command.run(&console),
         Some(Command::ExportDataset(command)) => command.run(&console),
         Some(Command::Sample(command)) => command.run(&console),
         Some(Command::Bench(command)) => command.run(&console),
         Some(Command::Doctor(command)) => command.run(&console),
+        Some(Command::Completions(command)) => {
+            command.run();
+            Ok(())
+        }
+        Some(Command::Man(command)) => command.run(),
         Some(Command::Drive(command)) => command.run(),
         None => {
             if let Some(missing) = cli.paths.iter().find(|path| !path.exists()) {

@@ -14,6 +14,7 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
+use super::Picture;
 use super::map_file::{FigureFile, MapFile};
 use super::masks;
 use super::open_project::Refusal;
@@ -159,6 +160,13 @@ pub enum IoRequest {
     Save(SaveRequest),
     /// Write the surfaces of the labels.
     ExportSurface(SaveRequest),
+    /// Write a picture of the views.
+    WritePicture {
+        /// Where to; the ending says how.
+        path: PathBuf,
+        /// It.
+        picture: Box<Picture>,
+    },
     /// Measure a label.
     Measure(MeasureRequest),
 }
@@ -183,6 +191,7 @@ impl Numbered for IoRequest {
             | Self::WritePage(_)
             | Self::WriteMap(_)
             | Self::WriteFigure(_)
+            | Self::WritePicture { .. }
             | Self::Keep(_)
             | Self::Flush(_) => None,
         }
@@ -386,6 +395,10 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
         IoRequest::WritePage(asked) => {
             let error = photo::write_page(&asked).err().map(|error| format!("{error:#}"));
             IoEvent::Written { path: asked.path, error }
+        }
+        IoRequest::WritePicture { path, picture } => {
+            let error = picture.write(&path).err().map(|error| format!("{error:#}"));
+            IoEvent::Written { path, error }
         }
         IoRequest::Sample { request } => sample(request),
         IoRequest::ImportMask { session, path, image } => {

@@ -6,8 +6,10 @@
 mod assemble;
 mod author;
 mod buffer;
+pub mod capture;
 mod codec;
 mod dataset;
+pub mod deidentify;
 mod fragments;
 mod frames;
 mod header;
