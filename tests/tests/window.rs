@@ -28,6 +28,8 @@ mod case_masks;
 mod eye;
 #[path = "window/inspect.rs"]
 mod inspect;
+#[path = "window/inspect_nets.rs"]
+mod inspect_nets;
 #[path = "window/measure.rs"]
 mod measure;
 #[path = "window/outside.rs"]
@@ -56,7 +58,7 @@ impl Dialogs for Answers {
         let name = match &ask {
             Ask::SaveSurface { name, .. } => name.clone(),
             Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
-            Ask::SaveMap { name } => name.clone(),
+            Ask::SaveMap { name } | Ask::SaveFigure { name } => name.clone(),
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
             Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),

@@ -58,6 +58,7 @@ impl HilumApp {
             Ask::DeidentifyInto => DeidentifyAction::Into(path).into(),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
+            Ask::SaveFigure { .. } => InspectAction::Figure(Some(path)).into(),
             Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
         });
     }

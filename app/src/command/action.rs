@@ -14,7 +14,10 @@ use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
 use crate::jobs::{Compared, ImageProblem, MapChoice, OpenProject};
-use crate::state::{DeidentifyChoice, DiscPart, Handle, MapKey, Settings, TeachChoice, Turn, ViewId};
+use crate::state::{
+    Against, DeidentifyChoice, DiscPart, Handle, MapKey, MapScale, MapView, Settings, TeachChoice, Turn,
+    ViewId,
+};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,8 +102,30 @@ pub enum InspectAction {
     Show(MapKey),
     /// Opacity over the image, 0 to 1.
     Opacity(f32),
-    /// One scale for all maps of one meaning, or one for each.
-    ShareScale(bool),
+    /// Lay the map over the image so.
+    View(MapView),
+    /// Share of the map inside its contour, 0 to 1.
+    Share(f64),
+    /// Which values get the ends of the colours.
+    Scale(MapScale),
+    /// Compare the map with this.
+    Against(Against),
+    /// Keep the map, to compare others with it.
+    Keep,
+    /// Forget a kept map.
+    Forget(u64),
+    /// Let pictures blink, or hold them at the compared picture (`false`) or at the map.
+    Hold(Option<bool>),
+    /// List the maps of this layer of this network only.
+    Layer(Option<(usize, String)>),
+    /// Show what the channels of this layer look at: its position.
+    Channels(usize),
+    /// Show a surface around a share of the map in the 3-D view, or none.
+    InScene(bool),
+    /// Count the attention of all pixels of each class, or stop that.
+    Classes(bool),
+    /// Show the histogram of this class and hop or head: positions.
+    ClassShown(usize, usize),
     /// Read graphs so; `None`: as in their network.
     Read(Option<HopReading>),
     /// The maps of random weights.
@@ -109,6 +134,8 @@ pub enum InspectAction {
     Occlude,
     /// Write the map there; `None`: ask where.
     Export(Option<PathBuf>),
+    /// Write a figure with the maps that belong to it there; `None`: ask where.
+    Figure(Option<PathBuf>),
     /// Close the panel.
     Close,
 }

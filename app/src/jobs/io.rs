@@ -14,7 +14,7 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
-use super::map_file::MapFile;
+use super::map_file::{FigureFile, MapFile};
 use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
@@ -141,6 +141,8 @@ pub enum IoRequest {
     WritePage(Box<PageRequest>),
     /// Write a map of attention.
     WriteMap(MapFile),
+    /// Write a figure of maps of attention.
+    WriteFigure(Box<FigureFile>),
     /// Keep what was made of a picture. In the queue of what opens pictures, so that one that is opened again is as
     /// it was left.
     Keep(Box<KeepPhoto>),
@@ -194,6 +196,7 @@ impl Numbered for IoRequest {
             | Self::WriteTable { .. }
             | Self::WritePage(_)
             | Self::WriteMap(_)
+            | Self::WriteFigure(_)
             | Self::WritePicture { .. }
             | Self::Keep(_)
             | Self::Flush(_) => None,
@@ -392,6 +395,10 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             return;
         }
         IoRequest::WriteMap(asked) => {
+            let error = asked.write().err().map(|error| format!("{error:#}"));
+            IoEvent::Written { path: asked.path, error }
+        }
+        IoRequest::WriteFigure(asked) => {
             let error = asked.write().err().map(|error| format!("{error:#}"));
             IoEvent::Written { path: asked.path, error }
         }

@@ -38,11 +38,11 @@ pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
     Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, InspectAnswer, InspectChoice,
     InspectRequest, InspectWhat, LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels,
-    LookInfo, MapKind, ModelInfo, ShownMap, network_engine, network_labeller,
+    LookInfo, MapKind, ModelInfo, RowAnswer, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
 pub use kept_maps::{MapChoice, MapsOverSteps};
-pub use map_file::MapFile;
+pub use map_file::{FigureFile, MapFile};
 pub use masks::ImportedMask;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use outside::{CopyProgress, DeidentifyRequest, Picture};

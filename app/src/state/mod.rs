@@ -39,14 +39,14 @@ pub use editing::{
     Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
     ShownSlice, slice_at, slice_of,
 };
-pub use inspect::{Inspecting, MapKey};
+pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
 pub use mouse::{Drag, MouseHand, MousePreset};
 pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
 pub use readout::Readout;
-pub use scene::{Scene, SceneMode, SurfacePart};
+pub use scene::{OVERLAY, Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use teaching::{Curves, LookingBack, RunningLesson, RunningRank, TeachChoice, Teaching};

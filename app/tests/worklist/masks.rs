@@ -27,7 +27,9 @@ fn masks_become_cases_that_teach_clicks_and_versions_are_compared_later() {
     json(&["worklist", "new", &list, "--model", "lesion-div-light", &path("images")]);
     let shown = json(&["worklist", "masks", &list, "--import-masks", &path("masks"), "--dry-run"]);
     assert_eq!((&shown["taken"], &shown["dry_run"]), (&0.into(), &true.into()));
-    assert!(json(&["worklist", "list", &list, "--state", "corrected"])["cases"].as_array().unwrap().is_empty());
+    assert!(
+        json(&["worklist", "list", &list, "--state", "corrected"])["cases"].as_array().unwrap().is_empty()
+    );
     let taken = json(&["worklist", "masks", &list, "--import-masks", &path("masks")]);
     assert_eq!(taken["taken"], 2);
     let again = json(&["worklist", "masks", &list, "--import-masks", &path("masks")]);
@@ -60,6 +62,7 @@ fn masks_become_cases_that_teach_clicks_and_versions_are_compared_later() {
     let note = path("masks/three_seg.nii.gz");
     save_labels(Path::new(&note), &undecided, &truth.grid, &truth.source, &names).unwrap();
     json(&["worklist", "masks", &list, "--import-masks", &path("masks")]);
-    let Ran { err, .. } = hilum(&["versions", &list, "--compare", "lesion-div-light", "1", "--device", "cpu"]);
+    let Ran { err, .. } =
+        hilum(&["versions", &list, "--compare", "lesion-div-light", "1", "--device", "cpu"]);
     assert!(err.contains("the case three is left out") && err.contains("nobody has decided"), "{err}");
 }
