@@ -7,6 +7,7 @@ mod assemble;
 mod author;
 mod buffer;
 mod codec;
+mod compare;
 mod dataset;
 mod fragments;
 mod frames;
@@ -30,6 +31,7 @@ use std::path::Path;
 
 pub use header::looks_like;
 pub use laterality::laterality_code;
+pub use compare::{Identity, compare_objects, identify};
 pub use objects::{LabelTarget, holds_labels, open_labels};
 
 use super::{OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary, Warning};
