@@ -47,11 +47,22 @@ pub(crate) fn run_with(
         options,
         Box::new(|creation| Ok(wrap(HilumApp::new(creation, services, paths)?))),
     )
-    .map_err(|error| {
-        anyhow!(
-            "the window cannot be opened ({error}); the command line works without one, see `hilum --help`"
-        )
-    })
+    .map_err(|error| anyhow!("the window cannot be opened: {}", without_window(&error)))
+}
+
+/// Why there is no window, and what to do about it.
+fn without_window(error: &eframe::Error) -> String {
+    let advice = match error {
+        eframe::Error::Wgpu(_) if cfg!(target_os = "linux") => {
+            "no graphics driver can draw on this display. Install the driver of the graphics card, or one that draws with the \
+             processor (Mesa; packages libegl1 and libgl1-mesa-dri, or mesa-vulkan-drivers)"
+        }
+        eframe::Error::Wgpu(_) => {
+            "no graphics driver can draw on this display. Install that of the graphics card"
+        }
+        _ => "the display or its window manager refused it",
+    };
+    format!("{advice}. The command line works without a window, see `hilum --help` ({error})")
 }
 
 /// On Linux and its relatives a display has a name; without one the window system would only say so obscurely.

@@ -209,6 +209,25 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
 }
 
 #[test]
+fn shells_and_manual_know_every_command() {
+    let help = hilum(&["--help"]).out;
+    let section = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: Vec<&str> = section.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"segment") && commands.contains(&"completions"), "{help}");
+    let folder = tempfile::tempdir().unwrap();
+    let manual = folder.path().join("man1");
+    assert_eq!(hilum(&["man", manual.to_str().unwrap()]).code, 0);
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = hilum(&["completions", shell]).out;
+        for command in commands.iter().filter(|&&command| command != "help") {
+            assert!(script.contains(command), "{shell} does not complete {command}");
+            assert!(manual.join(format!("hilum-{command}.1")).is_file(), "no page for {command}");
+        }
+    }
+    assert!(std::fs::read_to_string(manual.join("hilum.1")).unwrap().contains("not for diagnosis"));
+}
+
+#[test]
 fn what_is_not_there_or_no_image_is_refused_with_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let garbage = folder.path().join("notes.nii.gz");

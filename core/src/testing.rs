@@ -20,13 +20,17 @@ pub fn shared_data(relative: &str) -> Option<PathBuf> {
 fn shared_root() -> PathBuf {
     match std::env::var_os("HILUM_SHARED") {
         Some(root) => PathBuf::from(root),
-        None => {
-            // Of the crate under test, where cargo runs it: this library may have been compiled for another checkout.
-            let here =
-                std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-            Path::new(&here).join("../../shared")
-        }
+        None => in_package("../../shared"),
     }
+}
+
+/// The path of `relative` inside the folder of the crate under test.
+///
+/// Cargo says where that is when it runs a test. What the compiler was told counts only without cargo: a build folder
+/// that several checkouts share may hold what was compiled in another one.
+pub fn in_package(relative: &str) -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here).join(relative)
 }
 
 /// Reports that an optional tool is absent, and fails where [`REQUIRE_ALL`] is set.

@@ -12,6 +12,15 @@ use crate::viewport::label_colors;
 /// Labels handed over at once.
 const LABELS_PER_WRITE: usize = 16 << 20;
 
+/// What people call an adapter, and whether it is one: a driver in software does the same, more slowly.
+fn name_of(adapter: &wgpu::Adapter) -> String {
+    let info = adapter.get_info();
+    match info.device_type {
+        wgpu::DeviceType::Cpu => format!("{}, in software: no graphics driver found", info.name),
+        _ => info.name,
+    }
+}
+
 /// The graphics device, if there is one, and what it holds.
 pub(super) struct Screen {
     render_state: Option<RenderState>,
@@ -41,7 +50,7 @@ impl Screen {
 
     /// What people call the device.
     pub(super) fn adapter_name(&self) -> Option<String> {
-        self.render_state.as_ref().map(|state| state.adapter.get_info().name)
+        self.render_state.as_ref().map(|state| name_of(&state.adapter))
     }
 
     fn of_scene<T>(&self, read: impl FnOnce(&SceneRenderer) -> T) -> Option<T> {
@@ -93,7 +102,7 @@ impl Screen {
                 state.messages.say(Severity::Warning, error.to_string());
                 return;
             }
-            state.graphics = Some(render_state.adapter.get_info().name);
+            state.graphics = Some(name_of(&render_state.adapter));
         }
         if state.graphics.is_some()
             && let Err(error) = update(renderer, session, &dirty)

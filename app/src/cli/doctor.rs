@@ -167,9 +167,12 @@ impl Report for DoctorReport {
             Some(problem) => format!("cannot be read: {problem}"),
             None => self.models.count.to_string(),
         };
+        let hardware = self.devices.iter().any(|device| device.info.is_hardware_gpu);
+        let graphics = if hardware { "found" } else { "no driver found: networks run on the CPU" };
         [
             format!("Hilum {} on {}, {} threads", self.version, self.system, self.threads),
             table(&["device", "name", "backend", "self-test"], &rows),
+            format!("GPU     {graphics}"),
             format!("chosen  {}", self.chosen_device),
             format!("models  {models}"),
             format!("data    {}", folder(&self.data_folder)),

@@ -24,6 +24,7 @@ mod output;
 mod provenance;
 mod sample;
 mod segment;
+mod shell;
 mod simulate;
 mod surface;
 mod train;
@@ -109,6 +110,11 @@ enum Command {
     Bench(bench::Bench),
     /// Check devices, models and folders.
     Doctor(doctor::Doctor),
+    /// Print a script that completes the commands in a shell.
+    Completions(shell::Completions),
+    /// Write the manual pages; for packages.
+    #[command(hide = true)]
+    Man(shell::Man),
     /// Edit without a window until killed; for tests.
     #[command(hide = true)]
     Drive(drive::Drive),
@@ -168,6 +174,11 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Sample(command)) => command.run(&console),
         Some(Command::Bench(command)) => command.run(&console),
         Some(Command::Doctor(command)) => command.run(&console),
+        Some(Command::Completions(command)) => {
+            command.run();
+            Ok(())
+        }
+        Some(Command::Man(command)) => command.run(),
         Some(Command::Drive(command)) => command.run(),
         None => {
             if let Some(missing) = cli.paths.iter().find(|path| !path.exists()) {

@@ -483,7 +483,7 @@ mod tests {
 
     #[test]
     fn the_simulation_of_the_project_is_understood() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resources/recipes");
+        let folder = hilum_core::testing::in_package("../resources/recipes");
         let text = std::fs::read_to_string(folder.join("simulate-hippocampus.toml")).unwrap();
         let mut table: toml::Table = text.parse().unwrap();
         table.remove("kind");

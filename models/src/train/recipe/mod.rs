@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn every_recipe_of_the_project_is_understood_and_its_network_takes_its_samples() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resources/recipes");
+        let folder = hilum_core::testing::in_package("../resources/recipes");
         let mut count = 0;
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();

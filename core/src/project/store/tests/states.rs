@@ -135,8 +135,7 @@ fn projects_of_earlier_versions_are_brought_up_to_date() {
 
 fn bring_up_to_date(version: u32) {
     let folder = tempfile::tempdir().unwrap();
-    let fixture =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/project/store/fixtures/v{version}"));
+    let fixture = crate::testing::in_package(&format!("src/project/store/fixtures/v{version}"));
     copy(&fixture, folder.path());
     let (store, state, warnings) = {
         let (store, saved) = Store::open(folder.path()).unwrap();
