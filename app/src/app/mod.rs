@@ -15,6 +15,7 @@ mod operate;
 mod photo;
 mod project;
 mod project_view;
+mod remote;
 mod screen;
 mod segment;
 mod teach;
@@ -24,18 +25,20 @@ mod worklist_next;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use egui::ViewportCommand;
+use hilum_dicomweb::Secrets;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, ProjectRequest, ProjectWorker, SearchRequest, SurfaceRequest, SystemDialogs,
-    TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io,
-    handle_search, handle_surface, network_engine, network_labeller,
+    LabellerFactory, ProjectRequest, ProjectWorker, RemotePlaces, RemoteRequest, SearchRequest,
+    SurfaceRequest, SystemDialogs, TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker,
+    handle_edit, handle_io, handle_remote, handle_search, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -61,6 +64,8 @@ pub struct Services {
     pub photo_folder: Option<PathBuf>,
     /// The user's own models.
     pub models_folder: Option<PathBuf>,
+    /// Settings, secrets and images of servers.
+    pub remote: RemotePlaces,
     /// Surfaces are made although no graphics device draws them; for tests.
     pub always_mesh: bool,
     /// Journals are compacted beyond so many bytes instead of the usual number; for tests.
@@ -79,6 +84,7 @@ impl Default for Services {
             project_folder: below("unsaved"),
             photo_folder: below("photographs"),
             models_folder,
+            remote: RemotePlaces::default(),
             always_mesh: false,
             compact_bytes: None,
         }
@@ -101,6 +107,9 @@ pub struct HilumApp {
     worklist_at_secs: f64,
     teacher: Worker<TeachRequest>,
     versions: Worker<TeachRequest>,
+    remotes: Worker<RemoteRequest>,
+    remote_places: RemotePlaces,
+    secrets: Secrets,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
     /// Where the images were in the last frame.
@@ -172,6 +181,10 @@ impl HilumApp {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
         })
         .context("cannot start the thread of the surfaces")?;
+        let for_remote = inbox.clone();
+        let remotes =
+            Worker::spawn("remote", inbox.clone(), move || move |asked| handle_remote(asked, &for_remote))
+                .context("cannot start the thread that talks to servers")?;
         let mut app = Self {
             state: AppState { options: settings.tools.clone(), settings, ..AppState::default() },
             actions: Actions::default(),
@@ -187,6 +200,9 @@ impl HilumApp {
             worklist_at_secs: 0.0,
             teacher,
             versions,
+            remotes,
+            secrets: Secrets::new(Arc::clone(&services.remote.key_ring)),
+            remote_places: services.remote,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             frame_start: Instant::now(),
@@ -250,6 +266,7 @@ impl HilumApp {
             Action::Measure(action) => self.measure(ctx, action),
             Action::Worklist(action) => self.worklist(ctx, action),
             Action::Teach(action) => self.teach_action(action),
+            Action::Remote(action) => self.remote(action),
             Action::Inspect(action) => self.inspect(action),
             Action::OpenProject(project) => {
                 self.state.dialog = Dialog::None;
@@ -335,6 +352,7 @@ impl HilumApp {
             C::ShowAttention => self.toggle_attention(),
             _ if self.run_worklist(ctx, command)
                 || self.run_teach(command)
+                || self.run_remote(command)
                 || self.run_project(command)
                 || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}

@@ -21,6 +21,7 @@ mod measure;
 mod models;
 mod net;
 mod output;
+mod pacs;
 mod provenance;
 mod sample;
 mod segment;
@@ -99,6 +100,9 @@ enum Command {
     Compare(compare::Compare),
     /// Convert between image formats.
     Convert(convert::Convert),
+    /// Search, fetch from and store on servers that speak DICOMweb.
+    #[command(subcommand)]
+    Pacs(pacs::Pacs),
     /// Write the surfaces of labels as STL, OBJ or PLY.
     ExportSurface(surface::ExportSurface),
     /// Write the cases of a worklist in the layout of nnU-Net or MONAI.
@@ -169,6 +173,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Versions(command)) => command.run(&console),
         Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
+        Some(Command::Pacs(command)) => command.run(&console),
         Some(Command::ExportSurface(command)) => command.run(&console),
         Some(Command::ExportDataset(command)) => command.run(&console),
         Some(Command::Sample(command)) => command.run(&console),
@@ -193,7 +198,12 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
 fn start_log(verbose: bool) {
     // Graphics libraries call every driver that is not there an error, while they look for one that is.
     let quiet = "error,wgpu_hal=off,wgpu_core=off";
-    let level = if verbose { "info,hilum=debug,hilum_core=debug,hilum_models=debug" } else { quiet };
+    // What the HTTP library tells names addresses, which may hold names of patients.
+    let level = if verbose {
+        "info,hilum=debug,hilum_core=debug,hilum_models=debug,ureq=off,ureq_proto=off"
+    } else {
+        quiet
+    };
     let filter = tracing_subscriber::EnvFilter::new(level);
     // A second call in one process (a test) keeps the first log.
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();

@@ -13,6 +13,7 @@ mod masks;
 mod open_project;
 pub mod photo;
 mod project;
+mod remote;
 mod surface;
 mod table;
 mod teach;
@@ -39,6 +40,10 @@ pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
+pub use remote::{
+    RemoteAnswer, RemoteEvent, RemoteFailure, RemotePlaces, RemoteRequest, RemoteWhat,
+    handle as handle_remote,
+};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 pub use teach::{
@@ -72,6 +77,8 @@ pub enum Event {
     Meshed(Meshed),
     /// From the thread of the worklist.
     Worklist(WorklistEvent),
+    /// From the thread that talks to servers.
+    Remote(RemoteEvent),
     /// From the thread that teaches.
     Teach(TeachAnswer),
     /// A file dialog was answered; `None`: cancelled.

@@ -2,7 +2,7 @@
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
-use super::{Context, DISCLAIMER, keys, models, palette, sentence, settings};
+use super::{Context, DISCLAIMER, keys, models, palette, remote, sentence, servers, settings};
 use crate::command::Action;
 use crate::jobs::ImageProblem;
 use crate::state::{Dialog, Guarded, SeriesChoice, Session};
@@ -15,6 +15,9 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::About => modal(ui, context, 420.0, about),
         Dialog::Shortcuts(page) => modal(ui, context, 640.0, |ui| keys::show(ui, context, page)),
         Dialog::Settings => modal(ui, context, 480.0, |ui| settings::dialog(ui, context)),
+        Dialog::OpenFromServer => modal(ui, context, 860.0, |ui| remote::open(ui, context)),
+        Dialog::StoreOnServer => modal(ui, context, 560.0, |ui| remote::store(ui, context)),
+        Dialog::Servers => modal(ui, context, 560.0, |ui| servers::show(ui, context)),
         Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
         Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
@@ -51,7 +54,8 @@ fn about(ui: &mut Ui) {
     ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
     ui.add_space(8.0);
     ui.label(
-        "A desktop workstation for segmentation with attention networks. Images never leave this computer.",
+        "A desktop workstation for segmentation with attention networks. Images leave this computer only when you store \
+         them on a server that you have set up.",
     );
     ui.add_space(8.0);
     ui.label(RichText::new(DISCLAIMER).color(tokens.warning));

@@ -147,7 +147,10 @@ fn values_of(set: &DataSet) -> BTreeMap<Tag, &[u8]> {
         tag.element() != 0 && tag.group() != 2 && tag.group() != 0xFFFC && vr != Some(VR::SQ)
     };
     let trimmed = |value: &'_ [u8]| value.iter().rposition(|b| !matches!(b, 0 | b' ')).map_or(0, |i| i + 1);
-    set.values().filter(|(tag, _)| is_value(*tag)).map(|(tag, value)| (tag, &value[..trimmed(value)])).collect()
+    set.values()
+        .filter(|(tag, _)| is_value(*tag))
+        .map(|(tag, value)| (tag, &value[..trimmed(value)]))
+        .collect()
 }
 
 /// The bytes of the pixels as the file holds them.
@@ -257,11 +260,13 @@ mod tests {
     #[test]
     fn another_transfer_syntax_is_the_same_object_where_pixels_are_plain() {
         let folder = "data/dicom/transfer_syntaxes/CTImage.dcm_";
-        let Some(explicit) = shared_data(&format!("{folder}LittleEndianExplicitTransferSyntax_1.2.840.10008.1.2.1.dcm"))
+        let Some(explicit) =
+            shared_data(&format!("{folder}LittleEndianExplicitTransferSyntax_1.2.840.10008.1.2.1.dcm"))
         else {
             return;
         };
-        let implicit = shared_data(&format!("{folder}LittleEndianImplicitTransferSyntax_1.2.840.10008.1.2.dcm"));
+        let implicit =
+            shared_data(&format!("{folder}LittleEndianImplicitTransferSyntax_1.2.840.10008.1.2.dcm"));
         assert_eq!(identify(&explicit).unwrap(), identify(implicit.as_ref().unwrap()).unwrap());
         compare_objects(&explicit, &implicit.unwrap()).unwrap();
         let rle = shared_data(&format!("{folder}RLELosslessTransferSyntax_1.2.840.10008.1.2.5.dcm")).unwrap();

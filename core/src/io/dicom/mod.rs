@@ -29,9 +29,9 @@ mod tests;
 
 use std::path::Path;
 
+pub use compare::{Identity, compare_objects, identify};
 pub use header::looks_like;
 pub use laterality::laterality_code;
-pub use compare::{Identity, compare_objects, identify};
 pub use objects::{LabelTarget, holds_labels, open_labels};
 
 use super::{OpenError, OpenObserver, OpenOptions, Opened, SeriesSummary, Warning};
