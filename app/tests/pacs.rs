@@ -130,3 +130,49 @@ fn a_series_is_fetched_from_a_real_archive_and_its_labels_are_stored() {
     std::fs::write(&wrong, "text").unwrap();
     refused(home, &["store", wrong.to_str().unwrap()], &["no DICOM file", "no.dcm"]);
 }
+
+/// Runs a script in a session of its own, whose key ring is that of GNOME.
+fn in_session(home: &Path, script: &str) -> Ran {
+    let unlock = "printf login | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; ";
+    let mut command = Command::new("dbus-run-session");
+    command.args(["--", "bash", "-c", &format!("{unlock}{script}")]).env("HOME", home);
+    command.env("HILUM", env!("CARGO_BIN_EXE_hilum")).env_remove("HILUM_PACS_SECRET");
+    for folder in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"] {
+        std::fs::create_dir_all(home.join(folder)).unwrap();
+        command.env(folder, home.join(folder));
+    }
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn a_token_survives_in_the_key_ring_of_the_system() {
+    let is_there = |program| Command::new(program).arg("--version").output().is_ok();
+    if !is_there("gnome-keyring-daemon") || !is_there("dbus-run-session") {
+        hilum_core::testing::skip("a key ring (packages gnome-keyring, dbus)");
+        return;
+    }
+    let server = FakeServer::start(|request| match request.header("authorization") {
+        "Bearer from-the-ring" => Answer::json("[]"),
+        _ => Answer::empty(401),
+    });
+    let home = tempfile::tempdir().unwrap();
+    let add = format!(
+        "printf from-the-ring | \"$HILUM\" pacs add lab {} --token --secret-stdin && \"$HILUM\" pacs find",
+        server.url()
+    );
+    let ran = in_session(home.path(), &add);
+    assert!(ran.code == 0 && ran.out.contains("no study was found"), "{}{}", ran.out, ran.err);
+    let ran = in_session(home.path(), "\"$HILUM\" pacs find && \"$HILUM\" pacs remove lab");
+    assert!(ran.code == 0 && ran.out.contains("no study was found"), "{}{}", ran.out, ran.err);
+    // Removed with its server.
+    let again = format!("\"$HILUM\" pacs add lab {} --token && \"$HILUM\" pacs find", server.url());
+    let ran = in_session(home.path(), &again);
+    assert!(
+        ran.code == 1 && ran.err.contains("the key ring has no password or token"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+}

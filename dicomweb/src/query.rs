@@ -1,6 +1,7 @@
 //! Searching (QIDO-RS, PS3.18 10.6): studies, their series, the instances of those.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use hilum_core::job::Observer;
 use serde::Serialize;
@@ -18,7 +19,7 @@ const MAX_INSTANCES: usize = 200_000;
 const JSON: &str = "application/dicom+json, application/json;q=0.9";
 
 /// What to search for; what is empty does not matter. `*` and `?` stand for any characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Query {
     /// Name of the patient, or its beginning.
     pub patient_name: String,
@@ -58,7 +59,7 @@ impl Default for Query {
 }
 
 /// A study that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Study {
     /// Study Instance UID.
     pub uid: Uid,
@@ -106,6 +107,35 @@ pub struct Instance {
     pub class_uid: String,
     /// Number in the series.
     pub number: Option<i64>,
+}
+
+/// Without what was typed: it names patients.
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// Without the patient.
+impl fmt::Debug for Study {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Study").field("modalities", &self.modalities).finish_non_exhaustive()
+    }
+}
+
+/// The entries of a list that can be used. Archives hold some with identifiers that are none, which must not hide the others.
+fn usable<T>(found: impl Iterator<Item = Result<T, WebError>>) -> Result<Vec<T>, WebError> {
+    let (mut good, mut first_bad) = (Vec::new(), None);
+    for entry in found {
+        match entry {
+            Ok(entry) => good.push(entry),
+            Err(error) => first_bad = first_bad.or(Some(error)),
+        }
+    }
+    match first_bad {
+        Some(error) if good.is_empty() => Err(error),
+        _ => Ok(good),
+    }
 }
 
 impl Query {
@@ -205,7 +235,7 @@ impl Client {
                 instances: a.number(tags::NUMBER_OF_STUDY_RELATED_INSTANCES),
             })
         };
-        found.iter().map(study).collect()
+        usable(found.iter().map(study))
     }
 
     /// The series of a study, by their numbers.
@@ -255,7 +285,7 @@ impl Client {
                 instances: a.number(tags::NUMBER_OF_SERIES_RELATED_INSTANCES),
             })
         };
-        let mut found: Vec<Series> = found.iter().map(series).collect::<Result<_, WebError>>()?;
+        let mut found: Vec<Series> = usable(found.iter().map(series))?;
         found.sort_by_key(|series| series.number.unwrap_or(i64::MAX));
         Ok(found)
     }
@@ -378,5 +408,31 @@ mod tests {
         }
         let turned = Query { from: "20240201".into(), until: "20240131".into(), ..Query::default() };
         assert!(turned.terms().is_err());
+    }
+
+    #[test]
+    fn an_entry_that_is_none_does_not_hide_the_others() {
+        let bad = || Err(WebError::Malformed("no UID".into()));
+        assert_eq!(usable([bad(), Ok(1), bad(), Ok(2)].into_iter()).unwrap(), [1, 2]);
+        assert!(usable::<i32>([bad()].into_iter()).is_err());
+        assert!(usable::<i32>(std::iter::empty()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn patients_are_not_printed() {
+        let query = Query { patient_name: "Doe".into(), patient_id: "4711".into(), ..Query::default() };
+        let study = Study {
+            uid: Uid::new("1.2").unwrap(),
+            patient_name: "Doe^Jane".into(),
+            patient_id: "4711".into(),
+            date: "2024-01-31".into(),
+            modalities: vec!["CT".into()],
+            description: "Doe".into(),
+            accession: "4711".into(),
+            series: None,
+            instances: None,
+        };
+        let printed = format!("{query:?} {study:?}");
+        assert!(!printed.contains("Doe") && !printed.contains("4711"), "{printed}");
     }
 }

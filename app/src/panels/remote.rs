@@ -208,10 +208,10 @@ fn series(ui: &mut Ui, context: Context<'_>, series: &[Series]) {
                     "" => format!("Series {number}"),
                     description => description.to_owned(),
                 };
-                let caption = ui.label(name);
+                ui.label(name);
                 ui.label(&one.modality);
                 ui.label(one.instances.map_or_else(String::new, |count| count.to_string()));
-                let fetch = ui.button("Fetch").labelled_by(caption.id);
+                let fetch = ui.button("Fetch");
                 if fetch.on_hover_text("Fetch this series and open it").clicked() {
                     let (study, series) = (one.study_uid.clone(), one.uid.clone());
                     context.actions.send(RemoteAction::Fetch { study, series });
