@@ -336,7 +336,6 @@ impl Client {
             if found.len() == before {
                 break;
             }
-            observer.progress("searching", found.len() as u64, 0);
         }
         found.truncate(limit);
         Ok(found)

@@ -40,8 +40,12 @@ fn modal(ui: &Ui, context: Context<'_>, width: f32, contents: impl FnOnce(&mut U
     let response = frame(ui, width, |ui| {
         contents(ui);
         ui.add_space(10.0);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.button("Close").clicked())
-            .inner
+        // In a row of its own: a layout alone would take the height of the dialog that was shown before.
+        ui.horizontal(|ui| {
+            let right = egui::Layout::right_to_left(egui::Align::Center);
+            ui.with_layout(right, |ui| ui.button("Close").clicked()).inner
+        })
+        .inner
     });
     if response.inner || response.should_close() {
         context.actions.send(Action::CloseDialog);

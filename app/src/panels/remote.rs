@@ -1,12 +1,15 @@
 //! Searching and fetching from servers, and storing on them.
 
-use egui::{Button, ComboBox, Grid, Key, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Button, ComboBox, Grid, Key, ProgressBar, RichText, ScrollArea, TextEdit, Ui, vec2};
 use hilum_dicomweb::{Query, Series, Study};
 
 use super::{Context, command_button, sentence};
 use crate::command::{RemoteAction, UiCommand as C};
 use crate::state::{Login, Remote};
 use crate::theme;
+
+/// Width of what is typed into.
+const FIELD: f32 = 300.0;
 
 /// The dialog that searches and fetches.
 pub(super) fn open(ui: &mut Ui, context: Context<'_>) {
@@ -87,7 +90,7 @@ fn search(ui: &mut Ui, context: Context<'_>, query: &Query) {
         ];
         for (number, (name, text, hint)) in fields.into_iter().enumerate() {
             let caption = ui.label(name);
-            let field = TextEdit::singleline(text).hint_text(hint).desired_width(220.0);
+            let field = TextEdit::singleline(text).hint_text(hint).min_size(vec2(FIELD, 0.0));
             let response = ui.add(field).labelled_by(caption.id);
             is_changed |= response.changed();
             is_entered |= response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
