@@ -174,17 +174,13 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
-        let ListThreads { worklists, searches, teacher, versions } =
+        let ListThreads { worklists, searches, teacher, versions, remotes } =
             ListThreads::spawn(&inbox, services.models_folder.as_ref())?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
         })
         .context("cannot start the thread of the surfaces")?;
-        let for_remote = inbox.clone();
-        let remotes =
-            Worker::spawn("remote", inbox.clone(), move || move |asked| handle_remote(asked, &for_remote))
-                .context("cannot start the thread that talks to servers")?;
         let mut app = Self {
             state: AppState { options: settings.tools.clone(), settings, ..AppState::default() },
             actions: Actions::default(),
@@ -406,13 +402,14 @@ impl HilumApp {
     }
 }
 
-/// The threads of the worklist and of teaching.
+/// The threads of the worklist, of teaching and of servers.
 struct ListThreads {
     worklists: Worker<WorklistRequest>,
     searches: Worker<SearchRequest>,
     teacher: Worker<TeachRequest>,
     /// For what is quick: which versions there are, going back.
     versions: Worker<TeachRequest>,
+    remotes: Worker<RemoteRequest>,
 }
 
 impl ListThreads {
@@ -432,7 +429,11 @@ impl ListThreads {
                 move |request| worker.handle(request)
             })
         };
+        let for_remote = inbox.clone();
+        let remotes =
+            Worker::spawn("remote", inbox.clone(), move || move |asked| handle_remote(asked, &for_remote));
         Ok(Self {
+            remotes: remotes.context("cannot start the thread that talks to servers")?,
             worklists: worklists.context("cannot start the thread of the worklist")?,
             searches: searches.context("cannot start the thread that searches")?,
             teacher: teacher("train").context("cannot start the thread that teaches")?,
