@@ -504,3 +504,14 @@ fn a_real_tumour_is_described_and_measured() {
     let scores = json(&["evaluate", "--pred", &mask, "--truth", &mask]);
     assert_eq!(scores["labels"][0]["dice"], 1.0);
 }
+
+#[test]
+fn the_reference_in_the_book_is_that_of_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(hilum(&["reference", folder.path().to_str().unwrap()]).code, 0);
+    for page in ["command-line.md", "keys.md", "model-cards.md"] {
+        let written = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        let in_book = std::fs::read_to_string(hilum_core::testing::in_package("../docs").join(page)).unwrap();
+        assert!(written == in_book, "docs/{page} is not what the program says; run `hilum reference docs`");
+    }
+}

@@ -73,3 +73,20 @@ fn a_real_dicom_series_becomes_nifti_in_its_place() {
     }
     refused(&["info", &series, "--series", "1.2.3.no"], &["1.2.3.no"]);
 }
+
+#[test]
+fn dicom_files_are_copied_without_names() {
+    let Some(series) = shared("data/dicom/ct_liver_series/image") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("copies");
+    let (series, out_text) = (series.as_str(), out.to_str().unwrap());
+    let told = json(&["deidentify", series, "--out", out_text, "--keep-characteristics"]);
+    assert_eq!(told["patients"].as_object().unwrap().len(), 1, "{told}");
+    assert_eq!(told["written"], 41, "{told}");
+    assert!(folder.path().join("copies.key.json").is_file());
+    let (before, after) = (json(&["info", series]), json(&["info", out_text]));
+    for what in ["dims", "spacing_mm"] {
+        assert_eq!(before[what], after[what], "{what}");
+    }
+    refused(&["deidentify", series, "--out", out_text], &["not empty"]);
+}

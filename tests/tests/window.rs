@@ -29,6 +29,8 @@ mod eye;
 mod inspect;
 #[path = "window/measure.rs"]
 mod measure;
+#[path = "window/outside.rs"]
+mod outside;
 #[path = "window/projects.rs"]
 mod projects;
 #[path = "window/remote.rs"]
@@ -59,6 +61,8 @@ impl Dialogs for Answers {
             Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),
             Ask::NewWorklist | Ask::OpenWorklist => "list".into(),
             Ask::AddCases | Ask::AddCaseFolder => "images".into(),
+            Ask::DeidentifyInto => "copies".into(),
+            Ask::SavePicture { .. } => std::fs::read_to_string(self.0.join("wanted-picture"))?,
         };
         inbox.send(JobEvent::Chosen(ask, Some(self.0.join(name))));
         Ok(())

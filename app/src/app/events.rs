@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_core::document::EditCommand;
-use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
-use crate::command::{Action, InspectAction, MeasureAction, PhotoAction, WorklistAction};
-use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
+use crate::command::{Action, DeidentifyAction, InspectAction, MeasureAction, PhotoAction, WorklistAction};
+use crate::jobs::{Ask, Event, ImportedMask, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
 impl HilumApp {
@@ -25,6 +24,8 @@ impl HilumApp {
             Event::Teach(answer) => self.take_in_teaching(answer),
             Event::ChosenSeveral(_, paths) if paths.is_empty() => {}
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
+            Event::Screen(screen) => self.take_in_screen(ctx, &screen),
+            Event::Deidentified(answer) => self.take_in_deidentified(answer),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }
@@ -52,6 +53,8 @@ impl HilumApp {
             Ask::ImportMask => Action::ImportMask(path),
             Ask::SaveMask { .. } => Action::SaveTo(path),
             Ask::SaveSurface { .. } => Action::ExportSurface(path),
+            Ask::SavePicture { .. } => Action::SavePicture(path),
+            Ask::DeidentifyInto => DeidentifyAction::Into(path).into(),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
             Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
@@ -158,7 +161,7 @@ impl HilumApp {
                     self.state.messages.error(error);
                 }
             }
-            IoEvent::MaskRead { session, labels } => self.take_in_mask(session, labels),
+            IoEvent::MaskRead { session, mask } => self.take_in_mask(session, mask),
             IoEvent::Saved { session, path, state, error } => {
                 self.take_in_saved(ctx, session, path, state, error)
             }
@@ -171,19 +174,21 @@ impl HilumApp {
         }
     }
 
-    fn take_in_mask(&mut self, session: u64, labels: Result<Box<LabelMap>, String>) {
+    fn take_in_mask(&mut self, session: u64, mask: Result<Box<ImportedMask>, String>) {
         if self.state.editable().is_none_or(|open| open.id != session) {
             return;
         }
-        match labels {
-            Ok(labels) => {
+        match mask {
+            Ok(mask) => {
+                let ImportedMask { labels, names, notes } = *mask;
                 let command = EditCommand::ReplaceLabels {
                     name: "Import mask".into(),
-                    labels: *labels,
-                    names: Vec::new(),
+                    labels,
+                    names: names.into_iter().map(|name| (name.value, name.name)).collect(),
                 };
                 if self.edit(command).is_some() {
                     self.state.messages.say(Severity::Info, "The mask was imported");
+                    notes.into_iter().for_each(|note| self.state.messages.say(Severity::Warning, note));
                 }
             }
             Err(error) => self.state.messages.error(error),

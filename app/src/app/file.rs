@@ -11,9 +11,9 @@ use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
 
 use super::HilumApp;
-use crate::command::UiCommand;
+use crate::command::{DeidentifyAction, UiCommand};
 use crate::jobs::{Ask, InferRequest, IoRequest, OpenProject, SaveRequest};
-use crate::state::{Dialog, Found, Guarded, Opening, Photo, Session, Severity, Tool};
+use crate::state::{DeidentifyChoice, Dialog, Found, Guarded, Opening, Photo, Session, Severity, Tool};
 
 impl HilumApp {
     pub(super) fn run_file(&mut self, ctx: &egui::Context, command: UiCommand) {
@@ -25,6 +25,8 @@ impl HilumApp {
             UiCommand::Save => self.save(false),
             UiCommand::SaveAs => self.save(true),
             UiCommand::ExportSurface => self.ask_for_surface(),
+            UiCommand::SavePicture => self.take_picture(ctx),
+            UiCommand::Deidentify => self.deidentify(DeidentifyAction::Choose(DeidentifyChoice::default())),
             UiCommand::CloseImage => self.guard(ctx, Guarded::CloseImage),
             UiCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             _ => {}

@@ -12,6 +12,7 @@ mod keys;
 mod measure;
 mod motion;
 mod operate;
+mod outside;
 mod photo;
 mod project;
 mod project_view;
@@ -36,7 +37,7 @@ use hilum_dicomweb::Secrets;
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, ProjectRequest, ProjectWorker, RemotePlaces, RemoteRequest, SearchRequest,
+    LabellerFactory, Picture, ProjectRequest, ProjectWorker, RemotePlaces, RemoteRequest, SearchRequest,
     SurfaceRequest, SystemDialogs, TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker,
     handle_edit, handle_io, handle_remote, handle_search, handle_surface, network_engine, network_labeller,
 };
@@ -114,6 +115,10 @@ pub struct HilumApp {
     always_mesh: bool,
     /// Where the images were in the last frame.
     images: egui::Rect,
+    /// A picture that waits for its name.
+    picture: Option<Picture>,
+    /// Where the key of pseudonyms lies without a project.
+    keys_folder: Option<PathBuf>,
     frame_start: Instant,
     /// The next frame was asked for at once.
     next_is_due: bool,
@@ -163,6 +168,7 @@ impl HilumApp {
         })
         .context("cannot start the thread of the network")?;
         let folder = services.project_folder;
+        let keys_folder = folder.as_deref().and_then(std::path::Path::parent).map(PathBuf::from);
         let keeps_work = folder.is_some();
         let project = Worker::spawn("project", inbox.clone(), move || {
             let mut worker =
@@ -201,6 +207,8 @@ impl HilumApp {
             remote_places: services.remote,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
+            picture: None,
+            keys_folder,
             frame_start: Instant::now(),
             next_is_due: false,
             left_behind: None,
@@ -277,6 +285,8 @@ impl HilumApp {
             Action::ImportMask(path) => self.import_mask(path),
             Action::SaveTo(path) => self.save_to(path),
             Action::ExportSurface(path) => self.export_surface(path),
+            Action::SavePicture(path) => self.save_picture(path),
+            Action::Deidentify(action) => self.deidentify(action),
             Action::View(action) => self.view(action),
             Action::Segment(action) => self.segment(action),
             Action::Edit(action) => self.draw(action),
@@ -326,6 +336,8 @@ impl HilumApp {
             | C::Save
             | C::SaveAs
             | C::ExportSurface
+            | C::SavePicture
+            | C::Deidentify
             | C::CloseImage
             | C::Quit => {
                 self.run_file(ctx, command);
@@ -374,11 +386,11 @@ impl HilumApp {
 
     fn retitle(&mut self, ctx: &egui::Context) {
         let title = match &self.state.session {
-            Some(session) => {
+            Some(session) if self.state.settings.name_in_title => {
                 let mark = if session.has_unsaved_work() { "• " } else { "" };
                 format!("{mark}{} — Hilum", session.volume().meta().title)
             }
-            None => "Hilum".to_owned(),
+            _ => "Hilum".to_owned(),
         };
         if title != self.title {
             ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));

@@ -10,6 +10,7 @@ pub(crate) mod cdr;
 mod compare;
 mod convert;
 mod dataset;
+mod deidentify;
 mod doctor;
 pub mod drive;
 mod evaluate;
@@ -23,6 +24,7 @@ mod net;
 mod output;
 mod pacs;
 mod provenance;
+mod reference;
 mod sample;
 mod segment;
 mod shell;
@@ -103,6 +105,8 @@ enum Command {
     /// Search, fetch from and store on servers that speak DICOMweb.
     #[command(subcommand)]
     Pacs(pacs::Pacs),
+    /// Copy DICOM files without what identifies the patient.
+    Deidentify(deidentify::DeidentifyCommand),
     /// Write the surfaces of labels as STL, OBJ or PLY.
     ExportSurface(surface::ExportSurface),
     /// Write the cases of a worklist in the layout of nnU-Net or MONAI.
@@ -116,6 +120,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print a script that completes the commands in a shell.
     Completions(shell::Completions),
+    /// Write the pages of the book that the program knows best.
+    #[command(hide = true)]
+    Reference(reference::Reference),
     /// Write the manual pages; for packages.
     #[command(hide = true)]
     Man(shell::Man),
@@ -174,6 +181,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
         Some(Command::Pacs(command)) => command.run(&console),
+        Some(Command::Deidentify(command)) => command.run(&console),
         Some(Command::ExportSurface(command)) => command.run(&console),
         Some(Command::ExportDataset(command)) => command.run(&console),
         Some(Command::Sample(command)) => command.run(&console),
@@ -183,6 +191,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
             command.run();
             Ok(())
         }
+        Some(Command::Reference(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
         Some(Command::Drive(command)) => command.run(),
         None => {

@@ -15,7 +15,9 @@ use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
 use crate::jobs::{Compared, ImageProblem, OpenProject};
-use crate::state::{DiscPart, Handle, MapKey, ServerDraft, Settings, TeachChoice, Turn, Typed, ViewId};
+use crate::state::{
+    DeidentifyChoice, DiscPart, Handle, MapKey, ServerDraft, Settings, TeachChoice, Turn, Typed, ViewId,
+};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -322,6 +324,10 @@ pub enum Action {
     SaveTo(PathBuf),
     /// Write the surfaces of the labels there.
     ExportSurface(PathBuf),
+    /// Write the picture that was taken there.
+    SavePicture(PathBuf),
+    /// Copy DICOM files without names.
+    Deidentify(DeidentifyAction),
     /// Look.
     View(ViewAction),
     /// Edit.
@@ -350,6 +356,25 @@ pub enum Action {
     SaveThenContinue,
     /// Take back what an earlier session left.
     Recover(bool),
+}
+
+/// Copying DICOM files without names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeidentifyAction {
+    /// Choose options.
+    Choose(DeidentifyChoice),
+    /// Ask where the copies go.
+    AskTarget,
+    /// Copy there.
+    Into(PathBuf),
+    /// Stop copying.
+    Stop,
+}
+
+impl From<DeidentifyAction> for Action {
+    fn from(action: DeidentifyAction) -> Self {
+        Self::Deidentify(action)
+    }
 }
 
 impl From<UiCommand> for Action {

@@ -13,8 +13,8 @@ mod table;
 mod worklist_table;
 
 pub use action::{
-    Action, Actions, Consensus, InspectAction, KeysAction, MeasureAction, PhotoAction, Preset, RemoteAction,
-    SegmentAction, TeachAction, ViewAction, WorklistAction,
+    Action, Actions, Consensus, DeidentifyAction, InspectAction, KeysAction, MeasureAction, PhotoAction,
+    Preset, RemoteAction, SegmentAction, TeachAction, ViewAction, WorklistAction,
 };
 pub use edit_action::EditAction;
 pub use table::Description;
@@ -103,6 +103,10 @@ commands! {
     Servers,
     /// Ask where to write the surfaces of the labels.
     ExportSurface,
+    /// Take a picture of the views and ask where to save it.
+    SavePicture,
+    /// Copy the DICOM files of the image without names.
+    Deidentify,
     /// Close the image.
     CloseImage,
     /// Close the window.

@@ -85,6 +85,16 @@ impl UiCommand {
             Self::ExportSurface => {
                 row("Export surface…", "Write the surfaces of all labels as STL, OBJ or PLY", &[])
             }
+            Self::SavePicture => row(
+                "Save picture of views…",
+                "Save what the views show as PNG, or as DICOM (secondary capture) in the study of the image",
+                &[],
+            ),
+            Self::Deidentify => row(
+                "De-identify DICOM files…",
+                "Copy the files of the image without what identifies the patient",
+                &[],
+            ),
             Self::CloseImage => {
                 row("Close image", "Close the image and go to the start page", const { &[ctrl(Key::W)] })
             }

@@ -63,6 +63,15 @@ pub enum Ask {
         /// Folder to start in.
         folder: Option<PathBuf>,
     },
+    /// Where to write a picture of the views; the name proposed.
+    SavePicture {
+        /// File name.
+        name: String,
+        /// Folder to start in.
+        folder: Option<PathBuf>,
+    },
+    /// A new folder for copies without names.
+    DeidentifyInto,
     /// Where to write the table of results; the name proposed.
     ExportTable {
         /// File name.
@@ -147,6 +156,14 @@ impl Dialogs for SystemDialogs {
             Ask::SaveSurface { name, folder } => {
                 let dialog = for_saving_surfaces(dialog.set_title("Export surface").set_file_name(name));
                 Box::pin(in_folder(dialog, folder.as_ref()).save_file())
+            }
+            Ask::SavePicture { name, folder } => {
+                let dialog = dialog.set_title("Save picture").set_file_name(name).add_filter("PNG", &["png"]);
+                let dialog = dialog.add_filter("DICOM secondary capture", &["dcm"]);
+                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
+            }
+            Ask::DeidentifyInto => {
+                Box::pin(dialog.set_title("Folder for the copies").set_file_name("de-identified").save_file())
             }
             Ask::SaveMask { name, folder } => {
                 let dialog = for_saving_masks(dialog.set_title("Save mask").set_file_name(name));

@@ -19,6 +19,7 @@ use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest};
+use super::{ImportedMask, Picture};
 use crate::state::Measurement;
 
 /// Progress is told at most this often.
@@ -157,6 +158,13 @@ pub enum IoRequest {
     Save(SaveRequest),
     /// Write the surfaces of the labels.
     ExportSurface(SaveRequest),
+    /// Write a picture of the views.
+    WritePicture {
+        /// Where to; the ending says how.
+        path: PathBuf,
+        /// It.
+        picture: Box<Picture>,
+    },
     /// Measure a label.
     Measure(MeasureRequest),
 }
@@ -180,6 +188,7 @@ impl Numbered for IoRequest {
             | Self::WriteTable { .. }
             | Self::WritePage(_)
             | Self::WriteMap(_)
+            | Self::WritePicture { .. }
             | Self::Keep(_)
             | Self::Flush(_) => None,
         }
@@ -305,8 +314,8 @@ pub enum IoEvent {
     MaskRead {
         /// The image it is for.
         session: u64,
-        /// The labels, or why not, for people.
-        labels: Result<Box<LabelMap>, String>,
+        /// It, or why not, for people.
+        mask: Result<Box<ImportedMask>, String>,
     },
     /// A mask was written, or not.
     Saved {
@@ -380,9 +389,13 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let error = photo::write_page(&asked).err().map(|error| format!("{error:#}"));
             IoEvent::Written { path: asked.path, error }
         }
+        IoRequest::WritePicture { path, picture } => {
+            let error = picture.write(&path).err().map(|error| format!("{error:#}"));
+            IoEvent::Written { path, error }
+        }
         IoRequest::Sample { request } => sample(request),
         IoRequest::ImportMask { session, path, image } => {
-            IoEvent::MaskRead { session, labels: masks::read(&path, &image) }
+            IoEvent::MaskRead { session, mask: masks::import(&path, &image) }
         }
         IoRequest::Save(request) => masks::save(request),
         IoRequest::ExportSurface(request) => masks::export_surface(&request),

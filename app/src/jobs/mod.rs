@@ -11,6 +11,7 @@ mod io;
 mod map_file;
 mod masks;
 mod open_project;
+mod outside;
 pub mod photo;
 mod project;
 mod remote;
@@ -23,6 +24,7 @@ mod worklist;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -36,7 +38,9 @@ pub use infer::{
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
 pub use map_file::MapFile;
+pub use masks::ImportedMask;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
+pub use outside::{CopyProgress, DeidentifyRequest, Picture};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
@@ -81,6 +85,10 @@ pub enum Event {
     Remote(RemoteEvent),
     /// From the thread that teaches.
     Teach(TeachAnswer),
+    /// The pixels of the window.
+    Screen(Arc<egui::ColorImage>),
+    /// DICOM files were copied without names: what was done, or why not, for people.
+    Deidentified(Result<Vec<String>, String>),
     /// A file dialog was answered; `None`: cancelled.
     Chosen(Ask, Option<PathBuf>),
     /// A file dialog for several files was answered.

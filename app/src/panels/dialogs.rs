@@ -23,6 +23,9 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
         Dialog::Relocate(problem) => relocate(ui, context, problem),
+        Dialog::Deidentify(step) => {
+            modal(ui, context, 560.0, |ui| super::deidentify::show(ui, context, step))
+        }
         Dialog::Recover { steps } => recover(ui, context, *steps),
     }
 }

@@ -10,6 +10,7 @@ const FILE: &[&[C]] = &[
     &[C::OpenFile, C::OpenFolder, C::OpenFromServer, C::OpenSample],
     &[C::OpenProject, C::SaveProject],
     &[C::ImportMask, C::Save, C::SaveAs, C::StoreOnServer, C::ExportSurface],
+    &[C::SavePicture, C::Deidentify],
     &[C::CloseImage, C::Quit],
 ];
 const EDIT: &[&[C]] = &[

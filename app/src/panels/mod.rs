@@ -1,6 +1,7 @@
 //! Everything around the images. Panels read the state and ask for actions; they change nothing.
 
 mod album;
+mod deidentify;
 mod dialogs;
 mod eye;
 mod history;

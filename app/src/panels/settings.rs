@@ -124,6 +124,12 @@ pub(super) fn dialog(ui: &mut Ui, context: Context<'_>) {
         ui.label(RichText::new("Status bar").color(tokens.weak));
         ui.checkbox(&mut settings.readout, "Speed and memory");
         ui.end_row();
+        ui.label(RichText::new("Title").color(tokens.weak));
+        ui.checkbox(
+            &mut settings.name_in_title,
+            "Name of the image, which others may see in a list of windows",
+        );
+        ui.end_row();
         ui.label(RichText::new("Networks run on").color(tokens.weak));
         ui.vertical(|ui| status::device_choices(ui, context));
         ui.end_row();

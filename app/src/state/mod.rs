@@ -23,13 +23,15 @@ use std::path::PathBuf;
 
 use egui::KeyboardShortcut;
 use hilum_core::io::SeriesSummary;
+use hilum_core::io::dicom::deidentify::DeidentifyOptions;
 use hilum_core::job::CancelToken;
 use hilum_core::label::LabelTable;
 use hilum_core::provenance::UsedModel;
+use hilum_core::volume::Source;
 use hilum_models::catalog::DenseTask;
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 
-use crate::jobs::{EngineChoice, ImageProblem, ModelInfo, OpenProject};
+use crate::jobs::{CopyProgress, EngineChoice, ImageProblem, ModelInfo, OpenProject};
 
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
@@ -168,11 +170,39 @@ pub enum Dialog {
     Unsaved(Guarded),
     /// The image of a project is not where or what it was.
     Relocate(ImageProblem),
+    /// Copies without names are to be made, are being made, or were made.
+    Deidentify(DeidentifyStep),
     /// An earlier session left unsaved work on this image.
     Recover {
         /// Steps that were made.
         steps: usize,
     },
+}
+
+/// How far making copies without names is.
+#[derive(Clone, Debug)]
+pub enum DeidentifyStep {
+    /// The person chooses.
+    Choose(DeidentifyChoice),
+    /// Files are copied.
+    Running(CopyProgress),
+    /// What was done, for people.
+    Done(Vec<String>),
+}
+
+/// What the person chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeidentifyChoice {
+    /// Choices that the profile leaves.
+    pub options: DeidentifyOptions,
+    /// Not everything in the folder.
+    pub only_this_series: bool,
+}
+
+impl Default for DeidentifyChoice {
+    fn default() -> Self {
+        Self { options: DeidentifyOptions::default(), only_this_series: true }
+    }
 }
 
 /// The page of keys.
@@ -378,6 +408,10 @@ impl AppState {
                 editable.is_some_and(|s| (1..=u16::MAX).any(|label| s.document.labels().count(label) > 0))
             }
             C::StoreOnServer => self.can_store_labels(),
+            C::SavePicture => editable.is_some(),
+            C::Deidentify => {
+                editable.is_some_and(|s| matches!(s.volume().meta().source, Source::Dicom { .. }))
+            }
             C::Save | C::SaveAs => editable.is_some() && !self.saving,
             C::Undo => editable.is_some_and(|s| s.document.can_undo()),
             C::Redo => editable.is_some_and(|s| s.document.can_redo()),

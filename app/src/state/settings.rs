@@ -54,6 +54,8 @@ pub struct Settings {
     pub keys: BTreeMap<String, Vec<String>>,
     /// Speed and memory stand in the status bar.
     pub readout: bool,
+    /// The name of the image stands in the title of the window, which others may see in a list of windows.
+    pub name_in_title: bool,
     /// Device of the networks, as on the command line.
     pub device: String,
     /// Model that answers clicks; the program's own choice without one.
@@ -81,6 +83,7 @@ impl Default for Settings {
             mouse: MousePreset::default(),
             keys: BTreeMap::new(),
             readout: false,
+            name_in_title: true,
             device: "auto".into(),
             model: None,
         }

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use dicom_core::Tag;
+use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _, VirtualVr};
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 /// Sequences deeper than this are no image header.
@@ -106,6 +107,8 @@ pub(super) struct ElementReader<R> {
     position: u64,
     bounds: Bounds,
     encoding: Encoding,
+    /// Nothing is kept.
+    walks: bool,
 }
 
 /// How far a reader may go.
@@ -120,7 +123,7 @@ pub(super) struct Bounds {
 impl<R: Read> ElementReader<R> {
     /// `position` is the stream offset of the next byte of `source`.
     pub fn new(source: R, position: u64, bounds: Bounds, encoding: Encoding) -> Self {
-        Self { source, position, bounds, encoding }
+        Self { source, position, bounds, encoding, walks: false }
     }
 
     /// The stream offset and the source, for whoever reads on.
@@ -160,6 +163,18 @@ impl<R: Read> ElementReader<R> {
         Ok((set, None))
     }
 
+    /// Reads to the end, into every sequence, and keeps nothing: then each declared length is known to stand in the file,
+    /// and who allocates by them is safe.
+    pub fn walk(mut self) -> Result<(), DataSetError> {
+        self.walks = true;
+        let mut nothing = DataSet::default();
+        while let Some(raw) = self.first_bytes()? {
+            let element = self.element_after(self.tag_of(raw))?;
+            self.read_into(&mut nothing, &element, 0)?;
+        }
+        Ok(())
+    }
+
     fn read_into(
         &mut self,
         set: &mut DataSet,
@@ -167,6 +182,14 @@ impl<R: Read> ElementReader<R> {
         depth: usize,
     ) -> Result<(), DataSetError> {
         let tag = element.tag;
+        if self.walks {
+            let has_items = element.length == UNDEFINED || &element.vr == b"SQ" || is_sequence(tag);
+            return if has_items {
+                self.sequence(element, depth + 1).map(drop)
+            } else {
+                self.skip(u64::from(element.length), tag)
+            };
+        }
         if SEQUENCES.contains(&tag) || element.length == UNDEFINED {
             let items = self.sequence(element, depth + 1)?;
             if SEQUENCES.contains(&tag) {
@@ -347,6 +370,12 @@ impl<R: Read> ElementReader<R> {
             Tag(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
         }
     }
+}
+
+/// Whether the dictionary knows an element as a sequence: without value representations in the file, nothing else says so.
+fn is_sequence(tag: Tag) -> bool {
+    let entry = dicom_dictionary_std::StandardDataDictionary.by_tag(tag);
+    entry.is_some_and(|entry| entry.vr() == VirtualVr::Exact(VR::SQ))
 }
 
 impl DataSet {

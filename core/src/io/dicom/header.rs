@@ -13,6 +13,8 @@ use crate::io::{Limits, OpenError};
 /// Length of the preamble with its mark.
 const PREAMBLE: usize = 132;
 const BUFFER: usize = 16 << 10;
+/// What a deflated file may become, of which nothing in the file itself tells the size.
+const MAX_INFLATED_BYTES: u64 = 4 << 30;
 
 /// How the pixels are packed (PS3.5 annex A).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +135,26 @@ impl Header {
         let bounds = Bounds { file: file_len, header: limits.max_header_bytes };
         let read = read_from(source, &start[offset..], offset as u64, bounds);
         read.map(Some).map_err(|error| error.at(path))
+    }
+}
+
+impl Header {
+    /// Reads every element of the file, those behind and within the pixels and in sequences too, and keeps none: afterwards a
+    /// reader that allocates what an element declares is safe with this file.
+    pub fn check_to_the_end(&self, path: &Path) -> Result<(), OpenError> {
+        let io_error = |error| OpenError::io(error, path);
+        let walked = if self.syntax.deflated {
+            let source = inflated(path, self.data_set_offset).map_err(io_error)?;
+            let bounds = Bounds { file: u64::MAX, header: MAX_INFLATED_BYTES };
+            ElementReader::new(source, 0, bounds, self.syntax.encoding).walk()
+        } else {
+            let mut file = File::open(path).map_err(io_error)?;
+            file.seek(SeekFrom::Start(self.data_set_offset)).map_err(io_error)?;
+            let bounds = Bounds { file: self.file_len, header: u64::MAX };
+            let source = BufReader::with_capacity(BUFFER, file);
+            ElementReader::new(source, self.data_set_offset, bounds, self.syntax.encoding).walk()
+        };
+        walked.map_err(|error| HeaderError::from(error).at(path))
     }
 }
 

@@ -6,9 +6,11 @@
 mod assemble;
 mod author;
 mod buffer;
+pub mod capture;
 mod codec;
 mod compare;
 mod dataset;
+pub mod deidentify;
 mod fragments;
 mod frames;
 mod header;

@@ -41,7 +41,7 @@ pub(super) fn folder(
 }
 
 /// Files below a folder in the order of their paths. Links to folders are not followed, so that a loop ends.
-fn list(
+pub(super) fn list(
     root: &Path,
     depth: usize,
     limits: &Limits,

@@ -1,5 +1,6 @@
 //! Segmentations of other programs.
 
+use crate::io::dicom::capture::Capture;
 use crate::io::dicom::{LabelTarget, open_labels};
 use crate::io::{
     LabelImage, Limits, OpenError, OpenOptions, Warning, open, open_labels as door, open_labels_for,
@@ -260,6 +261,28 @@ fn contours_that_lie_are_refused_and_others_left_out() {
         let text = open_labels_for(&path, target).unwrap_err().to_string();
         assert!(text.contains(reason) && text.contains("Cube"), "{text}");
     }
+}
+
+/// A picture of a view goes into the study of the image that it shows.
+#[test]
+fn a_picture_belongs_to_the_study_of_its_image() {
+    let Some(folder) = shared_data("data/dicom/ct_liver_series/image") else { return };
+    let series = open(&folder, &OpenOptions::default(), &()).unwrap().volume;
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("picture.dcm");
+    // An odd number of bytes.
+    let pixels: Vec<[u8; 3]> = (0..37 * 21).map(|i| [i as u8, (i / 37) as u8, 200]).collect();
+    let source = &series.meta().source;
+    let capture = Capture { size: [37, 21], pixels: &pixels, source, description: "Axial view" };
+    capture.save(&path).unwrap();
+    check_with_dciodvfy(&path);
+    let object = dicom_object::open_file(&path).unwrap();
+    let text = |name: &str| object.element_by_name(name).unwrap().to_str().unwrap().trim().to_owned();
+    let Source::Dicom { study_uid, .. } = source else { panic!("a series") };
+    assert_eq!(text("StudyInstanceUID").trim_end_matches('\0'), study_uid);
+    assert_eq!(text("SeriesDescription"), "Axial view");
+    let wrong = Capture { size: [36, 21], ..capture };
+    assert!(wrong.save(&path).unwrap_err().to_string().contains("not as many"));
 }
 
 /// Runs the checker of dicom3tools, if it is installed, and expects no error.

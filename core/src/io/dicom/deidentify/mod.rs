@@ -1,0 +1,368 @@
+//! De-identification of DICOM objects: the Basic Application Level Confidentiality Profile of PS3.15, annex E.
+//!
+//! UIDs, patients and dates are exchanged by a secret key ([`PseudonymKey`]): what was together stays together, over
+//! any number of exports with the same key. Every file is read back: its pixels are those of the original, and none of the
+//! patient's names and numbers stands in it any more.
+
+mod burned_in;
+mod profile;
+mod pseudonym;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use dicom_core::header::Header as _;
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, OpenFileOptions};
+
+pub use pseudonym::PseudonymKey;
+
+use super::header::Header;
+use super::scan;
+use crate::io::{Limits, OpenError, OpenOptions, SaveError, replace_file};
+use crate::job::{Cancelled, Observer};
+use rewrite::Rewriter;
+
+/// What happens to dates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dates {
+    /// All dates of a patient move back by the same number of days, so that intervals stay; times of day stay.
+    #[default]
+    Moved,
+    /// They are taken out.
+    Removed,
+}
+
+/// Options of the profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeidentifyOptions {
+    /// What happens to dates.
+    pub dates: Dates,
+    /// Sex, age, size, weight and pregnancy stay.
+    pub keep_characteristics: bool,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeidentifyReport {
+    /// Files that were written.
+    pub written: usize,
+    /// Pseudonyms of the patients, each with the number of its files.
+    pub patients: BTreeMap<String, usize>,
+    /// Private elements that were taken out.
+    pub removed_private: usize,
+    /// Texts that the profile keeps, but that held a name or number of the patient, and were emptied.
+    pub cleaned: usize,
+    /// Files that were left out, and why; the paths are those of the originals.
+    pub left_out: Vec<(PathBuf, String)>,
+    /// What a person must look at.
+    pub warnings: Vec<String>,
+}
+
+/// Why nothing, or not all, was written.
+#[derive(Debug, thiserror::Error)]
+pub enum DeidentifyError {
+    /// The originals cannot be read.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// The file read back is not what it should be; it was removed.
+    #[error("{what}; the file was removed again: {path}")]
+    Verify {
+        /// What is wrong.
+        what: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The target is not an empty folder of its own.
+    #[error("{what}: {path}")]
+    Target {
+        /// What is wrong.
+        what: String,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Stopped by the user; what was written is complete.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// What is to be de-identified.
+#[derive(Clone, Copy, Debug)]
+pub struct Deidentify<'a> {
+    /// A DICOM file, or a folder with files at any depth.
+    pub source: &'a Path,
+    /// Only the objects of this series.
+    pub only_series: Option<&'a str>,
+    /// A folder that is empty or not there yet.
+    pub target: &'a Path,
+    /// What pseudonyms follow from.
+    pub key: &'a PseudonymKey,
+    /// Choices that the profile leaves.
+    pub options: DeidentifyOptions,
+}
+
+impl Deidentify<'_> {
+    /// Writes every DICOM object of the source into the target without what identifies the patient, one folder each for
+    /// patient, study and series, with names that tell nothing.
+    ///
+    /// Objects that consist of text (reports, embedded documents, presentation states) are left out, for no rule can clean
+    /// them, and so are files that are no DICOM objects.
+    ///
+    /// # Errors
+    /// [`DeidentifyError`] if the originals cannot be read at all, a file cannot be written, or one that is read back still
+    /// holds a name or has other pixels.
+    pub fn run(&self, observer: &dyn Observer) -> Result<DeidentifyReport, DeidentifyError> {
+        let (source, limits) = (self.source, Limits::default());
+        check_target(source, self.target)?;
+        let paths = match source.is_dir() {
+            true => scan::list(source, limits.max_depth, &limits, observer)?,
+            false => vec![source.to_owned()],
+        };
+        let mut report = DeidentifyReport::default();
+        let mut series = Series::default();
+        for (done, path) in paths.iter().enumerate() {
+            if observer.is_cancelled() {
+                return Err(Cancelled.into());
+            }
+            observer.progress("de-identifying", done as u64, paths.len() as u64);
+            match read(path, self.only_series, &limits) {
+                Ok(Some(object)) => self.one(object, path, &mut series, &mut report)?,
+                Ok(None) => {}
+                Err(why) => report.left_out.push((path.clone(), why)),
+            }
+        }
+        if report.written == 0 {
+            let why =
+                report.left_out.first().map_or_else(String::new, |(_, why)| format!(" (the first: {why})"));
+            let what = format!("none of {} files can be de-identified{why}", paths.len());
+            return Err(OpenError::NotFound { what, path: source.to_owned() }.into());
+        }
+        look_for_text(&series, &mut report, observer)?;
+        Ok(report)
+    }
+}
+
+/// Folders of series by their original UID, with the number of files in them.
+#[derive(Default)]
+struct Series(BTreeMap<String, (PathBuf, usize)>);
+
+/// The copy must not mix with originals, nor with what others put there.
+fn check_target(source: &Path, target: &Path) -> Result<(), DeidentifyError> {
+    let refuse = |what: &str| Err(DeidentifyError::Target { what: what.to_owned(), path: target.to_owned() });
+    if std::fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
+        return refuse("the folder for the copies is not empty; name a new one");
+    }
+    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    if let (Ok(source), Ok(target)) = (real(source), real(target))
+        && source.is_dir()
+        && target.starts_with(source)
+    {
+        return refuse("the folder for the copies lies in that of the originals; name another one");
+    }
+    Ok(())
+}
+
+/// The whole object, if it belongs to the series; else why it is left out.
+fn read(
+    path: &Path,
+    only_series: Option<&str>,
+    limits: &Limits,
+) -> Result<Option<DefaultDicomObject>, String> {
+    // Checks the structure and every length before the whole file is read into memory.
+    let header = Header::read(path, limits).map_err(|error| error.to_string())?.ok_or("no DICOM file")?;
+    if only_series.is_some_and(|uid| header.elements.text(tags::SERIES_INSTANCE_UID).as_deref() != Some(uid))
+    {
+        return Ok(None);
+    }
+    header.check_to_the_end(path).map_err(|error| error.to_string())?;
+    let object = OpenFileOptions::new().open_file(path).map_err(|error| error.to_string())?;
+    if class_of(&object) == uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
+        return Err("a list of files (DICOMDIR), not an object".to_owned());
+    }
+    if object.get(tags::CONTENT_SEQUENCE).is_some() {
+        return Err("a report: its text cannot be cleaned by rule".to_owned());
+    }
+    if object.get(tags::ENCAPSULATED_DOCUMENT).is_some() {
+        return Err("an embedded document: it cannot be cleaned by rule".to_owned());
+    }
+    if object.get(tags::GRAPHIC_ANNOTATION_SEQUENCE).is_some() {
+        return Err("a presentation state: its annotations cannot be cleaned by rule".to_owned());
+    }
+    Ok(Some(object))
+}
+
+/// The SOP class, which some writers put before the data set only.
+fn class_of(object: &DefaultDicomObject) -> String {
+    let padding = ['\0', ' '];
+    let own = object.get(tags::SOP_CLASS_UID).and_then(|element| element.to_str().ok());
+    let own = own.map(|class| class.trim_matches(padding).to_owned()).filter(|class| !class.is_empty());
+    own.unwrap_or_else(|| object.meta().media_storage_sop_class_uid().trim_matches(padding).to_owned())
+}
+
+impl Deidentify<'_> {
+    fn one(
+        &self,
+        object: DefaultDicomObject,
+        path: &Path,
+        series: &mut Series,
+        report: &mut DeidentifyReport,
+    ) -> Result<(), DeidentifyError> {
+        let key = self.key;
+        let text = |tag| {
+            object
+                .get(tag)
+                .and_then(|e| e.to_str().ok())
+                .unwrap_or_default()
+                .trim_matches(['\0', ' '])
+                .to_owned()
+        };
+        let (study_uid, series_uid) = (text(tags::STUDY_INSTANCE_UID), text(tags::SERIES_INSTANCE_UID));
+        let (instance_uid, class) = (text(tags::SOP_INSTANCE_UID), class_of(&object));
+        let modality = text(tags::MODALITY);
+        note(&text(tags::BURNED_IN_ANNOTATION), &modality, &series_uid, series, report);
+        if object.tags().any(|tag| tag.group() & 0xFF00 == 0x6000 && tag.element() == 0x0102)
+            && object.get(tags::PIXEL_DATA).is_some_and(|pixels| pixels.vr() == dicom_core::VR::OW)
+        {
+            tell(
+                report,
+                "overlays were removed; one that is drawn into unused bits of the pixels stays there"
+                    .to_owned(),
+            );
+        }
+        let syntax = object.meta().transfer_syntax().to_owned();
+        let pixels = object.get(tags::PIXEL_DATA).cloned();
+        let mut rewriter = Rewriter::new(key, self.options, &object);
+        let new = rewriter.object(object.into_inner());
+
+        let name = rewriter.pseudonym().to_owned();
+        let folder = self.target.join(&name).join(format!("study-{}", key.short(&study_uid))).join(format!(
+            "{}-{}",
+            plain(&modality),
+            key.short(&series_uid)
+        ));
+        let entry = series.0.entry(series_uid).or_insert_with(|| (folder, 0));
+        entry.1 += 1;
+        let to = entry.0.join(format!("{:05}.dcm", entry.1));
+
+        let meta = FileMetaTableBuilder::new()
+            .transfer_syntax(syntax)
+            .media_storage_sop_class_uid(class)
+            .media_storage_sop_instance_uid(key.uid(&instance_uid));
+        let failed = |cause: String| SaveError::Io { cause: std::io::Error::other(cause), path: to.clone() };
+        let file = new.with_meta(meta).map_err(|error| failed(error.to_string()))?;
+        let mut bytes = Vec::new();
+        file.write_all(&mut bytes).map_err(|error| failed(error.to_string()))?;
+        std::fs::create_dir_all(&entry.0).map_err(|cause| SaveError::Io { cause, path: entry.0.clone() })?;
+        replace_file(&to, |out| out.write_all(&bytes))?;
+
+        if let Err(what) = verify(&to, pixels.as_ref(), &rewriter) {
+            // It may still tell who the patient is.
+            let _ = std::fs::remove_file(&to);
+            let what = format!("{what} (of {})", path.display());
+            return Err(DeidentifyError::Verify { what, path: to });
+        }
+        report.written += 1;
+        *report.patients.entry(name).or_default() += 1;
+        report.removed_private += rewriter.counts.removed_private;
+        report.cleaned += rewriter.counts.cleaned;
+        Ok(())
+    }
+}
+
+/// Letters and digits of a modality, for the name of a folder.
+fn plain(modality: &str) -> String {
+    let letters: String = modality.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    if letters.is_empty() { "series".to_owned() } else { letters }
+}
+
+/// Says a thing once.
+fn tell(report: &mut DeidentifyReport, warning: String) {
+    if !report.warnings.contains(&warning) {
+        report.warnings.push(warning);
+    }
+}
+
+/// What the object itself says about text in its pixels.
+fn note(burned_in: &str, modality: &str, series_uid: &str, series: &Series, report: &mut DeidentifyReport) {
+    if series.0.contains_key(series_uid) && burned_in != "YES" {
+        return;
+    }
+    if burned_in == "YES" {
+        tell(
+            report,
+            format!(
+                "a {modality} series says that text is burned into its pixels: look at it before passing it on"
+            ),
+        );
+    } else if burned_in != "NO" && ["US", "XA", "RF", "ES", "SC", "OT", "XC"].contains(&modality) {
+        tell(
+            report,
+            format!(
+                "{modality} images often have names burned into their pixels, and this one does not say that it has none: look at it before passing it on"
+            ),
+        );
+    }
+}
+
+/// Compares the written file with what it should be.
+fn verify(
+    path: &Path,
+    pixels: Option<&dicom_object::mem::InMemElement>,
+    rewriter: &Rewriter,
+) -> Result<(), String> {
+    let back =
+        OpenFileOptions::new().open_file(path).map_err(|error| format!("it cannot be read back: {error}"))?;
+    if back.get(tags::PIXEL_DATA).map(|element| element.value()) != pixels.map(|element| element.value()) {
+        return Err("its pixels differ from those of the original".to_owned());
+    }
+    match standing(&back, rewriter) {
+        Some(tag) => Err(format!("element {tag} still holds a name or number of the patient")),
+        None => Ok(()),
+    }
+}
+
+/// The first element in which a name or number of the patient stands.
+fn standing(object: &dicom_object::InMemDicomObject, rewriter: &Rewriter) -> Option<dicom_core::Tag> {
+    object.iter().find_map(|element| match element.value() {
+        dicom_core::value::Value::Sequence(items) => {
+            items.items().iter().find_map(|item| standing(item, rewriter))
+        }
+        dicom_core::value::Value::Primitive(value) => {
+            rewriter.identifies(element.vr(), &value.to_str()).then(|| element.tag())
+        }
+        _ => None,
+    })
+}
+
+/// Looks at the pixels of every series that was written.
+fn look_for_text(
+    series: &Series,
+    report: &mut DeidentifyReport,
+    observer: &dyn Observer,
+) -> Result<(), Cancelled> {
+    for (folder, _) in series.0.values() {
+        if observer.is_cancelled() {
+            return Err(Cancelled);
+        }
+        // What cannot be opened as an image (a structure set) has no pixels to look at.
+        let Ok(opened) = super::open(folder, &OpenOptions::default(), &()) else { continue };
+        if let Some(slice) = burned_in::text_in(&opened.volume) {
+            let shown = folder.display();
+            tell(
+                report,
+                format!(
+                    "text seems to be burned into the pixels (slice {}): look at {shown} before passing it on",
+                    slice + 1
+                ),
+            );
+        }
+    }
+    Ok(())
+}
