@@ -11,12 +11,13 @@ use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, HarnessBuilder};
 use hilum::app::{HilumApp, Services};
 use hilum::command::{Action, ViewAction};
-use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox, ModelInfo};
+use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox, ModelInfo, RemotePlaces};
 use hilum::state::{AppState, Dialog, EngineState, Session, ViewId};
 use hilum::testing::{disc_labeller, growing_engine, oblique_volume};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::io::nifti::{open_labels, save_volume};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
+use hilum_dicomweb::NoKeyRing;
 use hilum_models::catalog::{AxisOrder, Import, import};
 use hilum_models::device;
 use hilum_models::nets::AnyNetwork;
@@ -36,6 +37,8 @@ mod measure;
 mod outside;
 #[path = "window/projects.rs"]
 mod projects;
+#[path = "window/remote.rs"]
+mod remote;
 #[path = "window/teach.rs"]
 mod teach;
 #[path = "window/teach_more.rs"]
@@ -167,6 +170,11 @@ fn services(folder: &Path) -> Services {
         project_folder: Some(folder.join("unsaved")),
         photo_folder: Some(folder.join("photographs")),
         models_folder: Some(folder.join("models")),
+        remote: RemotePlaces {
+            servers: Some(folder.join("servers.toml")),
+            cache: Some(folder.join("fetched")),
+            key_ring: Arc::new(NoKeyRing),
+        },
         always_mesh: true,
         compact_bytes: None,
     }

@@ -20,6 +20,7 @@ impl HilumApp {
             Event::Project(event) => self.take_in_project(event),
             Event::Meshed(meshed) => self.take_meshed(meshed),
             Event::Worklist(event) => self.take_in_worklist(event),
+            Event::Remote(event) => self.take_in_remote(ctx, event),
             Event::Teach(answer) => self.take_in_teaching(answer),
             Event::ChosenSeveral(_, paths) if paths.is_empty() => {}
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
@@ -81,6 +82,9 @@ impl HilumApp {
         }
         if thread == "train" {
             self.teaching_panicked(request);
+        }
+        if thread == "remote" {
+            self.stop_remote();
         }
         if thread == "io" {
             self.state.saving = false;

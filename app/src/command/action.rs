@@ -8,6 +8,7 @@ use hilum_core::fundus::{Enhancement, Laterality};
 use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::label::LookChange;
 use hilum_core::worklist::{CaseFilter, CaseId, CaseOrder, Role};
+use hilum_dicomweb::{Query, Uid};
 use hilum_models::infer::DeviceChoice;
 use hilum_models::nets::HopReading;
 use nalgebra::Vector3;
@@ -15,8 +16,8 @@ use nalgebra::Vector3;
 use super::{EditAction, UiCommand};
 use crate::jobs::{Compared, ImageProblem, MapChoice, OpenProject};
 use crate::state::{
-    Against, DeidentifyChoice, DiscPart, Handle, MapKey, MapScale, MapView, Settings, TeachChoice, Turn,
-    ViewId,
+    Against, DeidentifyChoice, DiscPart, Handle, MapKey, MapScale, MapView, ServerDraft, Settings,
+    TeachChoice, Turn, Typed, ViewId,
 };
 
 /// A named window for CT.
@@ -292,6 +293,42 @@ pub enum TeachAction {
     RollBack(String),
 }
 
+/// Searching, fetching and storing on servers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoteAction {
+    /// Ask this server.
+    Choose(String),
+    /// Search for this.
+    Query(Box<Query>),
+    /// Search.
+    Search,
+    /// Show the series of a study.
+    ShowStudy(Uid),
+    /// Fetch a series and open it.
+    Fetch {
+        /// Its study.
+        study: Uid,
+        /// It.
+        series: Uid,
+    },
+    /// Store the labels.
+    Store,
+    /// Ask whether the server answers.
+    Test,
+    /// Stop what runs.
+    Stop,
+    /// The password or token so far, and whether the key ring is to keep it.
+    Typing(Typed, bool),
+    /// It is complete.
+    LogIn,
+    /// Settings of a server so far; `None`: no more.
+    Draft(Option<Box<ServerDraft>>),
+    /// They are complete.
+    SaveServer,
+    /// Forget a server.
+    RemoveServer(String),
+}
+
 /// Everything widgets can ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -312,6 +349,8 @@ pub enum Action {
     Measure(MeasureAction),
     /// Work on a worklist.
     Worklist(WorklistAction),
+    /// Search, fetch and store on servers.
+    Remote(RemoteAction),
     /// Teach the model of the worklist.
     Teach(TeachAction),
     /// See where the network looked.
@@ -420,6 +459,12 @@ impl From<WorklistAction> for Action {
 impl From<TeachAction> for Action {
     fn from(action: TeachAction) -> Self {
         Self::Teach(action)
+    }
+}
+
+impl From<RemoteAction> for Action {
+    fn from(action: RemoteAction) -> Self {
+        Self::Remote(action)
     }
 }
 

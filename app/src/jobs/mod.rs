@@ -18,6 +18,7 @@ mod open_project;
 mod outside;
 pub mod photo;
 mod project;
+mod remote;
 mod surface;
 mod table;
 mod teach;
@@ -49,6 +50,10 @@ pub use outside::{CopyProgress, DeidentifyRequest, Picture};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
+pub use remote::{
+    RemoteAnswer, RemoteEvent, RemoteFailure, RemotePlaces, RemoteRequest, RemoteWhat,
+    handle as handle_remote,
+};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 pub use teach::{
@@ -82,6 +87,8 @@ pub enum Event {
     Meshed(Meshed),
     /// From the thread of the worklist.
     Worklist(WorklistEvent),
+    /// From the thread that talks to servers.
+    Remote(RemoteEvent),
     /// From the thread that teaches.
     Teach(TeachAnswer),
     /// The pixels of the window.
