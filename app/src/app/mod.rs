@@ -181,13 +181,8 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
-        let ListThreads { worklists, searches, teacher, versions, remotes } =
-            ListThreads::spawn(&inbox, services.models_folder.as_ref())?;
-        let for_surfaces = inbox.clone();
-        let surfaces = Worker::spawn("surface", inbox.clone(), move || {
-            move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
-        })
-        .context("cannot start the thread of the surfaces")?;
+        let OtherThreads { worklists, searches, teacher, versions, remotes, surfaces } =
+            OtherThreads::spawn(&inbox, services.models_folder.as_ref())?;
         let mut app = Self {
             state: AppState { options: settings.tools.clone(), settings, ..AppState::default() },
             actions: Actions::default(),
@@ -415,17 +410,18 @@ impl HilumApp {
     }
 }
 
-/// The threads of the worklist, of teaching and of servers.
-struct ListThreads {
+/// The threads of the worklist, of teaching, of servers and of the surfaces.
+struct OtherThreads {
     worklists: Worker<WorklistRequest>,
     searches: Worker<SearchRequest>,
     teacher: Worker<TeachRequest>,
     /// For what is quick: which versions there are, going back.
     versions: Worker<TeachRequest>,
     remotes: Worker<RemoteRequest>,
+    surfaces: Worker<SurfaceRequest>,
 }
 
-impl ListThreads {
+impl OtherThreads {
     fn spawn(inbox: &Inbox, models: Option<&PathBuf>) -> anyhow::Result<Self> {
         let (for_list, for_search) = (inbox.clone(), inbox.clone());
         let worklists = Worker::spawn("worklist", inbox.clone(), move || {
@@ -445,7 +441,12 @@ impl ListThreads {
         let for_remote = inbox.clone();
         let remotes =
             Worker::spawn("remote", inbox.clone(), move || move |asked| handle_remote(asked, &for_remote));
+        let for_surfaces = inbox.clone();
+        let surfaces = Worker::spawn("surface", inbox.clone(), move || {
+            move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
+        });
         Ok(Self {
+            surfaces: surfaces.context("cannot start the thread of the surfaces")?,
             remotes: remotes.context("cannot start the thread that talks to servers")?,
             worklists: worklists.context("cannot start the thread of the worklist")?,
             searches: searches.context("cannot start the thread that searches")?,
