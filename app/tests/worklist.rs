@@ -18,10 +18,10 @@ mod common;
 
 use common::{Ran, hilum, json};
 
-#[path = "worklist/masks.rs"]
-mod masks;
 #[path = "worklist/exports.rs"]
 mod exports;
+#[path = "worklist/masks.rs"]
+mod masks;
 
 fn phantom(path: &Path) -> [usize; 3] {
     let options =

@@ -7,9 +7,15 @@ use hilum_core::io::open_labels;
 
 use super::{Ran, hilum, json};
 
+/// An image and the mask of one of its lesions.
 fn sample(image: &str, truth: &str, seed: &str) {
     let size = ["--dims", "80,64,33", "--spacing", "4,4,6"];
     json(&[&["sample", "ct", "--out", image, "--truth", truth, "--seed", seed][..], &size].concat());
+    let mut mask = open_labels(Path::new(truth)).unwrap();
+    let count = |label: u16| mask.labels.iter().filter(|value| **value == label).count();
+    let largest = mask.used_labels().into_iter().max_by_key(|label| count(*label)).unwrap();
+    mask.labels.iter_mut().for_each(|value| *value = u16::from(*value == largest));
+    save_labels(Path::new(truth), &mask.labels, &mask.grid, &mask.source, &[]).unwrap();
 }
 
 #[test]
@@ -27,7 +33,9 @@ fn masks_become_cases_that_teach_clicks_and_versions_are_compared_later() {
     json(&["worklist", "new", &list, "--model", "lesion-div-light", &path("images")]);
     let shown = json(&["worklist", "masks", &list, "--import-masks", &path("masks"), "--dry-run"]);
     assert_eq!((&shown["taken"], &shown["dry_run"]), (&0.into(), &true.into()));
-    assert!(json(&["worklist", "list", &list, "--state", "corrected"])["cases"].as_array().unwrap().is_empty());
+    assert!(
+        json(&["worklist", "list", &list, "--state", "corrected"])["cases"].as_array().unwrap().is_empty()
+    );
     let taken = json(&["worklist", "masks", &list, "--import-masks", &path("masks")]);
     assert_eq!(taken["taken"], 2);
     let again = json(&["worklist", "masks", &list, "--import-masks", &path("masks")]);
@@ -60,6 +68,7 @@ fn masks_become_cases_that_teach_clicks_and_versions_are_compared_later() {
     let note = path("masks/three_seg.nii.gz");
     save_labels(Path::new(&note), &undecided, &truth.grid, &truth.source, &names).unwrap();
     json(&["worklist", "masks", &list, "--import-masks", &path("masks")]);
-    let Ran { err, .. } = hilum(&["versions", &list, "--compare", "lesion-div-light", "1", "--device", "cpu"]);
+    let Ran { err, .. } =
+        hilum(&["versions", &list, "--compare", "lesion-div-light", "1", "--device", "cpu"]);
     assert!(err.contains("the case three is left out") && err.contains("nobody has decided"), "{err}");
 }
