@@ -14,13 +14,42 @@ const VIRIDIS: [[u8; 3]; 9] = [
     [253, 231, 37],
 ];
 
+/// From blue over light grey to red: straight lines in CIELAB between three colours, at equal distances; ends and quarters
+/// are equally light on both sides.
+const BLUE_RED: [[u8; 3]; 9] = [
+    [15, 74, 148],
+    [89, 109, 169],
+    [138, 148, 190],
+    [185, 189, 211],
+    [232, 232, 232],
+    [219, 182, 175],
+    [201, 132, 121],
+    [177, 83, 71],
+    [149, 23, 24],
+];
+
+/// The colour of a share, 0 to 1, of numbers with a middle: blue below it, red above.
+pub fn signed_color(share: f32) -> [u8; 3] {
+    mixed(&BLUE_RED, if share.is_nan() { 0.5 } else { share })
+}
+
+/// The colour of a value between two ends; with a middle where its numbers are signed.
+pub fn color_of(value: f32, range: [f32; 2], is_signed: bool) -> [u8; 3] {
+    let share = share(value, range);
+    if is_signed { signed_color(share) } else { color(share) }
+}
+
 /// The colour of a share, 0 (dark) to 1 (bright); what is beyond gets the colour of the end, NaN that of 0.
 pub fn color(share: f32) -> [u8; 3] {
-    let last = VIRIDIS.len() - 1;
+    mixed(&VIRIDIS, share)
+}
+
+fn mixed(points: &[[u8; 3]; 9], share: f32) -> [u8; 3] {
+    let last = points.len() - 1;
     let at = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) * last as f32 };
     let low = (at as usize).min(last - 1);
     let part = at - low as f32;
-    let (from, to) = (VIRIDIS[low], VIRIDIS[low + 1]);
+    let (from, to) = (points[low], points[low + 1]);
     [0, 1, 2].map(|i| (f32::from(from[i]) * (1.0 - part) + f32::from(to[i]) * part).round() as u8)
 }
 
@@ -72,6 +101,17 @@ mod tests {
             assert!((value - even).abs() < 4.0, "{i}: {value} instead of {even}");
         }
         assert!(of.windows(2).all(|pair| pair[1] > pair[0] - 0.1));
+    }
+
+    #[test]
+    fn signed_numbers_are_equally_dark_on_both_sides() {
+        for i in 0..=20u8 {
+            let away = f32::from(i) / 40.0;
+            let [below, above] = [0.5 - away, 0.5 + away].map(|share| lightness(signed_color(share)));
+            assert!((below - above).abs() < 2.0, "{away}: {below} and {above}");
+            assert!((below - (92.0 - 120.0 * f64::from(away))).abs() < 2.0, "{away}: {below}");
+        }
+        assert_eq!(signed_color(f32::NAN), BLUE_RED[4]);
     }
 
     #[test]

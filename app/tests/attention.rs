@@ -161,9 +161,120 @@ fn a_click_shows_the_maps_of_both_stages_where_they_belong() {
             io::open(&out.join(map["file"].as_str().unwrap()), &OpenOptions::default(), &()).unwrap();
         assert!(opened.volume.grid().voxel_at_world(world).is_some(), "the click lies in {}", map["name"]);
         assert!(matches!(opened.volume.voxels(), Voxels::F32(_)));
-        count += 1;
+        count += usize::from(map["meaning"] == "divergence");
+    }
+    // Every junction shows both paths and what it changes.
+    for meaning in ["path_prediction", "feature_change", "answer_change"] {
+        let of = |map: &&Value| map["meaning"] == meaning;
+        let found = looks.iter().flat_map(|look| array(&look["maps"])).filter(of).count();
+        assert_eq!(found, if meaning == "path_prediction" { 2 * count } else { count }, "{meaning}");
     }
     assert!((1..=8).contains(&count), "one map a level, not one a feature: {count}");
+}
+
+#[test]
+fn a_figure_shows_image_mask_and_what_belongs_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, mask, [x, y]) = slice(folder.path());
+    let (out, at) = (folder.path().join("maps"), format!("{x},{y},0"));
+    for name in ["figure.svg", "figure.png"] {
+        let figure = folder.path().join(name);
+        let report = json(&[
+            "attention",
+            image.to_str().unwrap(),
+            "--model",
+            "lung-hanet",
+            "--at",
+            &at,
+            "--mask",
+            mask.to_str().unwrap(),
+            "--figure",
+            figure.to_str().unwrap(),
+            "--one-scale",
+            "--out",
+            out.to_str().unwrap(),
+        ]);
+        assert_eq!(report["figure"], figure.to_str().unwrap());
+    }
+    let text = std::fs::read_to_string(folder.path().join("figure.svg")).unwrap();
+    // Image, mask, plain self-attention and two hops, three of them with a colour bar.
+    assert_eq!(text.matches("data:image/png;base64,").count(), 8);
+    let captions = ["labels", "ha.row hop 1 (plain self-attention)", "ha.row hop 1", "ha.row hop 2"];
+    for caption in captions.into_iter().chain(["one scale for all maps", "lung-hanet", "not for diagnosis"]) {
+        assert!(text.contains(caption), "{caption}");
+    }
+    let picture = io::open(&folder.path().join("figure.png"), &OpenOptions::default(), &()).unwrap();
+    assert!(picture.volume.grid().dims()[0] > 2000);
+    let image = image.to_str().unwrap();
+    let command = ["attention", image, "--model", "lung-hanet", "--out", out.to_str().unwrap()];
+    let svg = folder.path().join("x.svg");
+    let other = ["--figure", svg.to_str().unwrap(), "--figure-of", "nothing"];
+    refused(&[&command[..], &other].concat(), &["no map", "ha.attention hop 1"]);
+    let Ran { code, err, .. } = hilum(&[&command[..], &["--figure", "x.gif"]].concat());
+    assert!(code == 2 && err.contains(".png or .svg"), "{err}");
+    let file = svg.to_str().unwrap();
+    refused(&[&command[..], &["--discriminator", file]].concat(), &["discriminator", "x.svg"]);
+}
+
+#[test]
+fn masses_are_counted_over_the_images_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, mask, _) = slice(folder.path());
+    let [images, masks] = ["images", "masks"].map(|name| folder.path().join(name));
+    for (from, to) in [(&image, &images), (&mask, &masks)] {
+        std::fs::create_dir(to).unwrap();
+        for name in ["a.png", "b.png"] {
+            std::fs::copy(from, to.join(name)).unwrap();
+        }
+    }
+    std::fs::copy(&mask, masks.join("alone.png")).unwrap();
+    let out = folder.path().join("masses");
+    let [images, masks, out] = [&images, &masks, &out].map(|path| path.to_str().unwrap());
+    let command = ["attention", images, "--masses", "--mask", masks, "--model", "lung-hanet", "--out", out];
+    let report = json(&command);
+    assert_eq!(array(&report["images"]).len(), 2);
+    let figures = array(&report["figures"]);
+    let of = |read_as: &str, hop: u64, by: u64| -> Vec<&Value> {
+        let is_one = |row: &&Value| {
+            let figure = &row["what"];
+            (row["read_as"] == read_as && row["channel"] == hop)
+                && (figure["figure"] == "given" && figure["by"] == by)
+        };
+        figures.iter().filter(is_one).collect()
+    };
+    for (read_as, hop) in [("as given", 1), ("as given", 2), ("plain self-attention", 1)] {
+        let rows = of(read_as, hop, 1);
+        let sum: f64 = rows.iter().map(|row| number(&row["mean"])).sum();
+        let area: f64 = rows.iter().map(|row| number(&row["area"])).sum();
+        assert!((sum - 1.0).abs() < 1e-3 && (area - 1.0).abs() < 1e-3, "{read_as} {hop}: {sum} {area}");
+        // Twice the same image: no spread.
+        assert!(rows.iter().all(|row| row["n"] == 2 && number(&row["sd"]) < 1e-6));
+    }
+    let plain =
+        figures.iter().find(|r| r["read_as"] == "plain self-attention" && r["what"]["figure"] == "density");
+    assert!((number(&plain.unwrap()["mean"]) - 1.0).abs() < 1e-6);
+    // One image alone gives the same numbers.
+    let one = folder.path().join("one");
+    let command = [
+        "attention",
+        image.to_str().unwrap(),
+        "--model",
+        "lung-hanet",
+        "--mask",
+        mask.to_str().unwrap(),
+        "--out",
+    ];
+    let single = json(&[&command[..], &[one.to_str().unwrap()]].concat());
+    let layer = &array(&array(&single["looks"])[0]["layers"])[0];
+    let class = array(&layer["mass_by_class"]).iter().find(|class| class["class"] == 1).unwrap();
+    let mean = number(&array(&array(&class["channels"])[0]["mean"])[1]);
+    let row = of("as given", 1, 1).into_iter().find(|row| row["what"]["to"] == 1).unwrap();
+    assert!((mean - number(&row["mean"])).abs() < 1e-9, "{mean} {row}");
+    refused(&command_without_model(images, masks, out), &["--model"]);
+}
+
+fn command_without_model<'a>(images: &'a str, masks: &'a str, out: &'a str) -> [&'a str; 7] {
+    ["attention", images, "--masses", "--mask", masks, "--out", out]
 }
 
 #[test]

@@ -11,12 +11,13 @@ use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, HarnessBuilder};
 use hilum::app::{HilumApp, Services};
 use hilum::command::{Action, ViewAction};
-use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox, ModelInfo};
+use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox, ModelInfo, RemotePlaces};
 use hilum::state::{AppState, Dialog, EngineState, Session, ViewId};
 use hilum::testing::{disc_labeller, growing_engine, oblique_volume};
 use hilum_core::geometry::WorldPoint;
 use hilum_core::io::nifti::{open_labels, save_volume};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
+use hilum_dicomweb::NoKeyRing;
 use hilum_models::catalog::{AxisOrder, Import, import};
 use hilum_models::device;
 use hilum_models::nets::AnyNetwork;
@@ -28,12 +29,16 @@ mod case_masks;
 mod eye;
 #[path = "window/inspect.rs"]
 mod inspect;
+#[path = "window/inspect_nets.rs"]
+mod inspect_nets;
 #[path = "window/measure.rs"]
 mod measure;
 #[path = "window/outside.rs"]
 mod outside;
 #[path = "window/projects.rs"]
 mod projects;
+#[path = "window/remote.rs"]
+mod remote;
 #[path = "window/teach.rs"]
 mod teach;
 #[path = "window/teach_more.rs"]
@@ -56,7 +61,7 @@ impl Dialogs for Answers {
         let name = match &ask {
             Ask::SaveSurface { name, .. } => name.clone(),
             Ask::SaveMask { name, .. } | Ask::ExportTable { name } | Ask::SavePage { name } => name.clone(),
-            Ask::SaveMap { name } => name.clone(),
+            Ask::SaveMap { name } | Ask::SaveFigure { name } => name.clone(),
             Ask::SaveProject { name, .. } | Ask::SaveMeasurements { name } => name.clone(),
             Ask::OpenFile | Ask::OpenFolder | Ask::OpenProject | Ask::ImportMask => String::new(),
             Ask::CompareMask | Ask::Relocate { .. } | Ask::ImportOutlines => String::new(),
@@ -165,6 +170,11 @@ fn services(folder: &Path) -> Services {
         project_folder: Some(folder.join("unsaved")),
         photo_folder: Some(folder.join("photographs")),
         models_folder: Some(folder.join("models")),
+        remote: RemotePlaces {
+            servers: Some(folder.join("servers.toml")),
+            cache: Some(folder.join("fetched")),
+            key_ring: Arc::new(NoKeyRing),
+        },
         always_mesh: true,
         compact_bytes: None,
     }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_core::document::EditCommand;
-use hilum_core::label::LabelMap;
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
 use crate::command::{Action, DeidentifyAction, InspectAction, MeasureAction, PhotoAction, WorklistAction};
-use crate::jobs::{Ask, Event, InferEvent, InferRequest, IoEvent, OpenProject};
+use crate::jobs::{Ask, Event, ImportedMask, InferEvent, InferRequest, IoEvent, OpenProject};
 use crate::state::{Dialog, EngineState, Found, SeriesChoice, Severity};
 
 impl HilumApp {
@@ -21,6 +20,7 @@ impl HilumApp {
             Event::Project(event) => self.take_in_project(event),
             Event::Meshed(meshed) => self.take_meshed(meshed),
             Event::Worklist(event) => self.take_in_worklist(event),
+            Event::Remote(event) => self.take_in_remote(ctx, event),
             Event::Teach(answer) => self.take_in_teaching(answer),
             Event::ChosenSeveral(_, paths) if paths.is_empty() => {}
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
@@ -59,6 +59,7 @@ impl HilumApp {
             Ask::DeidentifyInto => DeidentifyAction::Into(path).into(),
             Ask::ExportTable { .. } => PhotoAction::ExportTable(path).into(),
             Ask::SavePage { .. } => PhotoAction::SavePage(path).into(),
+            Ask::SaveFigure { .. } => InspectAction::Figure(Some(path)).into(),
             Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
         });
     }
@@ -81,6 +82,9 @@ impl HilumApp {
         }
         if thread == "train" {
             self.teaching_panicked(request);
+        }
+        if thread == "remote" {
+            self.stop_remote();
         }
         if thread == "io" {
             self.state.saving = false;
@@ -160,7 +164,7 @@ impl HilumApp {
                     self.state.messages.error(error);
                 }
             }
-            IoEvent::MaskRead { session, labels } => self.take_in_mask(session, labels),
+            IoEvent::MaskRead { session, mask } => self.take_in_mask(session, mask),
             IoEvent::Saved { session, path, state, error } => {
                 self.take_in_saved(ctx, session, path, state, error)
             }
@@ -173,19 +177,21 @@ impl HilumApp {
         }
     }
 
-    fn take_in_mask(&mut self, session: u64, labels: Result<Box<LabelMap>, String>) {
+    fn take_in_mask(&mut self, session: u64, mask: Result<Box<ImportedMask>, String>) {
         if self.state.editable().is_none_or(|open| open.id != session) {
             return;
         }
-        match labels {
-            Ok(labels) => {
+        match mask {
+            Ok(mask) => {
+                let ImportedMask { labels, names, notes } = *mask;
                 let command = EditCommand::ReplaceLabels {
                     name: "Import mask".into(),
-                    labels: *labels,
-                    names: Vec::new(),
+                    labels,
+                    names: names.into_iter().map(|name| (name.value, name.name)).collect(),
                 };
                 if self.edit(command).is_some() {
                     self.state.messages.say(Severity::Info, "The mask was imported");
+                    notes.into_iter().for_each(|note| self.state.messages.say(Severity::Warning, note));
                 }
             }
             Err(error) => self.state.messages.error(error),

@@ -250,6 +250,7 @@ impl HilumApp {
 
     /// Stops opening and segmenting.
     pub(super) fn cancel(&mut self) {
+        self.stop_remote();
         if let Some(opening) = self.state.opening.take() {
             opening.cancel.cancel();
             self.forget_opening_case();
@@ -302,7 +303,7 @@ impl HilumApp {
     }
 
     /// The labels with everything that a file tells of them.
-    fn save_request(&self, path: PathBuf) -> Option<SaveRequest> {
+    pub(super) fn save_request(&self, path: PathBuf) -> Option<SaveRequest> {
         let session = self.state.editable()?;
         let document = &session.document;
         let name = |entry: &hilum_core::label::LabelEntry| LabelName {

@@ -17,6 +17,7 @@ mod outside;
 mod photo;
 mod project;
 mod project_view;
+mod remote;
 mod screen;
 mod segment;
 mod teach;
@@ -26,18 +27,20 @@ mod worklist_next;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use egui::ViewportCommand;
+use hilum_dicomweb::Secrets;
 
 use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest,
-    LabellerFactory, Picture, ProjectRequest, ProjectWorker, SearchRequest, SurfaceRequest, SystemDialogs,
-    TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker, handle_edit, handle_io,
-    handle_search, handle_surface, network_engine, network_labeller,
+    LabellerFactory, Picture, ProjectRequest, ProjectWorker, RemotePlaces, RemoteRequest, SearchRequest,
+    SurfaceRequest, SystemDialogs, TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker,
+    handle_edit, handle_io, handle_remote, handle_search, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -63,6 +66,8 @@ pub struct Services {
     pub photo_folder: Option<PathBuf>,
     /// The user's own models.
     pub models_folder: Option<PathBuf>,
+    /// Settings, secrets and images of servers.
+    pub remote: RemotePlaces,
     /// Surfaces are made although no graphics device draws them; for tests.
     pub always_mesh: bool,
     /// Journals are compacted beyond so many bytes instead of the usual number; for tests.
@@ -81,6 +86,7 @@ impl Default for Services {
             project_folder: below("unsaved"),
             photo_folder: below("photographs"),
             models_folder,
+            remote: RemotePlaces::default(),
             always_mesh: false,
             compact_bytes: None,
         }
@@ -103,6 +109,9 @@ pub struct HilumApp {
     worklist_at_secs: f64,
     teacher: Worker<TeachRequest>,
     versions: Worker<TeachRequest>,
+    remotes: Worker<RemoteRequest>,
+    remote_places: RemotePlaces,
+    secrets: Secrets,
     /// Surfaces are made although nothing draws them; for tests without a graphics device.
     always_mesh: bool,
     /// Where the images were in the last frame.
@@ -172,7 +181,7 @@ impl HilumApp {
         let planner =
             Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
                 .context("cannot start the thread that plans operations")?;
-        let ListThreads { worklists, searches, teacher, versions } =
+        let ListThreads { worklists, searches, teacher, versions, remotes } =
             ListThreads::spawn(&inbox, services.models_folder.as_ref())?;
         let for_surfaces = inbox.clone();
         let surfaces = Worker::spawn("surface", inbox.clone(), move || {
@@ -194,6 +203,9 @@ impl HilumApp {
             worklist_at_secs: 0.0,
             teacher,
             versions,
+            remotes,
+            secrets: Secrets::new(Arc::clone(&services.remote.key_ring)),
+            remote_places: services.remote,
             always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
             picture: None,
@@ -259,6 +271,7 @@ impl HilumApp {
             Action::Measure(action) => self.measure(ctx, action),
             Action::Worklist(action) => self.worklist(ctx, action),
             Action::Teach(action) => self.teach_action(action),
+            Action::Remote(action) => self.remote(action),
             Action::Inspect(action) => self.inspect(action),
             Action::OpenProject(project) => {
                 self.state.dialog = Dialog::None;
@@ -348,6 +361,7 @@ impl HilumApp {
             C::ShowAttention => self.toggle_attention(),
             _ if self.run_worklist(ctx, command)
                 || self.run_teach(command)
+                || self.run_remote(command)
                 || self.run_project(command)
                 || self.run_measure(ctx, command) => {}
             _ if self.run_view(command) || self.run_photo(ctx, command) => {}
@@ -401,13 +415,14 @@ impl HilumApp {
     }
 }
 
-/// The threads of the worklist and of teaching.
+/// The threads of the worklist, of teaching and of servers.
 struct ListThreads {
     worklists: Worker<WorklistRequest>,
     searches: Worker<SearchRequest>,
     teacher: Worker<TeachRequest>,
     /// For what is quick: which versions there are, going back.
     versions: Worker<TeachRequest>,
+    remotes: Worker<RemoteRequest>,
 }
 
 impl ListThreads {
@@ -427,7 +442,11 @@ impl ListThreads {
                 move |request| worker.handle(request)
             })
         };
+        let for_remote = inbox.clone();
+        let remotes =
+            Worker::spawn("remote", inbox.clone(), move || move |asked| handle_remote(asked, &for_remote));
         Ok(Self {
+            remotes: remotes.context("cannot start the thread that talks to servers")?,
             worklists: worklists.context("cannot start the thread of the worklist")?,
             searches: searches.context("cannot start the thread that searches")?,
             teacher: teacher("train").context("cannot start the thread that teaches")?,

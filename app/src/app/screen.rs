@@ -85,7 +85,7 @@ impl Screen {
             self.seen_scene = Some(scene);
             let resources = &mut render_state.renderer.write().callback_resources;
             if let Some(renderer) = resources.get_mut::<SceneRenderer>() {
-                renderer.set_parts(session.id, session.scene.version, session.scene.parts());
+                renderer.set_parts(session.id, session.scene.version, &session.scene.drawn_parts());
             }
         }
         let dirty = std::mem::take(&mut session.dirty);

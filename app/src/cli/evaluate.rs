@@ -1,6 +1,6 @@
 //! `hilum evaluate`.
 
-mod folders;
+pub(super) mod folders;
 mod fundus;
 mod pictures;
 mod probability;

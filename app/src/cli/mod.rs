@@ -22,6 +22,7 @@ mod measure;
 mod models;
 mod net;
 mod output;
+mod pacs;
 mod provenance;
 mod reference;
 mod sample;
@@ -101,6 +102,9 @@ enum Command {
     Compare(compare::Compare),
     /// Convert between image formats.
     Convert(convert::Convert),
+    /// Search, fetch from and store on servers that speak DICOMweb.
+    #[command(subcommand)]
+    Pacs(pacs::Pacs),
     /// Copy DICOM files without what identifies the patient.
     Deidentify(deidentify::DeidentifyCommand),
     /// Write the surfaces of labels as STL, OBJ or PLY.
@@ -176,6 +180,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Versions(command)) => command.run(&console),
         Some(Command::Compare(command)) => command.run(&console),
         Some(Command::Convert(command)) => command.run(&console),
+        Some(Command::Pacs(command)) => command.run(&console),
         Some(Command::Deidentify(command)) => command.run(&console),
         Some(Command::ExportSurface(command)) => command.run(&console),
         Some(Command::ExportDataset(command)) => command.run(&console),
@@ -202,7 +207,12 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
 fn start_log(verbose: bool) {
     // Graphics libraries call every driver that is not there an error, while they look for one that is.
     let quiet = "error,wgpu_hal=off,wgpu_core=off";
-    let level = if verbose { "info,hilum=debug,hilum_core=debug,hilum_models=debug" } else { quiet };
+    // What the HTTP library tells names addresses, which may hold names of patients.
+    let level = if verbose {
+        "info,hilum=debug,hilum_core=debug,hilum_models=debug,ureq=off,ureq_proto=off"
+    } else {
+        quiet
+    };
     let filter = tracing_subscriber::EnvFilter::new(level);
     // A second call in one process (a test) keeps the first log.
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();

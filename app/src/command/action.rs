@@ -8,13 +8,17 @@ use hilum_core::fundus::{Enhancement, Laterality};
 use hilum_core::geometry::{PatientDirection, WorldPoint};
 use hilum_core::label::LookChange;
 use hilum_core::worklist::{CaseFilter, CaseId, CaseOrder, Role};
+use hilum_dicomweb::{Query, Uid};
 use hilum_models::infer::DeviceChoice;
 use hilum_models::nets::HopReading;
 use nalgebra::Vector3;
 
 use super::{EditAction, UiCommand};
 use crate::jobs::{Compared, ImageProblem, MapChoice, OpenProject};
-use crate::state::{DeidentifyChoice, DiscPart, Handle, MapKey, Settings, TeachChoice, Turn, ViewId};
+use crate::state::{
+    Against, DeidentifyChoice, DiscPart, Handle, MapKey, MapScale, MapView, ServerDraft, Settings,
+    TeachChoice, Turn, Typed, ViewId,
+};
 
 /// A named window for CT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,8 +103,30 @@ pub enum InspectAction {
     Show(MapKey),
     /// Opacity over the image, 0 to 1.
     Opacity(f32),
-    /// One scale for all maps of one meaning, or one for each.
-    ShareScale(bool),
+    /// Lay the map over the image so.
+    View(MapView),
+    /// Share of the map inside its contour, 0 to 1.
+    Share(f64),
+    /// Which values get the ends of the colours.
+    Scale(MapScale),
+    /// Compare the map with this.
+    Against(Against),
+    /// Keep the map, to compare others with it.
+    Keep,
+    /// Forget a kept map.
+    Forget(u64),
+    /// Let pictures blink, or hold them at the compared picture (`false`) or at the map.
+    Hold(Option<bool>),
+    /// List the maps of this layer of this network only.
+    Layer(Option<(usize, String)>),
+    /// Show what the channels of this layer look at: its position.
+    Channels(usize),
+    /// Show a surface around a share of the map in the 3-D view, or none.
+    InScene(bool),
+    /// Count the attention of all pixels of each class, or stop that.
+    Classes(bool),
+    /// Show the histogram of this class and hop or head: positions.
+    ClassShown(usize, usize),
     /// Read graphs so; `None`: as in their network.
     Read(Option<HopReading>),
     /// The maps of random weights.
@@ -109,6 +135,8 @@ pub enum InspectAction {
     Occlude,
     /// Write the map there; `None`: ask where.
     Export(Option<PathBuf>),
+    /// Write a figure with the maps that belong to it there; `None`: ask where.
+    Figure(Option<PathBuf>),
     /// Close the panel.
     Close,
 }
@@ -265,6 +293,42 @@ pub enum TeachAction {
     RollBack(String),
 }
 
+/// Searching, fetching and storing on servers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoteAction {
+    /// Ask this server.
+    Choose(String),
+    /// Search for this.
+    Query(Box<Query>),
+    /// Search.
+    Search,
+    /// Show the series of a study.
+    ShowStudy(Uid),
+    /// Fetch a series and open it.
+    Fetch {
+        /// Its study.
+        study: Uid,
+        /// It.
+        series: Uid,
+    },
+    /// Store the labels.
+    Store,
+    /// Ask whether the server answers.
+    Test,
+    /// Stop what runs.
+    Stop,
+    /// The password or token so far, and whether the key ring is to keep it.
+    Typing(Typed, bool),
+    /// It is complete.
+    LogIn,
+    /// Settings of a server so far; `None`: no more.
+    Draft(Option<Box<ServerDraft>>),
+    /// They are complete.
+    SaveServer,
+    /// Forget a server.
+    RemoveServer(String),
+}
+
 /// Everything widgets can ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -285,6 +349,8 @@ pub enum Action {
     Measure(MeasureAction),
     /// Work on a worklist.
     Worklist(WorklistAction),
+    /// Search, fetch and store on servers.
+    Remote(RemoteAction),
     /// Teach the model of the worklist.
     Teach(TeachAction),
     /// See where the network looked.
@@ -393,6 +459,12 @@ impl From<WorklistAction> for Action {
 impl From<TeachAction> for Action {
     fn from(action: TeachAction) -> Self {
         Self::Teach(action)
+    }
+}
+
+impl From<RemoteAction> for Action {
+    fn from(action: RemoteAction) -> Self {
+        Self::Remote(action)
     }
 }
 

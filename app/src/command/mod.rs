@@ -8,12 +8,13 @@ mod action;
 mod edit_action;
 mod edit_table;
 mod looking;
+mod remote_table;
 mod table;
 mod worklist_table;
 
 pub use action::{
     Action, Actions, Consensus, DeidentifyAction, InspectAction, KeysAction, MeasureAction, PhotoAction,
-    Preset, SegmentAction, TeachAction, ViewAction, WorklistAction,
+    Preset, RemoteAction, SegmentAction, TeachAction, ViewAction, WorklistAction,
 };
 pub use edit_action::EditAction;
 pub use table::Description;
@@ -50,6 +51,8 @@ commands! {
     OpenFile,
     /// Ask for a folder of DICOM files.
     OpenFolder,
+    /// Search a server and fetch a series.
+    OpenFromServer,
     /// Make the synthetic case.
     OpenSample,
     /// Ask for a folder with a project.
@@ -98,6 +101,10 @@ commands! {
     Save,
     /// Ask where to save the mask.
     SaveAs,
+    /// Store the labels on a server.
+    StoreOnServer,
+    /// Set up servers.
+    Servers,
     /// Ask where to write the surfaces of the labels.
     ExportSurface,
     /// Take a picture of the views and ask where to save it.

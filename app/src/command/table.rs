@@ -51,6 +51,7 @@ impl UiCommand {
             .or_else(|| self.drawing())
             .or_else(|| self.measure())
             .or_else(|| self.worklist())
+            .or_else(|| self.remote())
             .or_else(|| self.view())
             .or_else(|| self.looking())
             .or_else(|| self.photo())

@@ -86,6 +86,11 @@ pub enum Ask {
         /// File name.
         name: String,
     },
+    /// Where to write a figure of maps of attention; the name proposed.
+    SaveFigure {
+        /// File name.
+        name: String,
+    },
     /// Where to write the page of a patient; the name proposed.
     SavePage {
         /// File name.
@@ -160,6 +165,14 @@ impl Dialogs for SystemDialogs {
                 dialog.set_title("Export table").set_file_name(name).add_filter("CSV", &["csv"]).save_file(),
             ),
             Ask::SaveMap { name } => Box::pin(for_maps(dialog.set_file_name(name)).save_file()),
+            Ask::SaveFigure { name } => Box::pin(
+                dialog
+                    .set_title("Export figure")
+                    .set_file_name(name)
+                    .add_filter("PNG", &["png"])
+                    .add_filter("SVG", &["svg"])
+                    .save_file(),
+            ),
             Ask::SavePage { name } => Box::pin(
                 dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
             ),

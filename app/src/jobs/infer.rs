@@ -17,7 +17,9 @@ use crate::jobs::watcher::Watcher;
 mod inspect;
 mod label;
 
-pub use inspect::{InspectAnswer, InspectChoice, InspectRequest, InspectWhat, LookInfo, MapKind, ShownMap};
+pub use inspect::{
+    InspectAnswer, InspectChoice, InspectRequest, InspectWhat, LookInfo, MapKind, RowAnswer, ShownMap,
+};
 pub use label::{
     LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels, network_labeller,
 };

@@ -14,14 +14,14 @@ use hilum_core::measure::{Recist, mask_statistics, recist};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
-use super::Picture;
-use super::map_file::MapFile;
+use super::map_file::{FigureFile, MapFile};
 use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{
     Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest, ahead,
 };
+use super::{ImportedMask, Picture};
 use crate::state::Measurement;
 
 /// Progress is told at most this often.
@@ -141,6 +141,8 @@ pub enum IoRequest {
     WritePage(Box<PageRequest>),
     /// Write a map of attention.
     WriteMap(MapFile),
+    /// Write a figure of maps of attention.
+    WriteFigure(Box<FigureFile>),
     /// Keep what was made of a picture. In the queue of what opens pictures, so that one that is opened again is as
     /// it was left.
     Keep(Box<KeepPhoto>),
@@ -194,6 +196,7 @@ impl Numbered for IoRequest {
             | Self::WriteTable { .. }
             | Self::WritePage(_)
             | Self::WriteMap(_)
+            | Self::WriteFigure(_)
             | Self::WritePicture { .. }
             | Self::Keep(_)
             | Self::Flush(_) => None,
@@ -320,8 +323,8 @@ pub enum IoEvent {
     MaskRead {
         /// The image it is for.
         session: u64,
-        /// The labels, or why not, for people.
-        labels: Result<Box<LabelMap>, String>,
+        /// It, or why not, for people.
+        mask: Result<Box<ImportedMask>, String>,
     },
     /// A mask was written, or not.
     Saved {
@@ -395,6 +398,10 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let error = asked.write().err().map(|error| format!("{error:#}"));
             IoEvent::Written { path: asked.path, error }
         }
+        IoRequest::WriteFigure(asked) => {
+            let error = asked.write().err().map(|error| format!("{error:#}"));
+            IoEvent::Written { path: asked.path, error }
+        }
         IoRequest::WritePage(asked) => {
             let error = photo::write_page(&asked).err().map(|error| format!("{error:#}"));
             IoEvent::Written { path: asked.path, error }
@@ -405,7 +412,7 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
         }
         IoRequest::Sample { request } => sample(request),
         IoRequest::ImportMask { session, path, image } => {
-            IoEvent::MaskRead { session, labels: masks::read(&path, &image) }
+            IoEvent::MaskRead { session, mask: masks::import(&path, &image) }
         }
         IoRequest::Save(request) => masks::save(request),
         IoRequest::ExportSurface(request) => masks::export_surface(&request),

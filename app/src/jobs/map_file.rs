@@ -1,13 +1,16 @@
-//! A map of attention as a file.
+//! A map of attention as a file, and figures with the maps that belong to it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use hilum_core::geometry::WorldPoint;
+use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
 use hilum_models::inspect::FieldMap;
 
-use crate::figure::{save_numbers, save_picture};
+use super::MapKind;
+use crate::figure::{Candidate, Drawn, Figure, beside, save_numbers, save_picture};
 
 /// A map to be written.
 #[derive(Clone, Debug)]
@@ -35,5 +38,60 @@ impl MapFile {
             bail!("a picture is made of flat images only; name a .nii.gz: {}", path.display());
         }
         save_picture(path, &self.volume, &map.grid, map)
+    }
+}
+
+/// A figure to be written: image, labels, and maps beside each other.
+#[derive(Clone, Debug)]
+pub struct FigureFile {
+    /// `.png` or `.svg`.
+    pub path: PathBuf,
+    /// All maps, with the number of their network and their origin.
+    pub maps: Vec<(usize, MapKind, Arc<FieldMap>)>,
+    /// Position of the map that the figure is about.
+    pub chosen: usize,
+    /// Another map that it is compared with, and its name: then these two alone are shown.
+    pub compared: Option<(Arc<FieldMap>, String)>,
+    /// The image.
+    pub volume: Arc<Volume>,
+    /// Values shown black and white.
+    pub window: [f32; 2],
+    /// The labels.
+    pub labels: Arc<LabelMap>,
+    /// Colours of the labels that are shown, by value.
+    pub colors: Vec<(u16, [u8; 3])>,
+    /// The point whose plane is shown.
+    pub at: WorldPoint,
+    /// Maps of one meaning share the ends of their colours.
+    pub is_scale_shared: bool,
+    /// What stands below: the model.
+    pub note: String,
+}
+
+impl FigureFile {
+    /// Writes it.
+    pub(super) fn write(&self) -> anyhow::Result<()> {
+        let all: Vec<Candidate<'_>> =
+            self.maps.iter().map(|(look, kind, map)| Candidate { look: *look, kind: *kind, map }).collect();
+        let Some(chosen) = all.get(self.chosen).copied() else {
+            bail!("there is no map to make a figure of");
+        };
+        let color = |label: u16| {
+            let known = self.colors.iter().find(|(value, _)| *value == label);
+            known.map_or([255; 3], |(_, color)| *color)
+        };
+        let has_labels = self.labels.count(0) != self.labels.voxels().len() && !self.colors.is_empty();
+        let drawn = has_labels.then(|| Drawn {
+            labels: self.labels.voxels(),
+            grid: self.labels.grid(),
+            color: &color,
+        });
+        let mut figure = Figure::new(&self.volume, &chosen.map.grid, self.at, self.window, drawn);
+        if let Some((other, name)) = &self.compared {
+            figure.fill_pair((other, name), chosen, self.is_scale_shared, &self.note);
+        } else {
+            figure.fill(&beside(&all, chosen), self.is_scale_shared, &self.note);
+        }
+        figure.save(&self.path)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hilum_core::io::surface::{SurfacePart, SurfaceSpace, save_surfaces};
-use hilum_core::io::{self, FileKind, LabelExport, LabelTarget, OpenError, export};
+use hilum_core::io::{self, FileKind, LabelExport, LabelImage, LabelTarget, OpenError, export};
 use hilum_core::label::LabelMap;
 use hilum_core::surface::{SurfaceMesh, SurfaceShape};
 use hilum_core::volume::Volume;
@@ -11,9 +11,40 @@ use hilum_core::volume::Volume;
 use super::SaveRequest;
 use super::io::IoEvent;
 
+/// A mask with what its file tells of its labels.
+#[derive(Debug)]
+pub struct ImportedMask {
+    /// Its labels.
+    pub labels: LabelMap,
+    /// What labels are called.
+    pub names: Vec<io::LabelName>,
+    /// What a person must know.
+    pub notes: Vec<String>,
+}
+
+/// Reads a mask with names, colours and what is unusual about it.
+pub(super) fn import(path: &Path, image: &Volume) -> Result<Box<ImportedMask>, String> {
+    let LabelImage { labels, grid, names, warnings, covered, .. } = read_file(path, image)?;
+    let mut notes: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    for label in covered {
+        let name = names.iter().find(|name| name.value == label.value).map_or("a label", |name| &name.name);
+        notes.push(format!(
+            "{} voxels of {name} lie under other labels and are not shown: here a voxel has one label",
+            label.voxels.len()
+        ));
+    }
+    let labels = LabelMap::from_voxels(grid, labels).map_err(|error| error.to_string())?;
+    Ok(Box::new(ImportedMask { labels, names, notes }))
+}
+
 /// Reads a mask on the image's grid where their voxels coincide, else on its own: the window says how they differ. A
 /// DICOM object must belong to the image.
 pub(super) fn read(path: &Path, image: &Volume) -> Result<Box<LabelMap>, String> {
+    let labels = read_file(path, image)?;
+    LabelMap::from_voxels(labels.grid, labels.labels).map(Box::new).map_err(|error| error.to_string())
+}
+
+fn read_file(path: &Path, image: &Volume) -> Result<LabelImage, String> {
     let target = LabelTarget { grid: image.grid(), source: &image.meta().source };
     let read = || {
         if io::probe(path)? == FileKind::Dicom {
@@ -22,8 +53,7 @@ pub(super) fn read(path: &Path, image: &Volume) -> Result<Box<LabelMap>, String>
         let labels = io::open_labels(path)?;
         Ok(labels.on_grid(image.grid()).unwrap_or(labels))
     };
-    let labels = read().map_err(|error: OpenError| error.to_string())?;
-    LabelMap::from_voxels(labels.grid, labels.labels).map(Box::new).map_err(|error| error.to_string())
+    read().map_err(|error: OpenError| error.to_string())
 }
 
 /// Writes a mask in the format of its name; it is read back before it counts as saved.

@@ -18,6 +18,7 @@ mod open_project;
 mod outside;
 pub mod photo;
 mod project;
+mod remote;
 mod surface;
 mod table;
 mod teach;
@@ -38,16 +39,21 @@ pub use edit::{EditEvent, EditRequest, handle as handle_edit};
 pub use infer::{
     Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, InspectAnswer, InspectChoice,
     InspectRequest, InspectWhat, LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels,
-    LookInfo, MapKind, ModelInfo, ShownMap, network_engine, network_labeller,
+    LookInfo, MapKind, ModelInfo, RowAnswer, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
 pub use kept_maps::{MapChoice, MapsOverSteps};
-pub use map_file::MapFile;
+pub use map_file::{FigureFile, MapFile};
+pub use masks::ImportedMask;
 pub use open_project::{ImageProblem, OpenProject, OpenedProject};
 pub use outside::{CopyProgress, DeidentifyRequest, Picture};
 pub use photo::{EnhanceRequest, KeepPhoto, Kept, OpenedPhoto, PageRequest, PhotoFacts};
 pub use photo::{PhotoReading, PhotoRecord, ReviewState, TableRow};
 pub use project::{HandOver, Keeping, ProjectEvent, ProjectRequest, ProjectWorker};
+pub use remote::{
+    RemoteAnswer, RemoteEvent, RemoteFailure, RemotePlaces, RemoteRequest, RemoteWhat,
+    handle as handle_remote,
+};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 pub use teach::{
@@ -81,6 +87,8 @@ pub enum Event {
     Meshed(Meshed),
     /// From the thread of the worklist.
     Worklist(WorklistEvent),
+    /// From the thread that talks to servers.
+    Remote(RemoteEvent),
     /// From the thread that teaches.
     Teach(TeachAnswer),
     /// The pixels of the window.

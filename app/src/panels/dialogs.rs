@@ -2,7 +2,7 @@
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
 
-use super::{Context, DISCLAIMER, case_masks, keys, models, palette, sentence, settings};
+use super::{Context, DISCLAIMER, case_masks, keys, models, palette, remote, sentence, servers, settings};
 use crate::command::Action;
 use crate::jobs::ImageProblem;
 use crate::state::{Dialog, Guarded, MaskChoice, SeriesChoice, Session};
@@ -15,6 +15,9 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::About => modal(ui, context, 420.0, about),
         Dialog::Shortcuts(page) => modal(ui, context, 640.0, |ui| keys::show(ui, context, page)),
         Dialog::Settings => modal(ui, context, 480.0, |ui| settings::dialog(ui, context)),
+        Dialog::OpenFromServer => modal(ui, context, 860.0, |ui| remote::open(ui, context)),
+        Dialog::StoreOnServer => modal(ui, context, 560.0, |ui| remote::store(ui, context)),
+        Dialog::Servers => modal(ui, context, 560.0, |ui| servers::show(ui, context)),
         Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
         Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
@@ -41,8 +44,12 @@ fn modal(ui: &Ui, context: Context<'_>, width: f32, contents: impl FnOnce(&mut U
     let response = frame(ui, width, |ui| {
         contents(ui);
         ui.add_space(10.0);
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.button("Close").clicked())
-            .inner
+        // In a row of its own: a layout alone would take the height of the dialog that was shown before.
+        ui.horizontal(|ui| {
+            let right = egui::Layout::right_to_left(egui::Align::Center);
+            ui.with_layout(right, |ui| ui.button("Close").clicked()).inner
+        })
+        .inner
     });
     if response.inner || response.should_close() {
         context.actions.send(Action::CloseDialog);
@@ -62,7 +69,8 @@ fn about(ui: &mut Ui) {
     ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
     ui.add_space(8.0);
     ui.label(
-        "A desktop workstation for segmentation with attention networks. Images never leave this computer.",
+        "A desktop workstation for segmentation with attention networks. Images leave this computer only when you store \
+         them on a server that you have set up.",
     );
     ui.add_space(8.0);
     ui.label(RichText::new(DISCLAIMER).color(tokens.warning));

@@ -7,14 +7,17 @@ use crate::command::{Action, PhotoAction, UiCommand as C};
 use crate::theme;
 
 const FILE: &[&[C]] = &[
-    &[C::OpenFile, C::OpenFolder, C::OpenSample],
+    &[C::OpenFile, C::OpenFolder, C::OpenFromServer, C::OpenSample],
     &[C::OpenProject, C::SaveProject],
-    &[C::ImportMask, C::Save, C::SaveAs, C::ExportSurface],
+    &[C::ImportMask, C::Save, C::SaveAs, C::StoreOnServer, C::ExportSurface],
     &[C::SavePicture, C::Deidentify],
     &[C::CloseImage, C::Quit],
 ];
-const EDIT: &[&[C]] =
-    &[&[C::Undo, C::Redo], &[C::AddLabel, C::PreviousLabel, C::NextLabel, C::ClearLabel], &[C::Settings]];
+const EDIT: &[&[C]] = &[
+    &[C::Undo, C::Redo],
+    &[C::AddLabel, C::PreviousLabel, C::NextLabel, C::ClearLabel],
+    &[C::Settings, C::Servers],
+];
 const VIEW: &[&[C]] = &[
     &[C::LayoutTwo, C::LayoutAll, C::LayoutLarge, C::LayoutFour],
     &[C::LayoutAxial, C::LayoutCoronal, C::LayoutSagittal, C::LayoutScene],

@@ -116,6 +116,11 @@ pub(super) fn dialog(ui: &mut Ui, context: Context<'_>) {
             context.actions.send(C::Shortcuts);
         }
         ui.end_row();
+        ui.label(RichText::new("Archives").color(tokens.weak));
+        if ui.button("Servers…").on_hover_text(C::Servers.tooltip(ui.ctx())).clicked() {
+            context.actions.send(C::Servers);
+        }
+        ui.end_row();
         ui.label(RichText::new("Status bar").color(tokens.weak));
         ui.checkbox(&mut settings.readout, "Speed and memory");
         ui.end_row();

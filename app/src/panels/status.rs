@@ -4,7 +4,7 @@ use egui::{Align, Layout, RichText, Ui};
 use hilum_models::infer::DeviceChoice;
 
 use super::{Context, DISCLAIMER};
-use crate::command::Action;
+use crate::command::{Action, RemoteAction};
 use crate::state::EngineState;
 use crate::theme;
 
@@ -25,6 +25,16 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
                 ui.separator();
                 let text = RichText::new("Changes wait to be written").small().color(tokens.warning);
                 ui.label(text).on_hover_text(why);
+            }
+            if let Some(running) = &context.state.remote.running {
+                ui.separator();
+                if ui.small_button("Stop server").on_hover_text("Stop what is done on the server").clicked() {
+                    context.actions.send(RemoteAction::Stop);
+                }
+                let share =
+                    running.share.map_or_else(String::new, |share| format!(" {:.0} %", 100.0 * share));
+                let text = format!("{}{share}", super::sentence(&running.what));
+                ui.label(RichText::new(text).small().color(tokens.accent));
             }
             if context.state.saving {
                 ui.separator();

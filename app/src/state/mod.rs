@@ -10,6 +10,7 @@ mod messages;
 mod mouse;
 mod photo;
 mod readout;
+mod remote;
 mod scene;
 mod session;
 mod settings;
@@ -39,14 +40,15 @@ pub use editing::{
     Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
     ShownSlice, slice_at, slice_of,
 };
-pub use inspect::{Inspecting, MapKey};
+pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
 pub use mouse::{Drag, MouseHand, MousePreset};
 pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
 pub use readout::Readout;
-pub use scene::{Scene, SceneMode, SurfacePart};
+pub use remote::{Login, Remote, RunningRemote, ServerDraft, Typed};
+pub use scene::{OVERLAY, Scene, SceneMode, SurfacePart};
 pub use session::{Dirty, Measurement, RunningSegmentation, Session};
 pub use settings::{BRUSH_RANGE_MM, Settings};
 pub use teaching::{Curves, LookingBack, RunningLesson, RunningRank, TeachChoice, Teaching};
@@ -153,6 +155,12 @@ pub enum Dialog {
     Shortcuts(KeysPage),
     /// Settings.
     Settings,
+    /// Searching and fetching from servers.
+    OpenFromServer,
+    /// Storing labels on a server.
+    StoreOnServer,
+    /// Settings of servers.
+    Servers,
     /// The model browser.
     Models,
     /// Warnings of the image.
@@ -283,6 +291,8 @@ pub struct AppState {
     pub models: Vec<ModelInfo>,
     /// Models were looked for.
     pub models_known: bool,
+    /// Servers, and what was searched for on them.
+    pub remote: Remote,
     /// The worklist that is open.
     pub worklist: Option<OpenWorklist>,
     /// The pictures that are looked at one after the other.
@@ -420,6 +430,7 @@ impl AppState {
             C::ExportSurface => {
                 editable.is_some_and(|s| (1..=u16::MAX).any(|label| s.document.labels().count(label) > 0))
             }
+            C::StoreOnServer => self.can_store_labels(),
             C::SavePicture => editable.is_some(),
             C::Deidentify => {
                 editable.is_some_and(|s| matches!(s.volume().meta().source, Source::Dicom { .. }))
@@ -434,6 +445,7 @@ impl AppState {
             }
             C::Cancel => {
                 self.opening.is_some()
+                    || self.remote.running.is_some()
                     || session.is_some_and(|s| {
                         s.running.is_some() || s.editing.running.is_some() || !s.labelling.is_empty()
                     })

@@ -15,6 +15,8 @@ const MAX_VERTICES: usize = 6_000_000;
 const VOXELS_PER_FRAME: usize = 3 << 20;
 /// Voxels looked at in one frame to find blocks that have a surface.
 const BLOCKS_PER_FRAME: usize = 256;
+/// The label under which the surface of a map of attention is drawn.
+pub const OVERLAY: u16 = u16::MAX;
 /// Requests under way at once.
 const MAX_UNDER_WAY: usize = 4;
 
@@ -48,6 +50,8 @@ pub struct Scene {
     waiting: BTreeSet<usize>,
     under_way: usize,
     parts: BTreeMap<(u16, usize), SurfacePart>,
+    /// Around a share of a map of attention.
+    overlay: Option<SurfacePart>,
     vertices: usize,
     /// Some surfaces were left out because there were too many vertices.
     pub is_cut: bool,
@@ -66,6 +70,7 @@ impl Scene {
             waiting: if dims[2] > 1 { (0..blocks.len()).collect() } else { BTreeSet::new() },
             under_way: 0,
             parts: BTreeMap::new(),
+            overlay: None,
             vertices: 0,
             is_cut: false,
             version: 0,
@@ -91,6 +96,29 @@ impl Scene {
     /// The surfaces, by label and block.
     pub fn parts(&self) -> &BTreeMap<(u16, usize), SurfacePart> {
         &self.parts
+    }
+
+    /// The surfaces with that of a map of attention, under the label [`OVERLAY`].
+    pub fn drawn_parts(&self) -> BTreeMap<(u16, usize), SurfacePart> {
+        let mut parts = self.parts.clone();
+        if self.has_overlay() {
+            parts.extend(self.overlay.clone().map(|part| ((OVERLAY, 0), part)));
+        }
+        parts
+    }
+
+    /// Whether a map of attention has a surface.
+    pub fn has_overlay(&self) -> bool {
+        // A person's label of that value comes first.
+        self.overlay.is_some() && self.triangles(OVERLAY) == 0
+    }
+
+    /// Shows the surface of a map of attention, or none any more.
+    pub fn set_overlay(&mut self, mesh: Option<SurfaceMesh>) {
+        if mesh.is_some() || self.overlay.is_some() {
+            self.version += 1;
+            self.overlay = mesh.map(|mesh| SurfacePart { mesh: Arc::new(mesh), version: self.version });
+        }
     }
 
     /// Number of triangles of a label.

@@ -109,6 +109,8 @@ pub mod on_image {
     pub const WEAK: Color32 = Color32::from_rgb(134, 144, 156);
     /// Orientation letters.
     pub const LETTER: Color32 = Color32::from_rgb(240, 196, 96);
+    /// The other of two maps that are compared.
+    pub const COMPARED: Color32 = Color32::from_rgb(110, 200, 250);
     /// Halo behind text.
     pub const SHADOW: Color32 = Color32::from_rgba_premultiplied(0, 0, 0, 190);
     /// A click that belongs to the object.

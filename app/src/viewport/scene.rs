@@ -11,7 +11,7 @@ use super::overlay::{Text, letters};
 use super::{SliceView, ViewContext, input, label_colors, view_id};
 use crate::command::ViewAction;
 use crate::render::{RayScene, SceneCallback, SceneFrame};
-use crate::state::{SceneMode, Session, ViewId};
+use crate::state::{OVERLAY, SceneMode, Session, ViewId};
 use crate::theme::on_image;
 
 /// Distance of text from the border of the view.
@@ -20,6 +20,9 @@ const MARGIN: f32 = 10.0;
 const POINTS_PER_OCTAVE: f32 = 120.0;
 /// Pixels along the longer side of a picture that the CPU draws.
 const CPU_PIXELS: f32 = 220.0;
+
+/// Colour and opacity of the surface of a map of attention.
+const MAP_COLOR: [f32; 4] = [0.99, 0.9, 0.15, 0.55];
 
 /// Draws the 3-D view into a rectangle and handles the mouse in it.
 pub(super) fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, rect: Rect) -> Response {
@@ -61,6 +64,14 @@ fn state_text(context: ViewContext<'_>, session: &Session) -> String {
         _ if session.is_glimpse => "The rest of the image is being read".into(),
         SceneMode::Mip => format!("Maximum intensity{by_cpu}"),
         SceneMode::Volume => format!("Volume{by_cpu}"),
+        SceneMode::Surfaces if session.scene.has_overlay() => {
+            let what = if by_cpu.is_empty() {
+                "Labels, and the map of attention in yellow"
+            } else {
+                "Labels only: a map of attention needs a graphics device"
+            };
+            format!("{what}{by_cpu}")
+        }
         SceneMode::Surfaces => {
             let labels = session.document.labels();
             if labels.count(0) == labels.voxels().len() {
@@ -153,7 +164,7 @@ pub fn frame(
 ) -> SceneFrame {
     let volume = session.volume();
     let table = session.document.table();
-    let labels = table
+    let mut labels: Vec<(u16, [f32; 4])> = table
         .entries()
         .iter()
         .filter(|entry| entry.visible && session.show_mask)
@@ -162,6 +173,9 @@ pub fn frame(
             (entry.id, [r, g, b, session.scene.opacity(entry.id)])
         })
         .collect();
+    if session.scene.has_overlay() {
+        labels.push((OVERLAY, MAP_COLOR));
+    }
     SceneFrame {
         session: session.id,
         // The plane of the crosshair does not matter here.

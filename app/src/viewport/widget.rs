@@ -53,21 +53,25 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
         info.current_text_value = Some(format!("slice {slice} of {count}"));
         info
     });
-    let shown = session.views.slice_view(session.volume(), view, rect);
-    input::handle(ui, context, session, view, &shown, &response);
-    if ui.is_rect_visible(rect) {
+    let panes = attention::panes(ui, context.state, session, rect);
+    let of_pane = |pane: &attention::Pane| session.views.slice_view(session.volume(), view, pane.rect);
+    let under_hand = attention::under_hand(ui, &panes);
+    input::handle(ui, context, session, view, &of_pane(&panes[under_hand]), &response);
+    for (number, pane) in panes.iter().enumerate().filter(|_| ui.is_rect_visible(rect)) {
+        let (rect, shown) = (pane.rect, of_pane(pane));
         let painter = ui.painter_at(rect);
         // The shader of the image covers all of the view; to fill it first would be seen by nobody.
         if context.state.graphics.is_none() {
             painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
         }
-        paint_image(ui, context, session, view, &shown);
+        let slot = view.index() + number * ViewId::PLANES.len();
+        paint_image(ui, context, session, slot, &shown);
         if let Some(inspect) = &context.state.inspect {
             let pictures = &mut context.cpu.borrow_mut().attention;
-            attention::paint(ui, inspect, session, view, &shown, pictures);
+            attention::paint(ui, inspect, session, (slot, pane), &shown, pictures);
         } else if let Some(looking) = context.state.looking_back() {
             let pictures = &mut context.cpu.borrow_mut().attention;
-            attention::paint_kept(ui, looking, view, &shown, pictures);
+            attention::paint_kept(ui, looking, slot, &shown, pictures);
         }
         overlay::paint(&painter, context.state, session, view, &shown, &response);
     }
@@ -104,7 +108,7 @@ pub fn label_colors(session: &Session) -> LabelColors {
     colors
 }
 
-fn paint_image(ui: &Ui, context: ViewContext<'_>, session: &Session, view: ViewId, shown: &SliceView) {
+fn paint_image(ui: &Ui, context: ViewContext<'_>, session: &Session, slot: usize, shown: &SliceView) {
     let volume = session.seen();
     let look = look(context.state, session);
     let preview = session.document.shown_preview().map(|mask| mask.region());
@@ -112,10 +116,10 @@ fn paint_image(ui: &Ui, context: ViewContext<'_>, session: &Session, view: ViewI
         let map = shown.voxel_from_pixel(volume.grid().affine(), pos2(0.0, 0.0), ui.pixels_per_point());
         let dims = volume.grid().dims();
         let uniforms = SliceUniforms::new(&map, dims, &look, volume.voxels().is_color(), preview);
-        let callback = SliceCallback { slot: view.index(), uniforms };
+        let callback = SliceCallback { slot, uniforms };
         ui.painter_at(shown.rect).add(egui_wgpu::Callback::new_paint_callback(shown.rect, callback));
     } else {
-        context.cpu.borrow_mut().paint(ui, session, view, shown, look, preview);
+        context.cpu.borrow_mut().paint(ui, session, slot, shown, look, preview);
     }
 }
 
@@ -134,7 +138,7 @@ struct CpuKey {
 /// Slices drawn by the CPU, kept until something changes.
 #[derive(Default)]
 pub struct CpuSlices {
-    slices: [Option<(CpuKey, TextureHandle)>; 3],
+    slices: [Option<(CpuKey, TextureHandle)>; 2 * ViewId::PLANES.len()],
     /// Maps of attention over the slices.
     attention: attention::Pictures,
     /// The 3-D view, for a state of the labels.
@@ -146,7 +150,7 @@ impl CpuSlices {
         &mut self,
         ui: &Ui,
         session: &Session,
-        view: ViewId,
+        slot: usize,
         shown: &SliceView,
         look: SliceLook,
         preview: Option<VoxelBox>,
@@ -163,7 +167,8 @@ impl CpuSlices {
             document_revision: session.document.revision(),
             seen_as: session.photo.as_ref().map(Photo::seen_as),
         };
-        let slot = &mut self.slices[view.index()];
+        let number = slot;
+        let slot = &mut self.slices[number];
         if slot.as_ref().is_none_or(|(old, _)| *old != key) {
             let labels = session.document.labels();
             let mask = session.document.shown_preview();
@@ -183,7 +188,7 @@ impl CpuSlices {
                     *old = key;
                 }
                 None => {
-                    let name = format!("slice {}", view.index());
+                    let name = format!("slice {number}");
                     *slot = Some((key, ui.ctx().load_texture(name, image, TextureOptions::LINEAR)));
                 }
             }

@@ -192,6 +192,12 @@ impl Model {
         matches!(self.weights, Weights::Embedded(_))
     }
 
+    /// The discriminator that it was taught against, `discriminator.safetensors` beside its weights, if there is one.
+    pub fn discriminator(&self) -> Option<PathBuf> {
+        let Weights::File(weights) = &self.weights else { return None };
+        Some(weights.with_file_name("discriminator.safetensors")).filter(|file| file.is_file())
+    }
+
     /// Bytes of its weights.
     ///
     /// # Errors

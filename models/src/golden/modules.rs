@@ -91,7 +91,7 @@ fn run_junction(golden: &Description, vectors: &Vectors<'_>) -> Result<Ran, Gold
     let mut tensors = BTreeMap::new();
     for (name, reading) in DivReading::NAMED {
         let mut trace = Trace::everything();
-        let place = JunctionPlace { layer: "div", level: 0 };
+        let place = JunctionPlace { layer: "div", level: 0, head: None };
         let joined = junction.clone().with_reading(reading);
         let out = joined.forward(low.clone(), upper.clone(), &image, place, &mut trace);
         tensors.insert(format!("out.{name}"), out.into_data());

@@ -170,6 +170,7 @@ impl Dense {
             input: Prepared::new(volume, &self.task.input).sample(&part),
             image_channels: (0..self.task.input.channels()).collect(),
             regions: Some(self.task.regions.clone()),
+            judge: None,
         })
     }
 

@@ -74,6 +74,7 @@ impl Runner {
             input: channels(input, &task.channels),
             image_channels: (0..task.channels.len()).filter(|i| of_image(&task.channels[*i])).collect(),
             regions: None,
+            judge: None,
         }
     }
 

@@ -50,6 +50,44 @@ impl FieldMap {
         Some(self.values[self.grid.index(self.grid.voxel_at_world(at)?)])
     }
 
+    /// The value between the pixels around a point, the nearest one's beyond the middles of the outermost; `None` outside.
+    pub fn value_between(&self, at: WorldPoint) -> Option<f32> {
+        let place = self.grid.affine().voxel_from_world(at);
+        self.grid.voxel_at(place)?;
+        let dims = self.grid.dims();
+        let corner = [0, 1, 2].map(|a| {
+            let low = place[a].clamp(0.0, (dims[a] - 1) as f64);
+            (low as usize, (low as usize + 1).min(dims[a] - 1), low.fract() as f32)
+        });
+        let mut value = 0.0;
+        for bits in 0..8usize {
+            let pick = |a: usize| {
+                let (low, high, part) = corner[a];
+                if bits >> a & 1 == 1 { (high, part) } else { (low, 1.0 - part) }
+            };
+            let [(x, u), (y, v), (z, w)] = [0, 1, 2].map(pick);
+            if u * v * w > 0.0 {
+                value += u * v * w * self.values[self.grid.index([x, y, z])];
+            }
+        }
+        Some(value)
+    }
+
+    /// The value at and above which pixels hold at least `share` (0 to 1) of the map: of its sum, where its numbers are
+    /// amounts of which a share can lie somewhere, else of its pixels. `None` of nothing.
+    pub fn level_holding(&self, share: f64) -> Option<f32> {
+        let mut values: Vec<f32> = self.values.iter().copied().filter(|v| v.is_finite()).collect();
+        values.sort_by(|a, b| b.total_cmp(a));
+        let is_mass = self.meaning.is_mass() && values.last().is_some_and(|least| *least >= 0.0);
+        let weight = |value: f32| if is_mass { f64::from(value) } else { 1.0 };
+        let total: f64 = values.iter().map(|v| weight(*v)).sum();
+        let mut held = 0.0;
+        values.into_iter().find(|value| {
+            held += weight(*value);
+            held >= share * total
+        })
+    }
+
     /// Values between the pixels at the voxels of another grid, `[z, y, x]`; 0 where the network did not look.
     pub fn on(&self, grid: &Grid) -> Vec<f32> {
         resample_values(&self.values, &self.grid, grid, 0.0)

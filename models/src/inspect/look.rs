@@ -5,11 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::tensor::{Tensor, TensorData, activation};
 use hilum_core::geometry::{Grid, WorldPoint};
 
-use super::field_map::{FieldMap, map_grid};
+use super::field_map::FieldMap;
+use super::judge::Judge;
 use super::{InspectError, Subject};
+use crate::checkpoint::StateDict;
 use crate::infer::labels;
 use crate::nets::{
-    AnyNetwork, AttentionLayer, AttentionMap, FieldPoint, HopReading, MapMeaning, Prediction, object_logit,
+    AnyNetwork, AttentionLayer, AttentionMap, ChannelMatrix, FieldPoint, HopReading, Prediction, object_logit,
 };
 
 /// Most rows that the density of a graph is counted over.
@@ -22,7 +24,19 @@ pub struct Look {
     /// `[region, z, y, x]`.
     pub(super) probability: Vec<f32>,
     maps: Vec<AttentionMap>,
-    layers: Vec<AttentionLayer>,
+    pub(super) layers: Vec<AttentionLayer>,
+    pub(super) channels: Vec<ChannelMatrix>,
+    drawn: Vec<f32>,
+}
+
+/// What one pass yields.
+pub(super) struct Pass {
+    /// `[region, z, y, x]`.
+    pub(super) probability: Vec<f32>,
+    /// Of the network, or of the discriminator that judges its answer.
+    prediction: Prediction,
+    /// Of a discriminator: for each slice the probability that a person drew it.
+    drawn: Vec<f32>,
 }
 
 /// How dense the graph of a layer is.
@@ -42,27 +56,54 @@ impl Subject {
     /// # Errors
     /// [`InspectError`] if the network does not take the input or the device fails.
     pub fn look(self) -> Result<Look, InspectError> {
-        let (probability, prediction) = self.run(&self.network, self.input.clone())?;
+        let Pass { probability, prediction, drawn } =
+            self.run(&self.network, self.judge.as_ref(), self.input.clone())?;
         let layers = prediction.rows.layers().to_vec();
-        Ok(Look { probability, maps: prediction.maps, layers, subject: self })
+        let Prediction { maps, channels, .. } = prediction;
+        Ok(Look { probability, maps, layers, channels, drawn, subject: self })
     }
 
-    /// Probabilities `[region, z, y, x]` and the prediction of a network for an input of this subject. burn reports a
-    /// lost or full device by panicking, so a panic is an error here.
+    /// The discriminator of these weights (a file of its own, or a training run's `teacher.safetensors`), to be looked
+    /// into while it judges this network's answer.
+    ///
+    /// # Errors
+    /// [`InspectError::Discriminator`] for weights that do not fit the answer.
+    pub fn with_discriminator(&self, weights: &StateDict) -> Result<Self, InspectError> {
+        let Some(regions) = &self.regions else {
+            return Err(InspectError::Discriminator("it was taught on models that label images".into()));
+        };
+        let [x, y, _] = self.grid.dims();
+        let judge = Judge::new(weights, regions.len(), [y, x], &self.device)?;
+        Ok(Self { judge: Some(judge), stage: "discriminator".to_owned(), ..self.clone() })
+    }
+
+    /// One pass of a network, and of a discriminator behind it, for an input of this subject. burn reports a lost or full
+    /// device by panicking, so a panic is an error here.
     pub(super) fn run(
         &self,
         network: &AnyNetwork,
+        judge: Option<&Judge>,
         input: Vec<f32>,
-    ) -> Result<(Vec<f32>, Prediction), InspectError> {
+    ) -> Result<Pass, InspectError> {
         let [x, y, z] = self.grid.dims();
         let channels = input.len() / self.grid.voxel_count();
         contained(|| {
             let data = TensorData::new(input, [1, channels, z, y, x]);
-            let prediction = network.forward_with_attention(Tensor::<5>::from_data(data, &self.device))?;
-            let logits = prediction.logits();
-            let logits = if self.regions.is_some() { logits } else { object_logit(logits) };
-            Ok((numbers(activation::sigmoid(logits))?, prediction))
+            let input = Tensor::<5>::from_data(data, &self.device);
+            let Some(judge) = judge else {
+                let prediction = network.forward_inspected(input)?;
+                let probability = numbers(self.probability(prediction.logits()))?;
+                return Ok(Pass { probability, prediction, drawn: Vec::new() });
+            };
+            let logits = network.forward(input)?;
+            let (prediction, drawn) = judge.judge(logits.clone())?;
+            Ok(Pass { probability: numbers(self.probability(logits))?, prediction, drawn })
         })
+    }
+
+    /// Probabilities of the regions, or of the object that was clicked, from logits `[batch, channel, z, y, x]`.
+    pub(super) fn probability(&self, logits: Tensor<5>) -> Tensor<5> {
+        activation::sigmoid(if self.regions.is_some() { logits } else { object_logit(logits) })
     }
 
     /// The label of each sample for these probabilities: of the regions, or 1 for the object that was clicked.
@@ -91,7 +132,12 @@ impl Look {
 
     /// Name of the network.
     pub fn arch(&self) -> &str {
-        self.subject.network.arch()
+        if self.subject.judge.is_some() { "sagan_wsi discriminator" } else { self.subject.network.arch() }
+    }
+
+    /// Of a discriminator: for each slice the probability that a person drew the answer; else empty.
+    pub fn drawn_by_a_person(&self) -> &[f32] {
+        &self.drawn
     }
 
     /// Where the network looked: the samples of its input.
@@ -127,8 +173,9 @@ impl Look {
         let subject = &self.subject;
         let network = &subject.network;
         let drawn = AnyNetwork::seeded(network.arch(), network.config().clone(), seed, &subject.device)?;
-        let (_, prediction) = subject.run(&drawn, subject.input.clone())?;
-        self.placed(&prediction.maps)
+        let judge = subject.judge.as_ref().map(|judge| judge.seeded(seed, &subject.device));
+        let pass = subject.run(&drawn, judge.as_ref(), subject.input.clone())?;
+        self.placed(&pass.prediction.maps)
     }
 
     /// What the pixel at a point looks at, in every layer; with a reading, layers along the hops of a graph are read
@@ -183,67 +230,6 @@ impl Look {
         let density =
             |(hop, sum): (usize, f64)| Density { hop: hop + 1, share: sum / rows.max(1) as f64, rows };
         Ok(sums.into_iter().enumerate().map(density).collect())
-    }
-
-    /// Tensors as numbers with a place, one a channel.
-    fn placed(&self, maps: &[AttentionMap]) -> Result<Vec<FieldMap>, InspectError> {
-        let mut placed = Vec::new();
-        for map in maps {
-            // A planar network leaves a map for each slice, in the batch's place.
-            let tensor = match map.meaning {
-                // A channel for each feature: only together they say where the paths differ.
-                MapMeaning::Divergence | MapMeaning::DivergenceUnscaled => map.tensor.clone().mean_dim(1),
-                _ => map.tensor.clone(),
-            };
-            let [slices, channels, ..] = tensor.dims();
-            let [z, y, x] = map.spatial_shape;
-            let values = numbers(tensor.swap_dims(0, 1))?;
-            let whole = match map.query {
-                Some([slice, ..]) if z == 1 && self.grid().dims()[2] > 1 => self.slice_grid(slice)?,
-                _ => *self.grid(),
-            };
-            let grid = map_grid(&whole, [z * slices, y, x])?;
-            for (number, values) in values.chunks(grid.voxel_count()).enumerate() {
-                let channel = self.channel_name(map, number, channels);
-                placed.push(FieldMap {
-                    name: format!("{} {channel}", map.name).trim_end().to_owned(),
-                    layer: map.layer.clone(),
-                    level: map.level,
-                    meaning: map.meaning,
-                    channel,
-                    grid,
-                    values: values.to_vec(),
-                    query: self.query_point(map),
-                });
-            }
-        }
-        Ok(placed)
-    }
-
-    fn slice_grid(&self, slice: usize) -> Result<Grid, InspectError> {
-        let [x, y, _] = self.grid().dims();
-        let offset = nalgebra::Vector3::new(0.0, 0.0, slice as f64);
-        Ok(Grid::new([x, y, 1], self.grid().affine().shifted(offset))?)
-    }
-
-    fn query_point(&self, map: &AttentionMap) -> Option<WorldPoint> {
-        let [z, y, x] = map.query?;
-        let [deep, high, wide] = map.spatial_shape;
-        let deep = if deep == 1 { self.grid().dims()[2] } else { deep };
-        Some(map_grid(self.grid(), [deep, high, wide]).ok()?.world_of([x, y, z]))
-    }
-
-    fn channel_name(&self, map: &AttentionMap, number: usize, channels: usize) -> String {
-        let is_graph =
-            self.layers.iter().any(|layer| layer.layer == map.layer && layer.hop_reading().is_some());
-        let of_hops = matches!(map.meaning, MapMeaning::Reach | MapMeaning::Neighbours)
-            || is_graph && matches!(map.meaning, MapMeaning::AttentionGiven | MapMeaning::AttentionReceived);
-        match (of_hops, channels) {
-            (true, _) => format!("hop {}", number + 1),
-            (false, 1) => String::new(),
-            (false, _) if map.meaning == MapMeaning::GateCoefficient => format!("gate {}", number + 1),
-            (false, _) => format!("head {}", number + 1),
-        }
     }
 }
 

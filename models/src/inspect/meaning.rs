@@ -15,6 +15,10 @@ impl MapMeaning {
             Self::Correlation => "correlation with the marked pixel",
             Self::NormalisedCorrelation => "normalised correlation with the marked pixel",
             Self::Neighbours => "neighbours of the marked pixel",
+            Self::PathPrediction => "prediction of one path",
+            Self::AnswerChange => "change of the answer by the module",
+            Self::FeatureChange => "change of features by the module",
+            Self::ScaleAnswer => "answer of one scale alone",
         }
     }
 
@@ -64,6 +68,27 @@ impl MapMeaning {
                 "Whom the marked pixel reaches over this number of hops: 1, or the number of ways where the network \
                  counts them. It says who may be looked at, not how much."
             }
+            Self::PathPrediction => {
+                "M of one of the two paths that a junction compares: σ of its features, averaged over them, 0 \
+                 to 1. The module looks where the two Ms of a level differ. Features are no classes: a high \
+                 value is no vote for an outline."
+            }
+            Self::AnswerChange => {
+                "Probability that the head of this level gives with the module minus that without its \
+                 divergence term, all else unchanged: above 0 the module adds to the region, below 0 it takes \
+                 away. Levels above work on what this one passes on, so that the final answer may still \
+                 differ."
+            }
+            Self::FeatureChange => {
+                "How much the features behind the module differ from those without its divergence term: mean \
+                 magnitude over channels, without a unit, to be compared within one map. It says that \
+                 something changes, not for better or worse."
+            }
+            Self::ScaleAnswer => {
+                "The answer that one scale would give alone: probability from its own logits. The network's \
+                 answer is that of the mean logits of four such scales. Where the four differ, no scale \
+                 decided alone."
+            }
         }
     }
 
@@ -74,12 +99,21 @@ impl MapMeaning {
             | Self::AttentionGiven
             | Self::Divergence
             | Self::DivergenceUnscaled
+            | Self::FeatureChange
             | Self::Neighbours => true,
             Self::GateCoefficient
             | Self::Reach
             | Self::GuidedAttention
             | Self::Correlation
-            | Self::NormalisedCorrelation => false,
+            | Self::NormalisedCorrelation
+            | Self::PathPrediction
+            | Self::AnswerChange
+            | Self::ScaleAnswer => false,
         }
+    }
+
+    /// Whether 0 is the middle: numbers above and below say opposite things.
+    pub fn is_signed(self) -> bool {
+        self == Self::AnswerChange
     }
 }

@@ -5,19 +5,24 @@
 //! [`crate::infer::OneClick::subjects`]. Looking into it runs the network once and yields a [`Look`], which answers
 //! everything else from what that pass left behind.
 
+mod channels;
 mod checks;
 mod field_map;
+mod judge;
 mod look;
 mod mass;
 mod meaning;
 mod occlusion;
+mod placed;
 
 use burn::tensor::Device;
 use hilum_core::geometry::{Grid, GridError, WorldPoint};
 
 use crate::catalog::Region;
 use crate::nets::{AnyNetwork, NetError};
+use judge::Judge;
 
+pub use channels::ChannelMap;
 pub use checks::{agreement, spearman};
 pub use field_map::{FieldMap, map_grid};
 pub use look::{Density, Look};
@@ -41,6 +46,8 @@ pub struct Subject {
     pub(crate) image_channels: Vec<usize>,
     /// What the channels of the answer are; `None`: the object that was clicked.
     pub(crate) regions: Option<Vec<Region>>,
+    /// A discriminator that is looked into in the network's place, at the network's answer.
+    pub(crate) judge: Option<Judge>,
 }
 
 /// Why nothing can be shown.
@@ -64,6 +71,9 @@ pub enum InspectError {
         /// The point.
         at: WorldPoint,
     },
+    /// Weights that are no discriminator for this network's answer.
+    #[error("the discriminator cannot judge this network's answer: {0}")]
+    Discriminator(String),
     /// A mask of another size.
     #[error("a mask of {found} voxels for a grid of {expected}")]
     Mask {
@@ -74,5 +84,7 @@ pub enum InspectError {
     },
 }
 
+#[cfg(test)]
+mod network_tests;
 #[cfg(test)]
 mod tests;

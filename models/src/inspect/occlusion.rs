@@ -82,7 +82,7 @@ impl Look {
                 fill(channel, taken, self.grid().dims());
             }
         }
-        let (probability, _) = subject.run(&subject.network, input)?;
+        let probability = subject.run(&subject.network, None, input)?.probability;
         let change =
             probability.iter().zip(&self.probability).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>();
         let (before, after) = (self.answer(), subject.labels(&probability));

@@ -21,27 +21,32 @@ fn askew(dims: [usize; 3], spacing: [f64; 3]) -> Grid {
 
 /// A light HANet of two hops in front of a chequered image of `slices` slices.
 fn look(slices: usize) -> Look {
-    let device = Device::flex();
     let config = json!({"in_channels": 1, "num_classes": 2, "n": 2, "delta": 0.6, "output_stride": 8,
         "channels": 8, "decoder_channels": 8, "low_level_channels": 4,
         "trunk": {"block": "basic", "layers": [1, 1, 1, 1], "stem": 4, "planes": [4, 6, 8, 8]}});
-    let grid = askew([40, 56, slices], [0.7, 1.3, 4.0]);
+    subject("hanet", config, [40, 56, slices]).look().unwrap()
+}
+
+/// A network with drawn weights in front of a chequered image.
+pub(super) fn subject(arch: &str, config: serde_json::Value, dims: [usize; 3]) -> Subject {
+    let device = Device::flex();
+    let grid = askew(dims, [0.7, 1.3, 4.0]);
     let value = |i: usize| {
         let [x, y, z] = grid.voxel(i);
         (x as f32 * 0.23).sin() + (y as f32 * 0.11 + z as f32).cos()
     };
     let region = |name: &str, label| Region { name: name.into(), label, within: None, is_single: false };
-    let subject = Subject {
+    Subject {
         model: "small".into(),
         stage: "labels".into(),
-        network: AnyNetwork::seeded("hanet", config, 5, &device).unwrap(),
+        network: AnyNetwork::seeded(arch, config, 5, &device).unwrap(),
         device,
         grid,
         input: (0..grid.voxel_count()).map(value).collect(),
         image_channels: vec![0],
         regions: Some(vec![region("a", 1), region("b", 2)]),
-    };
-    subject.look().unwrap()
+        judge: None,
+    }
 }
 
 /// Left half 0, right half 3.
@@ -229,4 +234,28 @@ fn checks_tell_a_map_from_chance() {
     assert!(occlusion.attended.probability_change > 0.0 && occlusion.attended.dice <= 1.0);
     let nothing_new = look.occlude(&maps[0], 0.2, 3, 1).unwrap();
     assert_eq!(nothing_new, occlusion);
+}
+
+#[test]
+fn a_line_around_half_of_a_map_holds_half_of_it() {
+    let grid = Grid::from_spacing([4, 2, 1], [1.0; 3]).unwrap();
+    let map = |meaning| FieldMap {
+        name: "m".into(),
+        layer: "m".into(),
+        level: 0,
+        meaning,
+        channel: String::new(),
+        grid,
+        values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0],
+        query: None,
+    };
+    // 4 + 3 of 10 is the first sum of at least one half; of the pixels four of eight.
+    assert_eq!(map(MapMeaning::AttentionGiven).level_holding(0.5), Some(3.0));
+    assert_eq!(map(MapMeaning::GateCoefficient).level_holding(0.5), Some(1.0));
+    let map = map(MapMeaning::AttentionGiven);
+    let at = |x: f64, y: f64| grid.affine().world_from_voxel(Point3::new(x, y, 0.0));
+    assert_eq!(map.value_between(at(1.5, 0.0)), Some(1.5));
+    assert_eq!(map.value_between(at(0.0, 0.5)), Some(2.0));
+    assert_eq!(map.value_between(at(3.4, 0.0)), Some(3.0), "beyond the last middle");
+    assert_eq!(map.value_between(at(5.0, 0.0)), None);
 }

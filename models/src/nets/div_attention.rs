@@ -184,6 +184,8 @@ pub struct JunctionPlace<'a> {
     pub layer: &'a str,
     /// 0 = finest.
     pub level: usize,
+    /// The supervised head on the junction's result, if it has one: it says what the module changes in the answer.
+    pub head: Option<&'a Conv>,
 }
 
 impl DivAttention {
@@ -211,12 +213,24 @@ impl DivAttention {
         let features = self.image_features(feat, upper.dims(), image);
         trace.tensor(&format!("{}.o_low", place.layer), &low);
         trace.tensor(&format!("{}.f", place.layer), &features);
+        let plain = trace.wants_inside().then(|| {
+            for (part, path) in [("fine", &upper), ("coarse", &low)] {
+                let predicted = sigmoid(path.clone()).mean_dim(1);
+                trace.part(place.layer, part, place.level, predicted, MapMeaning::PathPrediction);
+            }
+            sum.clone()
+        });
         let attention = self.reading.attention(upper, low);
         if trace.wants_maps() {
             trace.map(place.layer, place.level, attention.clone(), self.reading.meaning());
         }
         trace.tensor(&format!("{}.attn", place.layer), &attention);
-        self.fuse.forward(sum + attention * features)
+        let plain = plain.map(|plain| self.fuse.forward(plain));
+        let joined = self.fuse.forward(sum + attention * features);
+        if let Some(plain) = plain {
+            show_change(&joined, plain, place, trace);
+        }
+        joined
     }
 
     fn image_features(&self, feat: &[Conv; 2], dims: [usize; 5], image: &Tensor<5>) -> Tensor<5> {
@@ -227,5 +241,15 @@ impl DivAttention {
             x = norm.forward_activated(conv.forward(x), Activation::LeakyRelu(LEAKY_SLOPE));
         }
         x
+    }
+}
+
+/// Shows what the divergence adds to the features behind a junction and to the answer of its head.
+fn show_change(with: &Tensor<5>, without: Tensor<5>, place: JunctionPlace<'_>, trace: &mut Trace) {
+    let change = (with.clone() - without.clone()).abs().mean_dim(1);
+    trace.part(place.layer, "features", place.level, change, MapMeaning::FeatureChange);
+    if let Some(head) = place.head {
+        let answers = Tensor::cat(vec![head.forward(with.clone()), head.forward(without)], 1);
+        trace.part(place.layer, "change", place.level, answers, MapMeaning::AnswerChange);
     }
 }

@@ -87,14 +87,15 @@ impl ChannelAttention {
         Self { gamma: Initializer::Zeros.init([1], device) }
     }
 
-    /// `[batch, channels, z, y, x]` to the same shape; notes the C×C matrix as `name.attention` in a trace of
-    /// tensors.
+    /// `[batch, channels, z, y, x]` to the same shape; shows the C×C matrix as the attention between the channels of the
+    /// layer `name`, and notes it as `name.attention` in a trace of tensors.
     pub fn forward(&self, x: Tensor<5>, name: &str, trace: &mut Trace) -> Tensor<5> {
         let columns = as_columns(x.clone());
         // Sums over all pixels are large and their softmax nearly one-hot: only differences of energies count.
         let energy = matmul(columns.clone(), columns.clone().swap_dims(1, 2));
         let attention = softmax(energy.clone().max_dim(2) - energy, 2);
         trace.tensor(&format!("{name}.attention"), &attention);
+        trace.between_channels(name, &attention);
         let seen = matmul(attention, columns).reshape(x.dims());
         seen * self.gamma.val().reshape([1, 1, 1, 1, 1]) + x
     }

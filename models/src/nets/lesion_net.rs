@@ -193,7 +193,7 @@ impl SegmentationNetwork for LesionNet {
         let mut heads = Vec::with_capacity(self.heads.len());
         for level in (0..self.decoder.len()).rev() {
             let layer = format!("decoder.{level}");
-            let place = JunctionPlace { layer: &layer, level };
+            let place = JunctionPlace { layer: &layer, level, head: Some(&self.heads[level]) };
             let skip = skips.swap_remove(level);
             features = self.decoder[level].forward(features, skip, &x, place, trace);
             trace.tensor(&layer, &features);

@@ -21,7 +21,7 @@ pub mod monai_attention_unet;
 pub mod nnunet;
 mod pixel_attention;
 pub mod plain_conv_unet;
-mod planar;
+pub(crate) mod planar;
 pub mod pool3d;
 pub mod registry;
 pub mod residual_encoder_unet;
@@ -42,7 +42,7 @@ use crate::checkpoint::{CheckpointError, KeyRules};
 
 pub use attention_rows::{AttentionLayer, AttentionRows, FieldPoint, HopReading, RowTile};
 pub use registry::{AnyNetwork, ArchitectureInfo, Family, architecture, architectures};
-pub use trace::{AttentionMap, MapMeaning, Prediction, Trace};
+pub use trace::{AttentionMap, ChannelMatrix, MapMeaning, Prediction, Trace};
 
 /// The logit of "object" `[batch, 1, z, y, x]`: the only channel, or the last of several under a softmax (networks.md
 /// D14), where it is its score less the logarithm of the others' sum of exponentials. 3D-ESPNet needs several: it
@@ -159,7 +159,7 @@ pub trait SegmentationNetwork: Module + KeyRules {
     fn forward_with_attention(&self, x: Tensor<5>) -> Prediction {
         let mut trace = Trace::attention();
         let heads = self.forward_traced(x, &mut trace);
-        Prediction { heads, maps: trace.maps, rows: trace.rows }
+        trace.prediction(heads)
     }
 }
 

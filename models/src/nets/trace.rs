@@ -39,6 +39,16 @@ pub enum MapMeaning {
     /// Whom one pixel reaches over the edges of a graph: 1, else 0 (or the number of ways, where the network counts
     /// them); a channel for each number of hops from 1 on.
     Neighbours,
+    /// What one of the two paths of a junction predicts, M = σ(O), averaged over the features: 0 to 1.
+    PathPrediction,
+    /// What a module changes in the answer that the network could give behind it: logits of the head of its level with
+    /// the module, then without it, a channel for each class of each.
+    AnswerChange,
+    /// What a module changes in the features behind it: mean over channels of the magnitude of the difference between
+    /// the features with and without it. It has no unit: compare only within one map.
+    FeatureChange,
+    /// The logits of one scale alone, where the network averages several; a channel for each class.
+    ScaleAnswer,
 }
 
 /// One map of a network's attention.
@@ -61,6 +71,16 @@ pub struct AttentionMap {
     pub query: Option<[usize; 3]>,
 }
 
+/// What each channel of features takes from each channel, in a layer in which channels look at channels.
+#[derive(Debug, Clone)]
+pub struct ChannelMatrix {
+    /// The layer, as named in a checkpoint.
+    pub layer: String,
+    /// `[image, channel that looks, channel looked at]`; each row sums to 1. An image is a sample, or of a planar network
+    /// a slice.
+    pub attention: Tensor<3>,
+}
+
 /// The answer of a network.
 #[derive(Debug, Clone)]
 pub struct Prediction {
@@ -70,6 +90,8 @@ pub struct Prediction {
     pub maps: Vec<AttentionMap>,
     /// What any one pixel looks at, on demand: for the layers in which every pixel may look at all pixels.
     pub rows: AttentionRows,
+    /// What channels look at, for the layers in which every channel looks at all channels.
+    pub channels: Vec<ChannelMatrix>,
 }
 
 impl Prediction {
@@ -84,12 +106,15 @@ impl Prediction {
 pub struct Trace {
     keep_tensors: bool,
     keep_maps: bool,
+    keep_inside: bool,
     /// Intermediate tensors by the name of their layer.
     pub tensors: BTreeMap<String, TensorData>,
     /// Attention maps in the order of computation.
     pub maps: Vec<AttentionMap>,
     /// The layers whose rows of attention can be asked for, collected with the maps.
     pub rows: AttentionRows,
+    /// Attention between channels, collected with the maps.
+    pub channels: Vec<ChannelMatrix>,
     /// The tensors read, so that no later operation works in their memory: on some graphics adapters a copy to the
     /// host still sees it.
     held: Vec<Tensor<1>>,
@@ -106,6 +131,12 @@ impl Trace {
         Self { keep_maps: true, ..Self::default() }
     }
 
+    /// Collects what [`Trace::attention`] does, and what modules make of their inputs and change in the answer: some of
+    /// that is computed for this alone.
+    pub fn inside() -> Self {
+        Self { keep_inside: true, ..Self::attention() }
+    }
+
     /// Collects attention maps and every named intermediate tensor, which are read back from the device.
     pub fn everything() -> Self {
         Self { keep_maps: true, keep_tensors: true, ..Self::default() }
@@ -114,6 +145,16 @@ impl Trace {
     /// Whether attention maps are collected.
     pub fn wants_maps(&self) -> bool {
         self.keep_maps
+    }
+
+    /// Whether what modules make of their inputs and change in the answer is collected.
+    pub fn wants_inside(&self) -> bool {
+        self.keep_inside
+    }
+
+    /// What was collected of a pass with these heads.
+    pub(crate) fn prediction(self, heads: Vec<Tensor<5>>) -> Prediction {
+        Prediction { heads, maps: self.maps, rows: self.rows, channels: self.channels }
     }
 
     /// Whether intermediate tensors are collected.
@@ -131,10 +172,15 @@ impl Trace {
 
     /// Notes an attention map.
     pub fn map(&mut self, layer: &str, level: usize, tensor: Tensor<5>, meaning: MapMeaning) {
+        self.part(layer, "attention", level, tensor, meaning);
+    }
+
+    /// Notes one of several maps of a layer, told apart by `part`.
+    pub fn part(&mut self, layer: &str, part: &str, level: usize, tensor: Tensor<5>, meaning: MapMeaning) {
         if self.keep_maps {
             let [_, _, z, y, x] = tensor.dims();
             self.maps.push(AttentionMap {
-                name: format!("{layer}.attention"),
+                name: format!("{layer}.{part}"),
                 layer: layer.to_owned(),
                 level,
                 spatial_shape: [z, y, x],
@@ -142,6 +188,13 @@ impl Trace {
                 meaning,
                 query: None,
             });
+        }
+    }
+
+    /// Notes what the channels of a layer look at, `[image, channel, channel]`.
+    pub fn between_channels(&mut self, layer: &str, attention: &Tensor<3>) {
+        if self.keep_maps {
+            self.channels.push(ChannelMatrix { layer: layer.to_owned(), attention: attention.clone() });
         }
     }
 

@@ -10,13 +10,14 @@ use super::recipe::{DenseRecipe, Recipe, TaskRecipe};
 use super::run::{RunSummary, TrainError};
 use super::validation::Validation;
 use crate::catalog::{AxisOrder, Card, ClickTask, Region, Task, sha256_hex};
-use crate::checkpoint::FloatFormat;
+use crate::checkpoint::{FloatFormat, StateDict};
 use crate::nets::{AnyNetwork, NetError};
 
 /// Draws of the bootstrap.
 const RESAMPLES: usize = 10_000;
 
-/// Writes `model/weights.safetensors` (f16) and `model/card.json` into a run folder and returns the model folder.
+/// Writes `model/weights.safetensors` (f16), `model/card.json` and, of a run with an adversary,
+/// `model/discriminator.safetensors` into a run folder and returns the model folder.
 ///
 /// What the run knows fills the card; the rest comes from the recipe's `card`. Copied into the folder of user
 /// models or into `resources/weights`, it appears in the catalog.
@@ -34,7 +35,25 @@ pub fn export_model(recipe: &Recipe, summary: &RunSummary, folder: &Path) -> Res
     weights.write(&path, &[]).map_err(NetError::from)?;
     let card = card(recipe, summary, network.config().clone(), sha256_hex(&bytes));
     write_text(&target.join("card.json"), &to_json(&card))?;
+    export_discriminator(&folder.join("teacher.safetensors"), &target.join("discriminator.safetensors"))?;
     Ok(target)
+}
+
+/// Writes the discriminator that a run taught beside the network, so that people can look into it too.
+fn export_discriminator(teacher: &Path, target: &Path) -> Result<(), TrainError> {
+    if !teacher.is_file() {
+        return Ok(());
+    }
+    let mut own = StateDict::default();
+    for (name, tensor) in StateDict::read(teacher).map_err(NetError::from)?.iter() {
+        if let Some(name) = name.strip_prefix("discriminator.") {
+            own.insert(name, tensor.clone());
+        }
+    }
+    if own.iter().next().is_some() {
+        own.write(target, &[]).map_err(NetError::from)?;
+    }
+    Ok(())
 }
 
 fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weights_sha256: String) -> Card {

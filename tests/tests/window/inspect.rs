@@ -15,7 +15,7 @@ use hilum_models::nets::{HopReading, MapMeaning};
 use super::Window;
 
 /// A grey slice with two bright discs: what it shows does not matter, where it shows it does.
-fn slice(folder: &Path) -> PathBuf {
+pub(super) fn slice(folder: &Path) -> PathBuf {
     let size = [160usize, 128];
     let value = |i: usize| {
         let (x, y) = ((i % size[0]) as f64, (i / size[0]) as f64);
@@ -28,12 +28,18 @@ fn slice(folder: &Path) -> PathBuf {
     path
 }
 
-fn inspect(state: &AppState) -> &Inspecting {
+pub(super) fn inspect(state: &AppState) -> &Inspecting {
     state.inspect.as_ref().unwrap()
 }
 
 fn has(state: &AppState, kind: MapKind) -> bool {
     state.inspect.as_ref().is_some_and(|i| i.running.is_none() && i.maps.iter().any(|map| map.kind == kind))
+}
+
+/// Presses a button that may lie below the edge of the panel.
+fn below(window: &mut Window<'_>, name: &str) {
+    window.harness.get_by_label(name).click_accesskit();
+    window.harness.run_ok();
 }
 
 #[test]
@@ -85,16 +91,16 @@ fn attention_is_shown_over_the_image_and_follows_the_crosshair() {
     window.harness.run_ok();
     let text = inspect(window.state()).shown().unwrap().map.meaning.text();
     window.harness.get_by_label(text);
-    window.button("Random weights");
+    below(&mut window, "Random weights");
     window.until("the maps of random weights are there", |s| has(s, MapKind::Random));
     let random = inspect(window.state()).maps.iter().find(|m| m.kind == MapKind::Random).unwrap();
     assert!(random.spearman.is_none_or(|r| r < 0.999));
-    window.button("Occlude");
+    below(&mut window, "Occlude");
     window.until("the place was taken away", |s| s.inspect.as_ref().unwrap().occlusion.is_some());
     assert_eq!(inspect(window.state()).occlusion.as_ref().unwrap().0, chosen);
     window.harness.get_by_label("Dice without the place");
 
-    window.button("Export map…");
+    below(&mut window, "Export map…");
     let picture = folder.path().join(format!("{}.png", chosen.name.replace(['.', ' '], "_")));
     window.until("the map is written", |s| s.messages.list().iter().any(|m| m.text.starts_with("Written")));
     assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));

@@ -4,6 +4,8 @@ use super::*;
 use hilum::command::EditAction;
 use hilum::jobs::OpenProject;
 use hilum::state::{EditOptions, Layout, Turn};
+use hilum_core::io::export::save_labels;
+use hilum_core::io::{CoveredLabel, LabelExport, LabelName};
 use hilum_core::patch::DrawOver;
 
 #[test]
@@ -280,4 +282,41 @@ fn changes_that_cannot_be_written_wait_and_are_written_when_the_folder_is_back()
     std::thread::sleep(Duration::from_millis(300));
     let (_store, saved) = hilum_core::project::Store::open(&project).unwrap();
     assert_eq!(saved.into_state().unwrap().0.history().len(), steps);
+}
+
+/// What a file of another program calls its labels is shown, and what a label map cannot hold is said.
+#[test]
+fn an_imported_segmentation_brings_its_names_and_says_what_lies_under_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let volume = oblique_volume();
+    let image = folder.path().join("image.nii.gz");
+    save_volume(&image, &volume).unwrap();
+    let grid = volume.grid();
+    let mut labels = vec![0; grid.voxel_count()];
+    labels[10..60].fill(1);
+    labels[40..70].fill(2);
+    let name = |value, name: &str| LabelName { value, name: name.to_owned(), color: [9, 8, 7] };
+    let names = [name(1, "Liver"), name(2, "Metastasis")];
+    let covered = [CoveredLabel { value: 1, voxels: (40..60).collect() }];
+    let export = LabelExport {
+        labels: &labels,
+        grid,
+        source: &volume.meta().source,
+        names: &names,
+        covered: &covered,
+    };
+    let path = folder.path().join("other.seg.nrrd");
+    save_labels(&path, &export, None).unwrap();
+    let mut window = Window::open(folder.path(), vec![image]);
+    window.until("the image is open", is_complete);
+    window.harness.state().send(Action::ImportMask(path));
+    let said = |s: &AppState| {
+        s.messages.list().iter().any(|m| m.text.contains("20 voxels of") && m.text.contains("under"))
+    };
+    window.until("it is imported, and what lies under others is said", said);
+    let labels = window.session().document.labels();
+    assert_eq!(labels.count(1) + labels.count(2), 60);
+    let table = window.session().document.table();
+    let called: Vec<&str> = table.entries().iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(called, ["Liver", "Metastasis"]);
 }

@@ -16,6 +16,9 @@ pub(super) struct Index {
     /// The marked pixel, LPS mm.
     pub(super) at_mm: Option<[f64; 3]>,
     pub(super) mask: Option<PathBuf>,
+    /// The figure that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) figure: Option<PathBuf>,
     /// One for each network.
     pub(super) looks: Vec<LookEntry>,
     pub(super) seconds: f64,
@@ -36,6 +39,11 @@ pub(super) struct LookEntry {
     affine: [[f64; 4]; 3],
     maps: Vec<MapEntry>,
     layers: Vec<LayerEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<ChannelEntry>,
+    /// Of a discriminator: for each slice the probability that a person drew the answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    drawn_by_a_person: Vec<f32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     occlusion: Vec<OcclusionEntry>,
 }
@@ -95,6 +103,20 @@ pub(super) struct LayerEntry {
     pub(super) mass_by_class: Vec<QueryClass>,
 }
 
+/// A layer whose channels look at all channels.
+#[derive(Serialize)]
+pub(super) struct ChannelEntry {
+    pub(super) layer: String,
+    pub(super) channels: usize,
+    /// Over how many channels a row spreads (e to its entropy), mean over the rows.
+    pub(super) spread: f64,
+    /// Share that a channel keeps for itself, mean.
+    pub(super) own_share: f64,
+    pub(super) text: &'static str,
+    /// Its rows as lines of numbers.
+    pub(super) file: PathBuf,
+}
+
 /// What the answer loses without a place.
 #[derive(Serialize)]
 pub(super) struct OcclusionEntry {
@@ -109,6 +131,7 @@ impl LookEntry {
         look: &Look,
         maps: Vec<MapEntry>,
         layers: Vec<LayerEntry>,
+        channels: Vec<ChannelEntry>,
         occlusion: Vec<OcclusionEntry>,
     ) -> Self {
         Self {
@@ -119,6 +142,8 @@ impl LookEntry {
             affine: look.grid().affine().rows(),
             maps,
             layers,
+            channels,
+            drawn_by_a_person: look.drawn_by_a_person().to_vec(),
             occlusion,
         }
     }
@@ -152,6 +177,18 @@ impl Report for Index {
         let mut parts = Vec::new();
         for look in &self.looks {
             parts.push(format!("{} ({}, {})", look.model, look.arch, look.stage));
+            for map in &look.channels {
+                parts.push(format!(
+                    "{}: {} channels; a row spreads over {:.1} of them, a channel keeps {:.1} % for itself",
+                    map.layer,
+                    map.channels,
+                    map.spread,
+                    100.0 * map.own_share
+                ));
+            }
+            if let [drawn, ..] = look.drawn_by_a_person[..] {
+                parts.push(format!("drawn by a person: {:.1} % likely", 100.0 * drawn));
+            }
             if look.maps.is_empty() {
                 parts.push("this network has no attention to show".to_owned());
             } else {

@@ -1,6 +1,8 @@
 //! `hilum attention`: where a network looked, as images with a JSON index.
 
 mod index;
+mod masses;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,24 +14,23 @@ use hilum_core::geometry::WorldPoint;
 use hilum_core::io::{self, replace_file};
 use hilum_core::prompt::Click;
 use hilum_core::volume::Volume;
+use hilum_models::catalog::Catalog;
+use hilum_models::checkpoint::StateDict;
 use hilum_models::device::{self, DeviceChoice};
 use hilum_models::infer::{ClickRequest, Dense, OneClick};
-use hilum_models::inspect::{FieldMap, Look, Subject, agreement, spearman};
-use hilum_models::nets::{HopReading, MapMeaning};
+use hilum_models::inspect::Subject;
+use hilum_models::nets::HopReading;
 
 use super::args::{Choice, Triple, voxel_of};
 use super::masks::{Mask, check_same_grid};
 use super::output::{Console, Progress};
-use crate::figure::{save_numbers, save_picture};
-use index::{Index, LayerEntry, LookEntry, MapEntry, OcclusionEntry, RandomEntry};
-
-/// Most maps that are checked by occlusion: each needs a pass a draw.
-const MAX_OCCLUDED: usize = 8;
+use index::Index;
+use writer::Writer;
 
 /// Arguments of `attention`.
 #[derive(Debug, Args)]
 pub struct Attention {
-    /// A volume or a picture.
+    /// A volume or a picture; with --masses a folder of them.
     image: PathBuf,
     /// Model to look into (see `hilum models list`); with clicks the default for clicks.
     #[arg(long, value_name = "ID")]
@@ -73,6 +74,24 @@ pub struct Attention {
     /// Write the maps on the image's grid (0 where the network did not look) instead of their own.
     #[arg(long)]
     resample: bool,
+    /// A figure as well, .png or .svg: the image, the mask, and the maps that belong together beside each other.
+    #[arg(long, value_name = "FILE", value_parser = figure_name, conflicts_with = "masses")]
+    figure: Option<PathBuf>,
+    /// For --figure: name of the map that it is about, as in index.json; without it what the pixel at --at looks at, else
+    /// where two paths differ, else the first map.
+    #[arg(long, value_name = "MAP", requires = "figure")]
+    figure_of: Option<String>,
+    /// For --figure: one scale for all maps of a meaning, instead of one for each.
+    #[arg(long, requires = "figure")]
+    one_scale: bool,
+    /// The discriminator that the model was taught against, to be looked into as well: its weights, or the
+    /// teacher.safetensors of a training run. Without it the discriminator.safetensors beside a model of yours.
+    #[arg(long, value_name = "FILE")]
+    discriminator: Option<PathBuf>,
+    /// No maps: the share of attention on each class, over all images of a folder that have a mask of their name in the
+    /// folder of --mask, with 95 % intervals of the mean.
+    #[arg(long, requires = "mask", conflicts_with_all = ["at", "click", "random", "occlude", "resample"])]
+    masses: bool,
     /// Folder for the maps and index.json; it is made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -81,6 +100,16 @@ pub struct Attention {
     device: DeviceChoice,
     #[command(flatten)]
     choice: Choice,
+}
+
+/// Reads the name of a figure.
+fn figure_name(text: &str) -> Result<PathBuf, String> {
+    let lower = text.to_lowercase();
+    if lower.ends_with(".png") || lower.ends_with(".svg") {
+        Ok(PathBuf::from(text))
+    } else {
+        Err(format!("\"{text}\" must end in .png or .svg"))
+    }
 }
 
 /// Reads a number from 0 to 1.
@@ -92,12 +121,16 @@ fn threshold(text: &str) -> Result<f64, String> {
 impl Attention {
     /// Opens the image, runs the network once and writes what it shows.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
+        if self.masses {
+            return self.run_masses(console);
+        }
         let begun = Instant::now();
         let progress = Progress::start("reading");
         let options = self.choice.options(&self.image, &progress)?;
         let opened = io::open(&self.image, &options, &progress)?;
         let volume = Arc::new(opened.volume);
-        let mask = self.mask.as_deref().map(|path| self.read_mask(path, &volume)).transpose()?;
+        let mask =
+            self.mask.as_deref().map(|path| Self::read_mask_of(path, &self.image, &volume)).transpose()?;
         let at = match self.at {
             Some(at) => Some(volume.grid().world_of(voxel_of(at, self.world, volume.grid())?)),
             None => None,
@@ -105,14 +138,20 @@ impl Attention {
         let (subjects, device) = self.subjects(console, &volume, at, &progress)?;
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("the folder cannot be made: {}", self.out.display()))?;
-        let writer = Writer { command: self, volume: &volume, mask: mask.as_ref(), at, progress: &progress };
-        let looks =
-            subjects.into_iter().map(|subject| writer.look(subject)).collect::<anyhow::Result<_>>()?;
+        let mut writer = Writer::new(self, &volume, mask.as_ref(), at, &progress);
+        let mut looks = Vec::new();
+        for subject in subjects {
+            looks.push(writer.look(subject)?);
+        }
+        if let Some(path) = &self.figure {
+            writer.figure(path)?;
+        }
         let index = Index {
             image: self.image.clone(),
             device,
             at_mm: at.map(|at| [at.x, at.y, at.z]),
             mask: self.mask.clone(),
+            figure: self.figure.clone(),
             looks,
             seconds: begun.elapsed().as_secs_f64(),
             out: self.out.clone(),
@@ -124,10 +163,10 @@ impl Attention {
         console.report(&index)
     }
 
-    fn read_mask(&self, path: &Path, volume: &Volume) -> anyhow::Result<Mask> {
+    fn read_mask_of(path: &Path, image: &Path, volume: &Volume) -> anyhow::Result<Mask> {
         let mask = Mask::open_for(path, volume)?;
         let hint = "the mask must have the voxels of the image";
-        check_same_grid(path, &mask.grid, &self.image, volume.grid(), hint)?;
+        check_same_grid(path, &mask.grid, image, volume.grid(), hint)?;
         Ok(mask)
     }
 
@@ -149,7 +188,8 @@ impl Attention {
             );
             let device = device::open(self.device)?;
             let dense = Dense::load(&catalog, id, &device.device)?;
-            return Ok((vec![dense.subject(volume, at, progress)?], device.name));
+            let subject = dense.subject(volume, at, progress)?;
+            return Ok((self.with_discriminator(subject, &catalog, id)?, device.name));
         }
         if self.click.is_empty() {
             let models = catalog.models().iter().filter(|model| model.card.dense().is_some());
@@ -173,6 +213,20 @@ impl Attention {
         Ok((subjects, pipeline.device_name().to_owned()))
     }
 
+    /// A network, and behind it its discriminator, if one was named or lies beside it.
+    fn with_discriminator(
+        &self,
+        subject: Subject,
+        catalog: &Catalog,
+        id: &str,
+    ) -> anyhow::Result<Vec<Subject>> {
+        let beside = catalog.find(id)?.discriminator();
+        let Some(file) = self.discriminator.clone().or(beside) else { return Ok(vec![subject]) };
+        let read = || Ok::<_, anyhow::Error>(subject.with_discriminator(&StateDict::read(&file)?)?);
+        let judged = read().with_context(|| format!("the discriminator {}", file.display()))?;
+        Ok(vec![subject, judged])
+    }
+
     /// How graphs are read instead of as in their network.
     fn reading(&self, own: HopReading) -> HopReading {
         HopReading {
@@ -180,156 +234,5 @@ impl Attention {
             hops: self.hops.map_or(own.hops, usize::from),
             ..own
         }
-    }
-}
-
-/// Writes what is found.
-struct Writer<'a> {
-    command: &'a Attention,
-    volume: &'a Volume,
-    mask: Option<&'a Mask>,
-    at: Option<WorldPoint>,
-    progress: &'a Progress,
-}
-
-impl Writer<'_> {
-    fn look(&self, subject: Subject) -> anyhow::Result<LookEntry> {
-        let look = subject.look()?;
-        let maps = look.maps()?;
-        let random = if self.command.random { look.random_maps(self.command.seed)? } else { Vec::new() };
-        let mut entries = Vec::new();
-        for (number, map) in maps.iter().enumerate() {
-            let mut entry = self.map(&look, "", number, map)?;
-            if let Some(random) = random.get(number) {
-                let (file, _) = self.write(&look, "random_", number, random)?;
-                entry.random = Some(RandomEntry {
-                    file,
-                    range: random.range(),
-                    spearman: spearman(&map.values, &random.values),
-                });
-            }
-            entries.push(entry);
-        }
-        let mut layers = Vec::new();
-        for layer in look.layers() {
-            let own = layer.hop_reading();
-            let read = own.and_then(|own| layer.read_as(self.command.reading(own)));
-            let read = read.unwrap_or_else(|| layer.clone());
-            if let Some(at) = self.at.filter(|at| look.grid().voxel_at_world(*at).is_some()) {
-                for map in look.rows_of(&read, at)? {
-                    entries.push(self.map(&look, "row_", entries.len(), &map)?);
-                }
-            }
-            layers.push(self.layer(&look, &layer.layer, "as given", &read)?);
-            // Without threshold and with one hop the same queries and keys make plain self-attention.
-            let plain =
-                own.map(|own| HopReading { delta: 0.0, hops: 1, ..own }).and_then(|r| layer.read_as(r));
-            if let Some(plain) = plain {
-                if let Some(at) = self.at.filter(|at| look.grid().voxel_at_world(*at).is_some()) {
-                    let rows = look.rows_of(&plain, at)?;
-                    for map in rows.iter().filter(|map| map.meaning == MapMeaning::AttentionGiven) {
-                        entries.push(self.map(&look, "plain_row_", entries.len(), map)?);
-                    }
-                }
-                layers.push(self.layer(&look, &layer.layer, "plain self-attention", &plain)?);
-            }
-        }
-        let occlusion = if self.command.occlude { self.occlusion(&look, &maps)? } else { Vec::new() };
-        Ok(LookEntry::new(&look, entries, layers, occlusion))
-    }
-
-    fn map(&self, look: &Look, kind: &str, number: usize, map: &FieldMap) -> anyhow::Result<MapEntry> {
-        let (file, figure) = self.write(look, kind, number, map)?;
-        let mut entry = MapEntry::new(map, file, figure);
-        if kind == "plain_row_" {
-            entry.name += " (plain self-attention)";
-        }
-        if let Some(mask) = self.mask {
-            entry.mass = map.mass(&mask.labels, &mask.grid)?;
-            if map.query.is_none() {
-                entry.error_auc = agreement(map, look, &mask.labels, &mask.grid);
-            }
-        }
-        Ok(entry)
-    }
-
-    fn layer(
-        &self,
-        look: &Look,
-        name: &str,
-        read_as: &str,
-        layer: &hilum_models::nets::AttentionLayer,
-    ) -> anyhow::Result<LayerEntry> {
-        let mass_by_class = match self.mask {
-            Some(mask) => look.mass_by_class(layer, &mask.labels, &mask.grid)?,
-            None => Vec::new(),
-        };
-        Ok(LayerEntry {
-            layer: name.to_owned(),
-            read_as: read_as.to_owned(),
-            delta: layer.hop_reading().map(|reading| reading.delta),
-            hops: layer.hop_reading().map(|reading| reading.hops),
-            density: look.density(layer)?,
-            mass_by_class,
-        })
-    }
-
-    /// One check for each map of a pass, over the mean of its hops or heads, the finest levels first.
-    fn occlusion(&self, look: &Look, maps: &[FieldMap]) -> anyhow::Result<Vec<OcclusionEntry>> {
-        let mut means: Vec<(FieldMap, f32)> = Vec::new();
-        for map in maps.iter().filter(|map| map.meaning != MapMeaning::Reach) {
-            let same =
-                |(mean, _): &&mut (FieldMap, f32)| mean.layer == map.layer && mean.meaning == map.meaning;
-            match means.iter_mut().find(same) {
-                Some((mean, count)) => {
-                    mean.values.iter_mut().zip(&map.values).for_each(|(sum, value)| *sum += value);
-                    *count += 1.0;
-                }
-                None => means.push((map.clone(), 1.0)),
-            }
-        }
-        means.sort_by_key(|(map, _)| map.level);
-        let mut entries = Vec::new();
-        for (mean, _) in means.iter().take(MAX_OCCLUDED) {
-            hilum_core::job::Observer::progress(
-                self.progress,
-                "occluding",
-                entries.len() as u64,
-                means.len().min(MAX_OCCLUDED) as u64,
-            );
-            let Attention { share, draws, seed, .. } = *self.command;
-            let found = look.occlude(mean, share, usize::from(draws), seed)?;
-            entries.push(OcclusionEntry { layer: mean.layer.clone(), meaning: mean.meaning, found });
-        }
-        Ok(entries)
-    }
-
-    /// Writes a map as numbers, and of a flat image as a picture too; the names of the files.
-    fn write(
-        &self,
-        look: &Look,
-        kind: &str,
-        number: usize,
-        map: &FieldMap,
-    ) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
-        let safe: String = map.name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        let name = format!("{}_{number:02}_{kind}{safe}", look.stage());
-        let file = PathBuf::from(format!("{name}.nii.gz"));
-        if self.command.resample {
-            save_numbers(
-                &self.command.out.join(&file),
-                &name,
-                self.volume.grid(),
-                map.on(self.volume.grid()),
-            )?;
-        } else {
-            save_numbers(&self.command.out.join(&file), &name, &map.grid, map.values.clone())?;
-        }
-        if !self.volume.grid().is_flat() {
-            return Ok((file, None));
-        }
-        let picture = PathBuf::from(format!("{name}.png"));
-        save_picture(&self.command.out.join(&picture), self.volume, look.grid(), map)?;
-        Ok((file, Some(picture)))
     }
 }

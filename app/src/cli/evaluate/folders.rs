@@ -95,7 +95,8 @@ pub fn field_of(fov: &Path, name: &str) -> anyhow::Result<PathBuf> {
     }
 }
 
-fn masks_by_stem(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+/// The masks of a folder by file name without ending.
+pub fn masks_by_stem(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let cannot = || format!("cannot read the folder {}", folder.display());
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).with_context(cannot)? {

@@ -429,6 +429,16 @@ impl DataSet {
         Some(if self.big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) })
     }
 
+    /// Every value as it stands in the file, ascending by tag; those of sequences and long ones are not kept.
+    pub fn values(&self) -> impl Iterator<Item = (Tag, &[u8])> {
+        self.values.iter().map(|(tag, value)| (*tag, value.as_slice()))
+    }
+
+    /// Every sequence that is kept, ascending by tag.
+    pub fn sequences(&self) -> impl Iterator<Item = (Tag, &[DataSet])> {
+        self.sequences.iter().map(|(tag, items)| (*tag, items.as_slice()))
+    }
+
     /// The items of a sequence; empty if absent.
     pub fn items(&self, tag: Tag) -> &[DataSet] {
         self.sequences.get(&tag).map_or(&[], Vec::as_slice)

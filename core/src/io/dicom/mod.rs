@@ -8,6 +8,7 @@ mod author;
 mod buffer;
 pub mod capture;
 mod codec;
+mod compare;
 mod dataset;
 pub mod deidentify;
 mod fragments;
@@ -30,6 +31,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use compare::{Identity, compare_objects, identify};
 pub use header::looks_like;
 pub use laterality::laterality_code;
 pub use objects::{LabelTarget, holds_labels, open_labels};

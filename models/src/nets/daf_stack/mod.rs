@@ -226,8 +226,12 @@ impl DafStack {
                 let name = place(step).predict();
                 let logits = self.steps[step - 1].scales[index].predict.forward(features);
                 trace.tensor(&name, &logits);
-                scale.logits = resized(logits, size);
+                scale.logits = resized(logits.clone(), size);
                 trace.tensor(&format!("train.{name}"), &scale.logits);
+                if trace.wants_inside() && step == 2 {
+                    // Not the copy resized for the mean: it says no more.
+                    trace.part(&name, "answer", ATTENTION_LEVEL, logits, MapMeaning::ScaleAnswer);
+                }
             }
             steps[0].push(one);
             steps[1].push(two);

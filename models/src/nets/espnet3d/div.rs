@@ -79,11 +79,11 @@ impl SegmentationNetwork for Espnet3dDiv {
         let [_, _, z, y, w] = x.dims();
         let image = self.input.prepare(x);
         let [level1, level2, level3] = self.trunk.forward(image.clone(), trace);
-        let place = JunctionPlace { layer: "div2", level: 2 };
+        let place = JunctionPlace { layer: "div2", level: 2, head: Some(&self.aux2) };
         let x = self.div2.forward(level3, level2, &image, place, trace);
         trace.tensor("div2", &x);
         let aux = self.aux2.forward(x.clone());
-        let place = JunctionPlace { layer: "div1", level: 1 };
+        let place = JunctionPlace { layer: "div1", level: 1, head: None };
         let x = self.div1.forward(x, level1, &image, place, trace);
         trace.tensor("div1", &x);
         let (narrow, asp) = &self.dec_l1;

@@ -160,7 +160,17 @@ impl AnyNetwork {
     pub fn forward_with_attention(&self, x: Tensor<5>) -> Result<Prediction, NetError> {
         let mut trace = Trace::attention();
         let heads = self.forward_traced(x, &mut trace)?;
-        Ok(Prediction { heads, maps: trace.maps, rows: trace.rows })
+        Ok(trace.prediction(heads))
+    }
+
+    /// The same, and what modules make of their inputs and change in the answer, see [`Trace::inside`].
+    ///
+    /// # Errors
+    /// An input that does not fit, see [`AnyNetwork::check_input`].
+    pub fn forward_inspected(&self, x: Tensor<5>) -> Result<Prediction, NetError> {
+        let mut trace = Trace::inside();
+        let heads = self.forward_traced(x, &mut trace)?;
+        Ok(trace.prediction(heads))
     }
 
     /// Logits of all heads; notes in `trace` what it asks for.

@@ -90,7 +90,7 @@ impl SegmentationNetwork for UnetrDiv {
         ];
         let mut heads = Vec::with_capacity(steps.len());
         for (step, (layer, junction, head, skip)) in steps.into_iter().enumerate() {
-            let place = JunctionPlace { layer, level: 3 - step };
+            let place = JunctionPlace { layer, level: 3 - step, head: Some(head) };
             low = junction.forward(low, skip, &x, place, trace);
             trace.tensor(layer, &low);
             heads.push(head.forward(low.clone()));

@@ -1,6 +1,7 @@
 //! Asking where a network looked, and taking the answers in.
 
-use std::path::PathBuf;
+mod files;
+
 use std::sync::Arc;
 
 use hilum_core::job::CancelToken;
@@ -9,10 +10,9 @@ use hilum_models::infer::ClickRequest;
 use super::HilumApp;
 use crate::command::InspectAction;
 use crate::jobs::{
-    Ask, InferRequest, InspectAnswer, InspectChoice, InspectRequest, InspectWhat, IoRequest, LabelChoice,
-    MapFile, MapKind,
+    InferRequest, InspectAnswer, InspectChoice, InspectRequest, InspectWhat, LabelChoice, MapKind, RowAnswer,
 };
-use crate::state::Inspecting;
+use crate::state::{ClassShares, Inspecting};
 
 impl HilumApp {
     /// Opens the panel with the model that answered the click or labels such images, or closes it.
@@ -36,9 +36,30 @@ impl HilumApp {
         let Some(inspect) = &mut self.state.inspect else { return };
         match action {
             InspectAction::Look(model) => self.look(model),
-            InspectAction::Show(key) => inspect.chosen = Some(key),
+            InspectAction::Show(key) => {
+                inspect.wished = Some(key.clone());
+                inspect.chosen = Some(key);
+                inspect.compare();
+            }
+            InspectAction::View(view) => inspect.view = view,
+            InspectAction::Share(share) => inspect.share = share.clamp(0.01, 0.99),
+            InspectAction::Against(against) => {
+                inspect.against = against;
+                inspect.compare();
+            }
+            InspectAction::Keep => self.keep_map(),
+            InspectAction::Forget(number) => {
+                inspect.kept.retain(|kept| kept.number != number);
+                inspect.compare();
+            }
+            InspectAction::Hold(held) => inspect.held = held,
+            InspectAction::Layer(layer) => inspect.layer = layer,
+            InspectAction::Channels(at) => inspect.channels_shown = at,
+            InspectAction::InScene(shown) => inspect.in_scene = shown,
+            InspectAction::Classes(wanted) => inspect.wants_classes = wanted,
+            InspectAction::ClassShown(class, channel) => inspect.class_shown = (class, channel),
             InspectAction::Opacity(opacity) => inspect.opacity = opacity.clamp(0.0, 1.0),
-            InspectAction::ShareScale(yes) => inspect.is_scale_shared = yes,
+            InspectAction::Scale(scale) => inspect.scale = scale,
             InspectAction::Read(reading) => inspect.reading = reading,
             InspectAction::Randomise => self.ask_attention(InspectWhat::Random, "Drawing random weights"),
             InspectAction::Occlude => {
@@ -50,24 +71,8 @@ impl HilumApp {
                 }
             }
             InspectAction::Export(path) => self.export_map(path),
+            InspectAction::Figure(path) => self.export_figure(path),
             InspectAction::Close => self.close_attention(),
-        }
-    }
-
-    /// Writes the map that is shown.
-    fn export_map(&mut self, path: Option<PathBuf>) {
-        let shown = self.state.inspect.as_ref().and_then(Inspecting::shown);
-        let Some((shown, session)) = shown.zip(self.state.editable()) else { return };
-        let Some(path) = path else {
-            let safe = |c: char| if c.is_alphanumeric() { c } else { '_' };
-            let ending = if session.volume().grid().is_flat() { "png" } else { "nii.gz" };
-            let name = format!("{}.{ending}", shown.map.name.chars().map(safe).collect::<String>());
-            self.ask(Ask::SaveMap { name });
-            return;
-        };
-        let file = MapFile { path, map: Arc::clone(&shown.map), volume: Arc::clone(session.volume()) };
-        if self.io.ask(IoRequest::WriteMap(file)).is_err() {
-            self.state.messages.error("the thread that writes files is busy; try again in a moment");
         }
     }
 
@@ -96,17 +101,19 @@ impl HilumApp {
         };
         let mut next = Inspecting::new(session.id, model);
         if let Some(old) = self.state.inspect.take() {
-            (next.opacity, next.is_scale_shared, next.revision) =
-                (old.opacity, old.is_scale_shared, old.revision + 1);
-            if let Some((_, cancel)) = old.running {
+            if let Some((_, cancel)) = &old.running {
                 cancel.cancel();
             }
+            next = next.following(old);
         }
         self.state.inspect = Some(next);
         self.ask_attention(what, "Running the network");
     }
 
     fn close_attention(&mut self) {
+        if let Some(session) = &mut self.state.session {
+            session.scene.set_overlay(None);
+        }
         if let Some((_, cancel)) = self.state.inspect.take().and_then(|inspect| inspect.running) {
             cancel.cancel();
         }
@@ -138,8 +145,14 @@ impl HilumApp {
             return;
         };
         let wanted = (session.views.crosshair, inspect.reading, session.labels_revision);
-        let has_rows = inspect.running.is_none() && !inspect.looks.is_empty();
-        if !has_rows || inspect.rows_for == Some(wanted) || session.document.is_stroking() {
+        let is_free = inspect.running.is_none() && !inspect.looks.is_empty();
+        if !is_free || session.document.is_stroking() {
+            return;
+        }
+        if inspect.rows_for == Some(wanted) {
+            if !self.tend_surface() {
+                self.tend_classes();
+            }
             return;
         }
         let labels = Arc::clone(session.document.labels());
@@ -148,6 +161,56 @@ impl HilumApp {
             inspect.rows_for = Some(wanted);
         }
         self.ask_attention(what, "Reading the maps of the pixel");
+    }
+
+    /// The surface in the 3-D view follows the map and the share; whether it was asked for.
+    fn tend_surface(&mut self) -> bool {
+        let Some((inspect, session)) = self.state.inspect.as_mut().zip(self.state.session.as_mut()) else {
+            return false;
+        };
+        let shown = inspect.shown().filter(|shown| inspect.in_scene && shown.map.grid.dims()[2] > 1);
+        let Some(map) = shown.map(|shown| Arc::clone(&shown.map)) else {
+            if inspect.scene_for.take().is_some() {
+                session.scene.set_overlay(None);
+            }
+            return false;
+        };
+        let wanted = inspect.chosen.clone().map(|key| (key, inspect.share, inspect.revision));
+        if inspect.scene_for == wanted {
+            return false;
+        }
+        inspect.scene_for = wanted;
+        let what = InspectWhat::Surface { map, share: inspect.share };
+        self.ask_attention(what, "Drawing the map in 3-D");
+        true
+    }
+
+    /// The histograms over all pixels of each class follow the layer, the sliders and the labels.
+    fn tend_classes(&mut self) {
+        let Some((inspect, session)) = self.state.inspect.as_ref().zip(self.state.editable()) else { return };
+        let labels = session.document.labels();
+        let Some((look, layer, is_plain)) = inspect.layer_of_shown() else { return };
+        let is_known = inspect.classes.as_ref().is_some_and(|known| {
+            (known.look, &known.layer, known.is_plain) == (look, &layer, is_plain)
+                && (known.reading, known.labels_revision) == (inspect.reading, session.labels_revision)
+        });
+        if !inspect.wants_classes || is_known || labels.count(0) == labels.voxels().len() {
+            return;
+        }
+        let (reading, labels) = (inspect.reading, Arc::clone(labels));
+        let asked = ClassShares {
+            look,
+            layer: layer.clone(),
+            is_plain,
+            reading,
+            labels_revision: session.labels_revision,
+            found: Vec::new(),
+        };
+        if let Some(inspect) = &mut self.state.inspect {
+            inspect.classes = Some(asked);
+        }
+        let what = InspectWhat::Classes { look, layer, is_plain, reading, labels };
+        self.ask_attention(what, "Counting the attention of all pixels");
     }
 
     pub(super) fn take_attention(
@@ -160,12 +223,16 @@ impl HilumApp {
             return;
         }
         match result.map(|answer| *answer) {
-            Ok(InspectAnswer::Opened(looks, maps)) => {
+            Ok(InspectAnswer::Opened(looks, maps, notes)) => {
                 inspect.looks = looks;
                 inspect.replace(&[MapKind::Pass, MapKind::Row, MapKind::Plain, MapKind::Random], maps);
+                for note in notes {
+                    self.state.messages.say(crate::state::Severity::Warning, note);
+                }
             }
-            Ok(InspectAnswer::Rows(maps, densities, secs)) => {
+            Ok(InspectAnswer::Rows(RowAnswer { maps, densities, channels, secs })) => {
                 inspect.rows_secs = Some(secs);
+                inspect.channels = channels;
                 for (look, density) in inspect.looks.iter_mut().zip(densities) {
                     look.density = density;
                 }
@@ -176,6 +243,16 @@ impl HilumApp {
             Ok(InspectAnswer::Random(maps)) => inspect.replace(&[MapKind::Random], maps),
             Ok(InspectAnswer::Occluded { found, .. }) => {
                 inspect.occlusion = inspect.chosen.clone().map(|key| (key, found));
+            }
+            Ok(InspectAnswer::Classes(found)) => {
+                if let Some(classes) = &mut inspect.classes {
+                    classes.found = found;
+                }
+            }
+            Ok(InspectAnswer::Surface(mesh)) => {
+                if let Some(session) = self.state.session.as_mut().filter(|s| s.id == inspect.session) {
+                    session.scene.set_overlay(Some(mesh).filter(|mesh| !mesh.triangles.is_empty()));
+                }
             }
             Ok(InspectAnswer::Closed) | Err(None) => {}
             Err(Some(error)) => {

@@ -1,9 +1,13 @@
 //! The attention panel: which map, how it is coloured, what it means, and the checks of it.
 
-use egui::{Button, Color32, ComboBox, Rect, RichText, ScrollArea, Sense, Slider, Ui, pos2, vec2};
+mod classes;
+mod compare;
+mod table;
+
+use egui::{Button, ComboBox, RichText, ScrollArea, Slider, Ui};
 
 use super::{Context, fact};
-use crate::colormap::{bar_number, color};
+use crate::colormap::bar_number;
 use crate::command::{InspectAction, UiCommand};
 use crate::jobs::{MapKind, ShownMap};
 use crate::state::{Inspecting, Session};
@@ -19,18 +23,39 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
         });
         return;
     }
-    if inspect.maps.is_empty() {
+    for look in &inspect.looks {
+        if let Some(drawn) = look.drawn_by_a_person {
+            let what = format!("{}: drawn by a person", look.arch);
+            fact(ui, &what, &format!("{:.0} % likely", 100.0 * drawn));
+        }
+    }
+    if inspect.maps.is_empty() && inspect.channels.is_empty() {
         ui.label(RichText::new("This network has no attention to show.").color(tokens.weak));
         return;
     }
+    layers(ui, context, inspect);
     list(ui, context, inspect);
     if let Some(shown) = inspect.shown() {
-        scale(ui, context, inspect, shown);
+        compare::show(ui, context, inspect, shown);
         ui.label(RichText::new(shown.map.meaning.text()).color(tokens.weak).small());
-        figures(ui, context, shown);
+        figures(ui, context, inspect, shown);
     }
     graph(ui, context, inspect);
+    classes::show(ui, context, inspect);
+    table::show(ui, context, inspect);
     checks(ui, context, inspect);
+}
+
+/// Models that label images, and versions of them that were taught here.
+fn labellers(context: Context<'_>) -> Vec<String> {
+    let models = context.state.models.iter().filter(|model| model.card.dense().is_some());
+    let mut ids: Vec<String> = models.map(|model| model.card.id.clone()).collect();
+    let versions = context.state.worklist.as_ref().and_then(|list| list.teaching.versions.as_ref());
+    let is_known = versions.is_some_and(|versions| ids.contains(&versions.base));
+    if let Some(versions) = versions.filter(|_| is_known) {
+        ids.extend(versions.versions.iter().map(|version| version.id.clone()));
+    }
+    ids
 }
 
 fn models(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
@@ -40,17 +65,19 @@ fn models(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     let has_clicks =
         session.is_some_and(|s| s.can_segment() && s.document.prompts().positive().next().is_some());
     ui.horizontal(|ui| {
-        ComboBox::from_label("Model looked into").selected_text(name).width(150.0).show_ui(ui, |ui| {
-            if has_clicks && ui.selectable_label(inspect.model.is_none(), clicks).clicked() {
-                context.actions.send(InspectAction::Look(None));
-            }
-            for model in context.state.models.iter().filter(|model| model.card.dense().is_some()) {
-                let id = &model.card.id;
-                if ui.selectable_label(inspect.model.as_ref() == Some(id), id).clicked() {
-                    context.actions.send(InspectAction::Look(Some(id.clone())));
+        ComboBox::from_label("Model looked into").selected_text(name).width(150.0).truncate().show_ui(
+            ui,
+            |ui| {
+                if has_clicks && ui.selectable_label(inspect.model.is_none(), clicks).clicked() {
+                    context.actions.send(InspectAction::Look(None));
                 }
-            }
-        });
+                for id in labellers(context) {
+                    if ui.selectable_label(inspect.model.as_ref() == Some(&id), &id).clicked() {
+                        context.actions.send(InspectAction::Look(Some(id)));
+                    }
+                }
+            },
+        );
     });
     ui.horizontal(|ui| {
         let again = Button::new("Look again");
@@ -65,6 +92,38 @@ fn models(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     });
 }
 
+/// Which layer's maps are listed: a transformer has hundreds.
+fn layers(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
+    let mut layers: Vec<(usize, String)> = Vec::new();
+    for map in &inspect.maps {
+        let layer = (map.look, map.map.layer.clone());
+        if !layers.contains(&layer) {
+            layers.push(layer);
+        }
+    }
+    if layers.len() < 2 {
+        return;
+    }
+    let name = |(look, layer): &(usize, String)| {
+        if inspect.looks.len() > 1 {
+            format!("{}: {layer}", inspect.looks[*look].stage)
+        } else {
+            layer.clone()
+        }
+    };
+    let chosen = inspect.layer.as_ref().map_or_else(|| "all layers".to_owned(), name);
+    ComboBox::from_label("Layer").selected_text(chosen).width(190.0).truncate().show_ui(ui, |ui| {
+        if ui.selectable_label(inspect.layer.is_none(), "all layers").clicked() {
+            context.actions.send(InspectAction::Layer(None));
+        }
+        for layer in layers {
+            if ui.selectable_label(inspect.layer.as_ref() == Some(&layer), name(&layer)).clicked() {
+                context.actions.send(InspectAction::Layer(Some(layer)));
+            }
+        }
+    });
+}
+
 /// All maps, by network and origin.
 fn list(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     let tokens = theme::of(ui);
@@ -73,11 +132,15 @@ fn list(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
         |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
             let mut heading = None;
-            for map in &inspect.maps {
+            let is_listed = |map: &&ShownMap| {
+                let of = |layer: &(usize, String)| layer.0 == map.look && layer.1 == map.map.layer;
+                inspect.layer.as_ref().is_none_or(of)
+            };
+            for map in inspect.maps.iter().filter(is_listed) {
                 if heading != Some((map.look, map.kind)) {
                     heading = Some((map.look, map.kind));
                     let look = &inspect.looks[map.look];
-                    let text = format!("{} · {}", look.model, origin(map.kind));
+                    let text = format!("{} ({}) · {}", look.model, look.stage, origin(map.kind));
                     ui.label(RichText::new(text).color(tokens.weak).small());
                 }
                 let key = Inspecting::key(map);
@@ -100,34 +163,17 @@ fn origin(kind: MapKind) -> &'static str {
     }
 }
 
-fn scale(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, shown: &ShownMap) {
-    let mut opacity = inspect.opacity;
-    let slider = Slider::new(&mut opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity of the map");
-    if ui.add(slider).changed() {
-        context.actions.send(InspectAction::Opacity(opacity));
-    }
-    let mut shared = inspect.is_scale_shared;
-    if ui.checkbox(&mut shared, "One scale for all maps of this meaning").changed() {
-        context.actions.send(InspectAction::ShareScale(shared));
-    }
-    let range = inspect.range(shown);
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width().min(260.0), 12.0), Sense::hover());
-    let steps = 64u8;
-    for step in 0..steps {
-        let x = |i: u8| rect.left() + rect.width() * f32::from(i) / f32::from(steps);
-        let part = Rect::from_min_max(pos2(x(step), rect.top()), pos2(x(step + 1), rect.bottom()));
-        let [r, g, b] = color((f32::from(step) + 0.5) / f32::from(steps));
-        ui.painter().rect_filled(part, 0.0, Color32::from_rgb(r, g, b));
-    }
-    let of = if inspect.is_scale_shared { "maps of this meaning" } else { "this map" };
-    ui.label(format!("{} … {} (range of {of})", bar_number(range[0]), bar_number(range[1])));
-}
-
 /// Value under the mouse, share on each label, agreement with the error.
-fn figures(ui: &mut Ui, context: Context<'_>, shown: &ShownMap) {
+fn figures(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, shown: &ShownMap) {
     let session = context.state.session.as_ref();
-    let under = session.and_then(|session| session.views.hover).and_then(|(_, at)| shown.map.value_at(at));
-    fact(ui, "Value under the mouse", &under.map_or_else(|| "–".to_owned(), bar_number));
+    let hover = session.and_then(|session| session.views.hover).map(|(_, at)| at);
+    let number = |value: Option<f32>| value.map_or_else(|| "–".to_owned(), bar_number);
+    fact(ui, "Value under the mouse", &number(hover.and_then(|at| shown.map.value_at(at))));
+    if let Some((other, _)) = inspect.compared() {
+        fact(ui, "The same, compared map", &number(hover.and_then(|at| other.value_at(at))));
+        let likeness = inspect.likeness.map_or_else(|| "–".to_owned(), |rho| format!("{rho:.2}"));
+        fact(ui, "Rank correlation of the two maps", &likeness);
+    }
     for mass in &shown.mass {
         let name = session.map_or_else(String::new, |session| class(session, mass.class));
         let text = format!("{:.1} % (of the area {:.1} %)", 100.0 * mass.mass, 100.0 * mass.area);
@@ -193,6 +239,10 @@ fn checks(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
         }
         if ui.button("Export map…").on_hover_text("Write the map as NIfTI, or of a flat image as a picture").clicked() {
             context.actions.send(InspectAction::Export(None));
+        }
+        let hint = "Write the image, the labels and the maps that belong together beside each other, as PNG or SVG";
+        if ui.button("Export figure…").on_hover_text(hint).clicked() {
+            context.actions.send(InspectAction::Figure(None));
         }
         if !is_free {
             ui.spinner();

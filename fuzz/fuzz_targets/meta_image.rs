@@ -1,0 +1,5 @@
+//! Opens MetaImage files.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hilum_fuzz::open_image("a.mha", bytes));
