@@ -7,9 +7,15 @@ use hilum_core::io::open_labels;
 
 use super::{Ran, hilum, json};
 
+/// An image and the mask of one of its lesions.
 fn sample(image: &str, truth: &str, seed: &str) {
     let size = ["--dims", "80,64,33", "--spacing", "4,4,6"];
     json(&[&["sample", "ct", "--out", image, "--truth", truth, "--seed", seed][..], &size].concat());
+    let mut mask = open_labels(Path::new(truth)).unwrap();
+    let count = |label: u16| mask.labels.iter().filter(|value| **value == label).count();
+    let largest = mask.used_labels().into_iter().max_by_key(|label| count(*label)).unwrap();
+    mask.labels.iter_mut().for_each(|value| *value = u16::from(*value == largest));
+    save_labels(Path::new(truth), &mask.labels, &mask.grid, &mask.source, &[]).unwrap();
 }
 
 #[test]
