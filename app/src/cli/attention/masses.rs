@@ -1,6 +1,6 @@
 //! `hilum attention --masses`: how much attention lies on each class, over the images of a folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -92,13 +92,18 @@ impl Attention {
         let masks = masks_by_stem(masks)?;
         let progress = Progress::start("looking");
         let mut found: BTreeMap<Figure, Values> = BTreeMap::new();
-        let mut images = Vec::new();
+        let (mut images, mut used) = (Vec::new(), BTreeSet::new());
         let (mut reading, mut arch) = (None, String::new());
         for (stem, mask) in &masks {
             let Ok(image) = image_of(&self.image, stem, [mask, mask]) else {
                 console.warn(&format!("{stem}: no image of this name"));
                 continue;
             };
+            // Names that begin alike would else count an image twice.
+            if !used.insert(image.clone()) {
+                console.warn(&format!("{stem}: its image was counted with another mask"));
+                continue;
+            }
             progress.progress(stem, images.len() as u64, masks.len() as u64);
             let options = self.choice.options(&image, &progress)?;
             let volume = io::open(&image, &options, &progress)?.volume;
