@@ -117,82 +117,7 @@ impl Dialogs for SystemDialogs {
             return ask_for_several(ask, inbox);
         }
         // The future must be made on the thread of the window (macOS); it may be waited for on any.
-        let dialog = rfd::AsyncFileDialog::new();
-        let future: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match &ask {
-            Ask::OpenFile => Box::pin(for_images(dialog.set_title("Open image")).pick_file()),
-            Ask::ImportMask => {
-                Box::pin(dialog.set_title("Import mask").add_filter("Label maps", &LABEL_MAPS).pick_file())
-            }
-            Ask::OpenProject => Box::pin(dialog.set_title("Open project").pick_folder()),
-            Ask::NewWorklist => {
-                Box::pin(dialog.set_title("New worklist").set_file_name("worklist").save_file())
-            }
-            Ask::OpenWorklist => Box::pin(dialog.set_title("Open worklist").pick_folder()),
-            Ask::AddCaseFolder | Ask::AddCases => {
-                Box::pin(dialog.set_title("Folder with images for the worklist").pick_folder())
-            }
-            Ask::ImportOutlines => {
-                Box::pin(dialog.set_title("Folder with one annotator's masks").pick_folder())
-            }
-            Ask::ImportCaseMasks => {
-                Box::pin(dialog.set_title("Folder with masks named after the cases").pick_folder())
-            }
-            Ask::ExportCaseMasks => {
-                Box::pin(dialog.set_title("Folder for the masks").set_file_name("masks").save_file())
-            }
-            Ask::Relocate { is_folder: true, .. } => {
-                Box::pin(dialog.set_title("Folder of the project's image").pick_folder())
-            }
-            Ask::Relocate { .. } => Box::pin(dialog.set_title("The project's image").pick_file()),
-            Ask::CompareMask => Box::pin(
-                dialog.set_title("Compare with mask").add_filter("Label maps", &LABEL_MAPS).pick_file(),
-            ),
-            Ask::SaveMeasurements { name } => Box::pin(
-                dialog
-                    .set_title("Save measurements")
-                    .set_file_name(name)
-                    .add_filter("CSV", &["csv"])
-                    .save_file(),
-            ),
-            Ask::SaveProject { name, folder } => {
-                let dialog = dialog.set_title("Save project").set_file_name(name);
-                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
-            }
-            Ask::OpenFolder => {
-                Box::pin(dialog.set_title("Open folder of DICOM files or photographs").pick_folder())
-            }
-            Ask::ExportTable { name } => Box::pin(
-                dialog.set_title("Export table").set_file_name(name).add_filter("CSV", &["csv"]).save_file(),
-            ),
-            Ask::SaveMap { name } => Box::pin(for_maps(dialog.set_file_name(name)).save_file()),
-            Ask::SaveFigure { name } => Box::pin(
-                dialog
-                    .set_title("Export figure")
-                    .set_file_name(name)
-                    .add_filter("PNG", &["png"])
-                    .add_filter("SVG", &["svg"])
-                    .save_file(),
-            ),
-            Ask::SavePage { name } => Box::pin(
-                dialog.set_title("Save page").set_file_name(name).add_filter("PDF", &["pdf"]).save_file(),
-            ),
-            Ask::SaveSurface { name, folder } => {
-                let dialog = for_saving_surfaces(dialog.set_title("Export surface").set_file_name(name));
-                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
-            }
-            Ask::SavePicture { name, folder } => {
-                let dialog = dialog.set_title("Save picture").set_file_name(name).add_filter("PNG", &["png"]);
-                let dialog = dialog.add_filter("DICOM secondary capture", &["dcm"]);
-                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
-            }
-            Ask::DeidentifyInto => {
-                Box::pin(dialog.set_title("Folder for the copies").set_file_name("de-identified").save_file())
-            }
-            Ask::SaveMask { name, folder } => {
-                let dialog = for_saving_masks(dialog.set_title("Save mask").set_file_name(name));
-                Box::pin(in_folder(dialog, folder.as_ref()).save_file())
-            }
-        };
+        let future = for_opening(&ask).unwrap_or_else(|| for_writing(&ask));
         let inbox = inbox.clone();
         std::thread::Builder::new().name("dialog".into()).spawn(move || {
             let chosen = pollster::block_on(future).map(|file| file.path().to_owned());
@@ -200,6 +125,61 @@ impl Dialogs for SystemDialogs {
         })?;
         Ok(())
     }
+}
+
+/// What a person will have chosen.
+type Choice = std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>>;
+
+/// The dialogs that ask for what is there; `None` for those that ask where to write.
+fn for_opening(ask: &Ask) -> Option<Choice> {
+    let titled = |title: &str| rfd::AsyncFileDialog::new().set_title(title);
+    let label_map = |title| titled(title).add_filter("Label maps", &LABEL_MAPS).pick_file();
+    let folder = |title: &str| -> Choice { Box::pin(titled(title).pick_folder()) };
+    Some(match ask {
+        Ask::OpenFile => Box::pin(for_images(titled("Open image")).pick_file()),
+        Ask::OpenFolder => folder("Open folder of DICOM files or photographs"),
+        Ask::OpenProject => folder("Open project"),
+        Ask::OpenWorklist => folder("Open worklist"),
+        Ask::AddCaseFolder | Ask::AddCases => folder("Folder with images for the worklist"),
+        Ask::ImportOutlines => folder("Folder with one annotator's masks"),
+        Ask::ImportCaseMasks => folder("Folder with masks named after the cases"),
+        Ask::Relocate { is_folder: true, .. } => folder("Folder of the project's image"),
+        Ask::Relocate { .. } => Box::pin(titled("The project's image").pick_file()),
+        Ask::ImportMask => Box::pin(label_map("Import mask")),
+        Ask::CompareMask => Box::pin(label_map("Compare with mask")),
+        _ => return None,
+    })
+}
+
+/// The dialogs that ask where to write, with a name and the endings of what is written.
+fn for_writing(ask: &Ask) -> Choice {
+    let named = |title: &str, name: &str| rfd::AsyncFileDialog::new().set_title(title).set_file_name(name);
+    let dialog = match ask {
+        Ask::NewWorklist => named("New worklist", "worklist"),
+        Ask::ExportCaseMasks => named("Folder for the masks", "masks"),
+        Ask::DeidentifyInto => named("Folder for the copies", "de-identified"),
+        Ask::SaveMeasurements { name } => named("Save measurements", name).add_filter("CSV", &["csv"]),
+        Ask::ExportTable { name } => named("Export table", name).add_filter("CSV", &["csv"]),
+        Ask::SavePage { name } => named("Save page", name).add_filter("PDF", &["pdf"]),
+        Ask::SaveMap { name } => for_maps(named("Export map", name)),
+        Ask::SaveFigure { name } => {
+            named("Export figure", name).add_filter("PNG", &["png"]).add_filter("SVG", &["svg"])
+        }
+        Ask::SaveProject { name, folder } => in_folder(named("Save project", name), folder.as_ref()),
+        Ask::SaveSurface { name, folder } => {
+            in_folder(for_saving_surfaces(named("Export surface", name)), folder.as_ref())
+        }
+        Ask::SaveMask { name, folder } => {
+            in_folder(for_saving_masks(named("Save mask", name)), folder.as_ref())
+        }
+        Ask::SavePicture { name, folder } => {
+            let dialog = named("Save picture", name).add_filter("PNG", &["png"]);
+            in_folder(dialog.add_filter("DICOM secondary capture", &["dcm"]), folder.as_ref())
+        }
+        // All others ask for what is there.
+        _ => rfd::AsyncFileDialog::new(),
+    };
+    Box::pin(dialog.save_file())
 }
 
 fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
@@ -215,7 +195,7 @@ fn ask_for_several(ask: Ask, inbox: &Inbox) -> std::io::Result<()> {
 
 /// The formats of maps of attention.
 fn for_maps(dialog: rfd::AsyncFileDialog) -> rfd::AsyncFileDialog {
-    dialog.set_title("Export map").add_filter("NIfTI", &["nii.gz", "nii"]).add_filter("Picture", &["png"])
+    dialog.add_filter("NIfTI", &["nii.gz", "nii"]).add_filter("Picture", &["png"])
 }
 
 /// The formats of images.
