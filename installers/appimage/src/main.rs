@@ -83,7 +83,8 @@ fn start(image: &Path, arguments: Vec<OsString>) -> Result<ExitCode, String> {
 }
 
 fn cache() -> Result<PathBuf, String> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     Ok(base.ok_or("neither XDG_CACHE_HOME nor HOME names a folder to unpack into")?.join("appimage"))
 }

@@ -33,12 +33,18 @@ fn image(folder: &Path, says: &str) -> PathBuf {
 }
 
 fn run(image: &Path, folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = Command::new(image)
-        .args(arguments)
-        .current_dir(folder)
-        .env("XDG_CACHE_HOME", folder.join("cache"))
-        .output()
-        .unwrap();
+    let mut command = Command::new(image);
+    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
+    let Output { status, stdout, stderr } = loop {
+        match command.output() {
+            // Another test started a process while this file was still open for writing, and that process has not yet
+            // closed what it inherited.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            answer => break answer.unwrap(),
+        }
+    };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
 }

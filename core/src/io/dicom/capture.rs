@@ -44,6 +44,7 @@ impl Capture<'_> {
             .text(tags::CONVERSION_TYPE, VR::CS, "WSD")
             .text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\SECONDARY")
             .text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO")
+            .text(tags::LATERALITY, VR::CS, "")
             .text(tags::PATIENT_ORIENTATION, VR::CS, "")
             .text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00")
             .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB")
