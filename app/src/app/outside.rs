@@ -103,7 +103,13 @@ impl HilumApp {
     /// Shows what became of it. A person who closed the dialog meanwhile is told all the same.
     pub(super) fn take_in_deidentified(&mut self, answer: Result<Vec<String>, String>) {
         match answer {
-            Ok(lines) => self.state.dialog = Dialog::Deidentify(DeidentifyStep::Done(lines)),
+            Ok(lines) => match &self.state.dialog {
+                Dialog::None | Dialog::Deidentify(_) => {
+                    self.state.dialog = Dialog::Deidentify(DeidentifyStep::Done(lines));
+                }
+                // Another dialog waits for an answer.
+                _ => lines.into_iter().for_each(|line| self.state.messages.say(Severity::Warning, line)),
+            },
             Err(why) => {
                 if matches!(self.state.dialog, Dialog::Deidentify(_)) {
                     self.state.dialog = Dialog::None;

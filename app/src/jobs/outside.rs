@@ -136,7 +136,7 @@ fn told(report: &DeidentifyReport, target: &Path, key: &Path) -> Vec<String> {
     let mut lines: Vec<String> = report.warnings.iter().map(|warning| format!("Look: {warning}")).collect();
     lines.push(format!(
         "{} files of {} patients were copied to {}, read back and compared: the pixels are those of the originals, and no name \
-         or number of a patient was found in them.",
+         or number of a patient was found in their texts.",
         report.written,
         report.patients.len(),
         target.display()

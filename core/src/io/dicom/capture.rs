@@ -43,7 +43,8 @@ impl Capture<'_> {
             .object(class, &uid, "OT", self.description)
             .text(tags::CONVERSION_TYPE, VR::CS, "WSD")
             .text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\SECONDARY")
-            .text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO")
+            // The views draw text, and what they show may hold some.
+            .text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES")
             .text(tags::LATERALITY, VR::CS, "")
             .text(tags::PATIENT_ORIENTATION, VR::CS, "")
             .text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00")

@@ -5,6 +5,7 @@
 //! patient's names and numbers stands in it any more.
 
 mod burned_in;
+mod identifiers;
 mod profile;
 mod pseudonym;
 mod rewrite;
@@ -15,7 +16,6 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use dicom_core::header::Header as _;
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, OpenFileOptions};
 
@@ -24,7 +24,7 @@ pub use pseudonym::PseudonymKey;
 use super::header::Header;
 use super::scan;
 use crate::io::{Limits, OpenError, OpenOptions, SaveError, replace_file};
-use crate::job::{Cancelled, Observer};
+use crate::job::Observer;
 use rewrite::Rewriter;
 
 /// What happens to dates.
@@ -72,14 +72,6 @@ pub enum DeidentifyError {
     /// A file cannot be written.
     #[error(transparent)]
     Save(#[from] SaveError),
-    /// The file read back is not what it should be; it was removed.
-    #[error("{what}; the file was removed again: {path}")]
-    Verify {
-        /// What is wrong.
-        what: String,
-        /// The file.
-        path: PathBuf,
-    },
     /// The target is not an empty folder of its own.
     #[error("{what}: {path}")]
     Target {
@@ -88,9 +80,6 @@ pub enum DeidentifyError {
         /// The folder.
         path: PathBuf,
     },
-    /// Stopped by the user; what was written is complete.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
 }
 
 /// What is to be de-identified.
@@ -116,8 +105,8 @@ impl Deidentify<'_> {
     /// them, and so are files that are no DICOM objects.
     ///
     /// # Errors
-    /// [`DeidentifyError`] if the originals cannot be read at all, a file cannot be written, or one that is read back still
-    /// holds a name or has other pixels.
+    /// [`DeidentifyError`] if the originals cannot be read at all or a file cannot be written. A copy that, read back, still
+    /// holds a name or has other pixels is removed and listed as left out. Who stops gets the report of what was done.
     pub fn run(&self, observer: &dyn Observer) -> Result<DeidentifyReport, DeidentifyError> {
         let (source, limits) = (self.source, Limits::default());
         check_target(source, self.target)?;
@@ -129,7 +118,9 @@ impl Deidentify<'_> {
         let mut series = Series::default();
         for (done, path) in paths.iter().enumerate() {
             if observer.is_cancelled() {
-                return Err(Cancelled.into());
+                let told = format!("it was stopped: {done} of {} files were looked at", paths.len());
+                report.warnings.push(told);
+                break;
             }
             observer.progress("de-identifying", done as u64, paths.len() as u64);
             match read(path, self.only_series, &limits) {
@@ -144,14 +135,14 @@ impl Deidentify<'_> {
             let what = format!("none of {} files can be de-identified{why}", paths.len());
             return Err(OpenError::NotFound { what, path: source.to_owned() }.into());
         }
-        look_for_text(&series, &mut report, observer)?;
+        look_for_text(&series, &mut report);
         Ok(report)
     }
 }
 
-/// Folders of series by their original UID, with the number of files in them.
+/// Folders of series, with the number of files in them.
 #[derive(Default)]
-struct Series(BTreeMap<String, (PathBuf, usize)>);
+struct Series(BTreeMap<PathBuf, usize>);
 
 /// The copy must not mix with originals, nor with what others put there.
 fn check_target(source: &Path, target: &Path) -> Result<(), DeidentifyError> {
@@ -159,14 +150,21 @@ fn check_target(source: &Path, target: &Path) -> Result<(), DeidentifyError> {
     if std::fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
         return refuse("the folder for the copies is not empty; name a new one");
     }
-    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
-    if let (Ok(source), Ok(target)) = (real(source), real(target))
+    if let (Some(source), Some(target)) = (real(source), real(target))
         && source.is_dir()
         && target.starts_with(source)
     {
         return refuse("the folder for the copies lies in that of the originals; name another one");
     }
     Ok(())
+}
+
+/// Where a path leads, through every link, also if its last parts are not there yet.
+fn real(path: &Path) -> Option<PathBuf> {
+    let whole = std::path::absolute(path).ok()?;
+    let there = whole.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let (part, real) = there?;
+    Some(real.join(whole.strip_prefix(part).ok()?))
 }
 
 /// The whole object, if it belongs to the series; else why it is left out.
@@ -225,8 +223,7 @@ impl Deidentify<'_> {
         };
         let (study_uid, series_uid) = (text(tags::STUDY_INSTANCE_UID), text(tags::SERIES_INSTANCE_UID));
         let (instance_uid, class) = (text(tags::SOP_INSTANCE_UID), class_of(&object));
-        let modality = text(tags::MODALITY);
-        note(&text(tags::BURNED_IN_ANNOTATION), &modality, &series_uid, series, report);
+        let (modality, burned_in) = (text(tags::MODALITY), text(tags::BURNED_IN_ANNOTATION));
         if object.tags().any(|tag| tag.group() & 0xFF00 == 0x6000 && tag.element() == 0x0102)
             && object.get(tags::PIXEL_DATA).is_some_and(|pixels| pixels.vr() == dicom_core::VR::OW)
         {
@@ -247,9 +244,10 @@ impl Deidentify<'_> {
             plain(&modality),
             key.short(&series_uid)
         ));
-        let entry = series.0.entry(series_uid).or_insert_with(|| (folder, 0));
-        entry.1 += 1;
-        let to = entry.0.join(format!("{:05}.dcm", entry.1));
+        note(&burned_in, &modality, series.0.contains_key(&folder), report);
+        let number = series.0.entry(folder.clone()).or_default();
+        *number += 1;
+        let to = folder.join(format!("{number:05}.dcm"));
 
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(syntax)
@@ -259,14 +257,14 @@ impl Deidentify<'_> {
         let file = new.with_meta(meta).map_err(|error| failed(error.to_string()))?;
         let mut bytes = Vec::new();
         file.write_all(&mut bytes).map_err(|error| failed(error.to_string()))?;
-        std::fs::create_dir_all(&entry.0).map_err(|cause| SaveError::Io { cause, path: entry.0.clone() })?;
+        std::fs::create_dir_all(&folder).map_err(|cause| SaveError::Io { cause, path: folder.clone() })?;
         replace_file(&to, |out| out.write_all(&bytes))?;
 
         if let Err(what) = verify(&to, pixels.as_ref(), &rewriter) {
             // It may still tell who the patient is.
-            let _ = std::fs::remove_file(&to);
-            let what = format!("{what} (of {})", path.display());
-            return Err(DeidentifyError::Verify { what, path: to });
+            std::fs::remove_file(&to).map_err(|cause| SaveError::Io { cause, path: to.clone() })?;
+            report.left_out.push((path.to_owned(), what));
+            return Ok(());
         }
         report.written += 1;
         *report.patients.entry(name).or_default() += 1;
@@ -290,8 +288,8 @@ fn tell(report: &mut DeidentifyReport, warning: String) {
 }
 
 /// What the object itself says about text in its pixels.
-fn note(burned_in: &str, modality: &str, series_uid: &str, series: &Series, report: &mut DeidentifyReport) {
-    if series.0.contains_key(series_uid) && burned_in != "YES" {
+fn note(burned_in: &str, modality: &str, is_known: bool, report: &mut DeidentifyReport) {
+    if is_known && burned_in != "YES" {
         return;
     }
     if burned_in == "YES" {
@@ -322,35 +320,15 @@ fn verify(
     if back.get(tags::PIXEL_DATA).map(|element| element.value()) != pixels.map(|element| element.value()) {
         return Err("its pixels differ from those of the original".to_owned());
     }
-    match standing(&back, rewriter) {
+    match rewriter.standing(&back) {
         Some(tag) => Err(format!("element {tag} still holds a name or number of the patient")),
         None => Ok(()),
     }
 }
 
-/// The first element in which a name or number of the patient stands.
-fn standing(object: &dicom_object::InMemDicomObject, rewriter: &Rewriter) -> Option<dicom_core::Tag> {
-    object.iter().find_map(|element| match element.value() {
-        dicom_core::value::Value::Sequence(items) => {
-            items.items().iter().find_map(|item| standing(item, rewriter))
-        }
-        dicom_core::value::Value::Primitive(value) => {
-            rewriter.identifies(element.vr(), &value.to_str()).then(|| element.tag())
-        }
-        _ => None,
-    })
-}
-
-/// Looks at the pixels of every series that was written.
-fn look_for_text(
-    series: &Series,
-    report: &mut DeidentifyReport,
-    observer: &dyn Observer,
-) -> Result<(), Cancelled> {
-    for (folder, _) in series.0.values() {
-        if observer.is_cancelled() {
-            return Err(Cancelled);
-        }
+/// Looks at the pixels of every series that was written, also where a person stopped before the end.
+fn look_for_text(series: &Series, report: &mut DeidentifyReport) {
+    for folder in series.0.keys() {
         // What cannot be opened as an image (a structure set) has no pixels to look at.
         let Ok(opened) = super::open(folder, &OpenOptions::default(), &()) else { continue };
         if let Some(slice) = burned_in::text_in(&opened.volume) {
@@ -364,5 +342,4 @@ fn look_for_text(
             );
         }
     }
-    Ok(())
 }

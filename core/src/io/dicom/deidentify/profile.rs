@@ -43,8 +43,29 @@ fn row(line: &str) -> Option<(Tag, Deed)> {
     Some((Tag((number >> 16) as u16, (number & 0xFFFF) as u16), deed))
 }
 
-/// UIDs that name a dictionary of codes, not a thing of the hospital.
-const CODING_UIDS: [Tag; 3] = [tags::CODING_SCHEME_UID, tags::CONTEXT_UID, tags::MAPPING_RESOURCE_UID];
+/// UIDs that name a kind of thing or a dictionary of codes, not a thing of the hospital; makers give out their own.
+const KIND_UIDS: [Tag; 11] = [
+    tags::SOP_CLASS_UID,
+    tags::RELATED_GENERAL_SOP_CLASS_UID,
+    tags::ORIGINAL_SPECIALIZED_SOP_CLASS_UID,
+    tags::SOP_CLASSES_IN_STUDY,
+    tags::REFERENCED_SOP_CLASS_UID,
+    tags::SOP_CLASSES_SUPPORTED,
+    tags::ENCRYPTED_CONTENT_TRANSFER_SYNTAX_UID,
+    tags::REFERENCED_TRANSFER_SYNTAX_UID_IN_FILE,
+    tags::CODING_SCHEME_UID,
+    tags::CONTEXT_UID,
+    tags::MAPPING_RESOURCE_UID,
+];
+
+/// Not in the table, but of the same kind as what it removes: who gave out a number, and who a physician is.
+const MORE_REMOVED: [Tag; 4] = [
+    tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
+    tags::ISSUER_OF_ACCESSION_NUMBER_SEQUENCE,
+    tags::REQUESTING_PHYSICIAN_IDENTIFICATION_SEQUENCE,
+    // Assigner Facility Sequence.
+    Tag(0x0040, 0x0039),
+];
 
 /// Elements of the option "Retain Patient Characteristics".
 const CHARACTERISTICS: [Tag; 5] =
@@ -56,7 +77,9 @@ pub(super) fn deed(tag: Tag, vr: VR, is_known: bool, keep_characteristics: bool)
     let is_private = group % 2 == 1;
     let is_curve = group & 0xFF00 == 0x5000;
     let is_overlay = group & 0xFF00 == 0x6000;
-    if is_private || is_curve || is_overlay || !is_known {
+    // A value of unknown representation (UN) may be a sequence with anything in it; an address holds UIDs and hosts.
+    let is_opaque = matches!(vr, VR::UN | VR::UR);
+    if is_private || is_curve || is_overlay || !is_known || is_opaque || MORE_REMOVED.contains(&tag) {
         return Deed::Remove;
     }
     if keep_characteristics && CHARACTERISTICS.contains(&tag) {
@@ -65,7 +88,8 @@ pub(super) fn deed(tag: Tag, vr: VR, is_known: bool, keep_characteristics: bool)
     match TABLE.binary_search_by_key(&tag, |row| row.0) {
         Ok(at) => TABLE[at].1,
         // References that the table does not know are references all the same.
-        Err(_) if vr == VR::UI && !CODING_UIDS.contains(&tag) => Deed::Uid,
+        Err(_) if vr == VR::UI && !KIND_UIDS.contains(&tag) => Deed::Uid,
+        Err(_) if vr == VR::PN => Deed::Empty,
         Err(_) => Deed::Keep,
     }
 }
@@ -106,6 +130,10 @@ mod tests {
         assert_eq!(of(Tag(0x0029, 0x1010), VR::LO), Deed::Remove);
         assert_eq!(of(Tag(0x6002, 0x3000), VR::OW), Deed::Remove);
         assert_eq!(deed(Tag(0x0008, 0x9999), VR::LO, false, false), Deed::Remove);
+        assert_eq!(of(tags::DERIVATION_CODE_SEQUENCE, VR::UN), Deed::Remove);
+        assert_eq!(of(tags::RETRIEVE_URL, VR::UR), Deed::Remove);
+        assert_eq!(of(tags::SOP_CLASS_UID, VR::UI), Deed::Keep);
+        assert_eq!(of(tags::REFERENCED_SOP_CLASS_UID, VR::UI), Deed::Keep);
         assert!(moves(tags::STUDY_DATE, VR::DA) && moves(tags::STUDY_TIME, VR::TM));
         assert!(!moves(tags::PATIENT_BIRTH_DATE, VR::DA) && !moves(tags::PATIENT_NAME, VR::PN));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::io::{OpenError, SaveError, replace_file};
+use crate::io::OpenError;
 
 /// Dates move back by up to ten years.
 const MAX_SHIFT_DAYS: u64 = 3650;
@@ -46,7 +46,7 @@ impl PseudonymKey {
             return Self::open(path);
         }
         let key = Self::random();
-        key.save(path).map_err(|error| OpenError::io(std::io::Error::other(error.to_string()), path))?;
+        key.save(path).map_err(|error| OpenError::io(error, path))?;
         Ok(key)
     }
 
@@ -70,11 +70,18 @@ impl PseudonymKey {
         key.map(Self).ok_or_else(|| refuse("its key has not 64 hexadecimal digits"))
     }
 
-    fn save(&self, path: &Path) -> Result<(), SaveError> {
+    /// Writes a new file that only its owner may read, where the system knows such.
+    fn save(&self, path: &Path) -> std::io::Result<()> {
         let key = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
         let stored = Stored { format: FORMAT.into(), version: 1, key, note: NOTE.into() };
-        let text = serde_json::to_string_pretty(&stored).unwrap_or_default();
-        replace_file(path, |out| out.write_all(text.as_bytes()))
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        // Temporary files belong to their owner alone, and keep that when they get their name.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(serde_json::to_string_pretty(&stored)?.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        Ok(())
     }
 
     /// 128 bits that follow from the key and a value; `purpose` keeps uses apart. The nested hash is that of HMAC
@@ -179,6 +186,11 @@ mod tests {
         let path = folder.path().join("key.json");
         let key = PseudonymKey::open_or_create(&path).unwrap();
         assert_eq!(PseudonymKey::open_or_create(&path).unwrap(), key);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         for damaged in [
             text.replace("hilum", "other"),

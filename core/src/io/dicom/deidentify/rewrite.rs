@@ -1,7 +1,5 @@
 //! One object with everything that tells who the patient is exchanged or taken out.
 
-use std::collections::BTreeSet;
-
 use dicom_core::header::{DataElement, Header as _};
 use dicom_core::value::{DataSetSequence, PrimitiveValue, Value};
 use dicom_core::{DataDictionary as _, Tag, VR};
@@ -9,31 +7,20 @@ use dicom_dictionary_std::{StandardDataDictionary, tags};
 use dicom_object::InMemDicomObject;
 use dicom_object::mem::InMemElement;
 
+use super::identifiers::Identifiers;
 use super::profile::{self, Deed};
 use super::pseudonym::{PseudonymKey, moved_back};
 use super::{Dates, DeidentifyOptions};
 
-/// Words shorter than this identify nobody, and would be found everywhere.
-const SHORTEST_IDENTIFIER: usize = 4;
 const DUMMY: &str = "ANONYMIZED";
 
-/// Whose values must not stand anywhere in the result.
-const IDENTIFYING: [Tag; 14] = [
+/// What this program writes itself, in words that may be somebody's name.
+const WRITTEN_HERE: [Tag; 5] = [
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
-    // Other Patient IDs, retired but in use.
-    Tag(0x0010, 0x1000),
-    tags::OTHER_PATIENT_NAMES,
-    tags::PATIENT_BIRTH_NAME,
-    tags::PATIENT_MOTHER_BIRTH_NAME,
-    tags::PATIENT_BIRTH_DATE,
-    tags::PATIENT_ADDRESS,
-    tags::PATIENT_TELEPHONE_NUMBERS,
-    tags::ACCESSION_NUMBER,
-    tags::REFERRING_PHYSICIAN_NAME,
-    tags::PERFORMING_PHYSICIAN_NAME,
-    tags::OPERATORS_NAME,
-    tags::INSTITUTION_NAME,
+    tags::PATIENT_IDENTITY_REMOVED,
+    tags::DEIDENTIFICATION_METHOD,
+    tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE,
 ];
 
 /// What became of the elements.
@@ -50,7 +37,7 @@ pub(super) struct Rewriter<'a> {
     options: DeidentifyOptions,
     shift_days: i64,
     pseudonym: String,
-    identifiers: BTreeSet<String>,
+    identifiers: Identifiers,
     pub counts: Counts,
 }
 
@@ -67,7 +54,7 @@ impl<'a> Rewriter<'a> {
             options,
             shift_days: key.shift_days(&id),
             pseudonym: key.patient(&id),
-            identifiers: identifiers(object),
+            identifiers: Identifiers::of(object),
             counts: Counts::default(),
         }
     }
@@ -129,6 +116,10 @@ impl<'a> Rewriter<'a> {
                 None
             }
             Deed::Uid => Some(self.uids(element)),
+            // Dates that the table does not know are dates all the same.
+            Deed::Keep if self.options.dates == Dates::Removed && profile::moves(tag, vr) => {
+                Some(empty(tag, vr))
+            }
             Deed::Keep if !moves => Some(self.kept(element)),
             _ if moves => Some(self.moved(element)),
             Deed::Dummy => Some(self.dummy(element)),
@@ -162,7 +153,10 @@ impl<'a> Rewriter<'a> {
                     sequence.into_items().into_iter().map(|item| self.data_set(item)).collect();
                 DataElement::new(tag, vr, DataSetSequence::from(items))
             }
-            Value::Primitive(value) if self.identifies(vr, &value.to_str()) => {
+            Value::Primitive(value)
+                if self.identifies(vr, &value.to_str())
+                    || tag != tags::PIXEL_DATA && self.hides(vr, &value) =>
+            {
                 self.counts.cleaned += 1;
                 empty(tag, vr)
             }
@@ -170,16 +164,41 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Whether a text, of a kind in which people write what they like, holds a name or a number of the patient as a word.
-    pub(super) fn identifies(&self, vr: VR, text: &str) -> bool {
-        is_text(vr) && words(&text.to_lowercase()).any(|word| self.identifiers.contains(word))
+    /// Whether a text, of a kind in which people write what they like, holds a name or a number of the patient.
+    fn identifies(&self, vr: VR, text: &str) -> bool {
+        is_text(vr) && self.identifiers.stand_in(text)
+    }
+
+    /// Whether a value that is no text holds a name or a number in its bytes.
+    fn hides(&self, vr: VR, value: &PrimitiveValue) -> bool {
+        matches!(vr, VR::OB | VR::UN)
+            && self.identifiers.stand_in(&String::from_utf8_lossy(&value.to_bytes()))
+    }
+
+    /// The first element in which a name or number of the patient stands, of what was not written by this program.
+    pub(super) fn standing(&self, object: &InMemDicomObject) -> Option<Tag> {
+        object.iter().filter(|element| !WRITTEN_HERE.contains(&element.tag())).find_map(|element| {
+            match element.value() {
+                Value::Sequence(items) => items.items().iter().find_map(|item| self.standing(item)),
+                Value::Primitive(value) => {
+                    let (tag, vr) = (element.tag(), element.vr());
+                    let is_read =
+                        tag != tags::PIXEL_DATA && value.to_str().trim_matches(['\0', ' ']) != DUMMY;
+                    let tells =
+                        || vr == VR::UN || self.identifies(vr, &value.to_str()) || self.hides(vr, value);
+                    (is_read && tells()).then_some(tag)
+                }
+                Value::PixelSequence(_) => None,
+            }
+        })
     }
 
     /// A value that says nothing, of the kind that the element wants.
     fn dummy(&mut self, element: InMemElement) -> InMemElement {
         let (tag, vr) = (element.tag(), element.vr());
         let text = match vr {
-            VR::SQ => return self.kept(element),
+            // What a sequence tells of a person cannot be made up.
+            VR::SQ => return empty(tag, vr),
             VR::UI => return self.uids(element),
             VR::DA => "19000101",
             VR::DT => "19000101000000",
@@ -211,18 +230,4 @@ fn empty(tag: Tag, vr: VR) -> InMemElement {
 /// Not the codes (CS), which the standard gives: nobody writes a name into them, but a name may be such a word.
 fn is_text(vr: VR) -> bool {
     matches!(vr, VR::LO | VR::LT | VR::PN | VR::SH | VR::ST | VR::UC | VR::UR | VR::UT)
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= SHORTEST_IDENTIFIER)
-}
-
-/// The words of an object's names, numbers and places, in lower case.
-fn identifiers(object: &InMemDicomObject) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for tag in IDENTIFYING {
-        let Some(Ok(text)) = object.get(tag).map(|element| element.to_str()) else { continue };
-        found.extend(words(&text.to_lowercase()).map(str::to_owned));
-    }
-    found
 }

@@ -278,6 +278,101 @@ fn one_series_of_a_folder_may_be_meant() {
     assert_eq!((report.written, report.left_out.len()), (3, 0));
 }
 
+/// What a review found: each of these once left a name behind, or lost a copy.
+#[test]
+fn a_name_does_not_hide_in_opaque_values_addresses_or_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir(&source).unwrap();
+    let bytes =
+        |tag, vr, text: &str| DataElement::new(tag, vr, PrimitiveValue::from(text.as_bytes().to_vec()));
+    slice(&source, 1, |o| {
+        // A sequence whose item holds the name, as an archive that does not know the sequence keeps it.
+        let name = "Mustermann^Erik ";
+        let item = format!("\u{10}\0\u{10}\0\u{10}\0\0\0{name}");
+        let head = [0xFE, 0xFF, 0x00, 0xE0, item.len() as u8, 0, 0, 0];
+        let sequence = [head.as_slice(), item.as_bytes()].concat();
+        o.put(DataElement::new(tags::DERIVATION_CODE_SEQUENCE, VR::UN, PrimitiveValue::from(sequence)));
+        o.put(bytes(tags::ICC_PROFILE, VR::OB, "profile of Mustermann's scanner "));
+        o.put(text(tags::RETRIEVE_URL, VR::UR, "https://klinikum/studies/1.2.3.1"));
+        o.put(text(tags::PROTOCOL_NAME, VR::LO, "seen by ErikMustermann"));
+        o.put(text(tags::CONTRAST_BOLUS_AGENT, VR::LO, "for PAT 00815"));
+        let code = InMemDicomObject::from_element_iter([text(tags::CODE_MEANING, VR::LO, "House, Gregory")]);
+        let people = DataSetSequence::from(vec![code]);
+        o.put(DataElement::new(tags::REQUESTING_PHYSICIAN_IDENTIFICATION_SEQUENCE, VR::SQ, people));
+        o.put(text(tags::SOP_CLASS_UID, VR::UI, "1.3.12.2.1107.5.9.1"));
+    });
+    let report = run(&source, &target, DeidentifyOptions::default()).unwrap();
+    assert_eq!(report.written, 1, "{report:?}");
+    let written = &files(&target)[0];
+    let words = ["Mustermann", "House", "Gregory", "klinikum", "00815", "1.2.3.1"];
+    assert_eq!(holds(written, &words), None);
+    assert_eq!(value(written, tags::SOP_CLASS_UID).unwrap(), "1.3.12.2.1107.5.9.1");
+}
+
+#[test]
+fn patients_with_odd_names_or_shared_series_get_folders_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir(&source).unwrap();
+    // Words that stand in what this program writes itself.
+    for (n, name) in ["ANONYMIZED", "DICOM^Temporal", "Information^Option"].into_iter().enumerate() {
+        slice(&source, n, |o| {
+            o.put(text(tags::PATIENT_NAME, VR::PN, name));
+            o.put(text(tags::PATIENT_ID, VR::LO, ["113107", "113100", "DCM0"][n]));
+        });
+    }
+    let report =
+        run(&source, &target, DeidentifyOptions { keep_characteristics: true, ..Default::default() })
+            .unwrap();
+    assert_eq!((report.written, report.patients.len()), (3, 3), "{report:?}");
+    for path in files(&target) {
+        let id = value(&path, tags::PATIENT_ID).unwrap();
+        assert!(path.strip_prefix(&target).unwrap().starts_with(&id), "{} in {}", id, path.display());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_does_not_lead_copies_among_the_originals() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("in");
+    std::fs::create_dir(&source).unwrap();
+    slice(&source, 1, |_| ());
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&source, &link).unwrap();
+    let key = PseudonymKey::random();
+    let wanted = Deidentify {
+        source: &source,
+        only_series: None,
+        target: &link.join("copies"),
+        key: &key,
+        options: DeidentifyOptions::default(),
+    };
+    assert!(wanted.run(&()).unwrap_err().to_string().contains("lies in that of the originals"));
+}
+
+#[test]
+fn who_stops_is_told_what_was_done() {
+    struct Stop(std::cell::Cell<u32>);
+    impl Observer for Stop {
+        fn is_cancelled(&self) -> bool {
+            self.0.set(self.0.get() + 1);
+            // Listing files asks as well.
+            self.0.get() > 4
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir(&source).unwrap();
+    (1..=9).for_each(|n| _ = slice(&source, n, |_| ()));
+    let (key, options) = (PseudonymKey::random(), DeidentifyOptions::default());
+    let wanted = Deidentify { source: &source, only_series: None, target: &target, key: &key, options };
+    let report = wanted.run(&Stop(std::cell::Cell::new(0))).unwrap();
+    assert!((1..9).contains(&report.written), "{report:?}");
+    assert!(report.warnings.iter().any(|warning| warning.contains("it was stopped")), "{report:?}");
+}
+
 #[test]
 fn originals_are_never_mixed_with_copies() {
     let folder = tempfile::tempdir().unwrap();
