@@ -1,6 +1,7 @@
 //! Fetching (WADO-RS, PS3.18 10.4): the instances of a series as files, one as it comes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use ureq::http::header::CONTENT_TYPE;
 use crate::error::without_path;
 use crate::http::{Ask, rest};
 use crate::multipart::{MultipartReader, boundary_of};
-use crate::{Client, Uid, WebError};
+use crate::{Client, Server, Uid, WebError};
 
 /// As it is kept: Hilum reads every transfer syntax that archives keep, and nothing is lost on the way.
 const ANY_SYNTAX: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
@@ -278,12 +279,15 @@ fn copy(part: &mut dyn Read, file: &mut NamedTempFile, limit: u64) -> Result<u64
 }
 
 /// The folder in which a series of a server is kept below `root`; no name of a patient is in it. Others than the person
-/// may not look into it.
+/// may not look into it. Two servers never share one: equal UIDs do not make equal files.
 ///
 /// # Errors
 /// [`WebError::File`] if it cannot be made.
-pub fn cache_folder(root: &Path, study: &Uid, series: &Uid) -> Result<PathBuf, WebError> {
-    let folder = root.join(study.as_str()).join(series.as_str());
+pub fn cache_folder(root: &Path, server: &Server, study: &Uid, series: &Uid) -> Result<PathBuf, WebError> {
+    let mut origin = DefaultHasher::new();
+    server.wado.as_ref().unwrap_or(&server.url).hash(&mut origin);
+    let origin = format!("{:016x}", origin.finish());
+    let folder = root.join(origin).join(study.as_str()).join(series.as_str());
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -206,7 +206,7 @@ fn ask(
             Ok(RemoteAnswer::Series(study, series))
         }
         RemoteWhat::Fetch { study, series, cache } => {
-            let folder = cache_folder(&cache, &study, &series)?;
+            let folder = cache_folder(&cache, server, &study, &series)?;
             Ok(RemoteAnswer::Fetched(client.fetch_series(&study, &series, &folder, watcher)?.folder))
         }
         RemoteWhat::Store(request) => store(&client, request, watcher),
