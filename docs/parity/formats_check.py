@@ -236,7 +236,7 @@ def main():
     assert len(copies) == SLICES
     for copy in copies:
         text = str(copy)
-        leaked = [w for w in ("Testperson", "Tina", "4711", "19700203", "Dora", "A-99", "20250405") if w in text]
+        leaked = [w for w in ("Testperson", "Tina", "ID-4711", "19700203", "Dora", "A-99", "20250405") if w in text]
         assert not leaked and copy.PatientIdentityRemoved == "YES", leaked
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str((work / "copies").rglob("*.dcm").__next__().parent)))
     copied = sitk.GetArrayFromImage(reader.Execute())
