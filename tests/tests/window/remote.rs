@@ -114,7 +114,9 @@ fn a_series_comes_from_a_server_and_its_labels_go_back() {
     assert!(window.session().document.labels().voxels() == painted);
     let session = window.session();
     let target = LabelTarget { grid: session.volume().grid(), source: &session.volume().meta().source };
-    let file = folder.path().join("fetched").join(seg.study_uid.as_str()).join(seg.uid.as_str());
+    // The only server's folder.
+    let server = std::fs::read_dir(folder.path().join("fetched")).unwrap().next().unwrap().unwrap().path();
+    let file = server.join(seg.study_uid.as_str()).join(seg.uid.as_str());
     let file = file.join(format!("{}.dcm", stored.instance_uid));
     assert!(open_labels_for(&file, target).unwrap().labels == painted, "in patient coordinates");
 }
