@@ -37,7 +37,7 @@ cp -L /etc/resolv.conf "$clean/etc/" 2>/dev/null || true
 cp -r /etc/apt/. "$clean/etc/apt/" 2>/dev/null || true
 mkdir -p "$clean/packages"
 cp "$packages"/* "$clean/packages/"
-mount -t proc proc "$clean/proc"
+mount -t proc proc "$clean/proc" 2>/dev/null || skip "this system may not mount, a clean one cannot be entered"
 mount -t tmpfs shm "$clean/dev/shm" 2>/dev/null || true
 
 inside() {
