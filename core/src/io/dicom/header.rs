@@ -40,6 +40,8 @@ pub(super) struct Syntax {
 #[derive(Debug)]
 pub(super) struct Header {
     pub syntax: Syntax,
+    /// Group 0002; empty in files without it.
+    pub meta: DataSet,
     pub elements: DataSet,
     pub pixels: Option<PixelElement>,
     /// Offset in the file of the first byte of the data set.
@@ -197,7 +199,7 @@ fn read_from(source: impl Read, start: &[u8], offset: u64, bounds: Bounds) -> Re
         let encoding = first.unwrap_or(explicit);
         let packing = Packing::Native;
         let syntax = Syntax { encoding, deflated: false, packing, big_endian_pixels: encoding.big_endian };
-        return read_data_set(source, syntax, offset, bounds);
+        return read_data_set(source, syntax, DataSet::default(), offset, bounds);
     }
     let mut reader = ElementReader::new(source, offset, bounds, explicit);
     let (meta, first_tag) = reader.read_meta()?;
@@ -206,12 +208,13 @@ fn read_from(source: impl Read, start: &[u8], offset: u64, bounds: Bounds) -> Re
     let syntax = Syntax::from_uid(uid).ok_or_else(|| HeaderError::Syntax(uid.to_owned()))?;
     let (position, source) = reader.into_parts();
     let source = Cursor::new(first_tag).chain(source);
-    read_data_set(source, syntax, position - first_tag.len() as u64, bounds)
+    read_data_set(source, syntax, meta, position - first_tag.len() as u64, bounds)
 }
 
 fn read_data_set(
     mut source: impl Read,
     mut syntax: Syntax,
+    meta: DataSet,
     offset: u64,
     bounds: Bounds,
 ) -> Result<Header, HeaderError> {
@@ -226,7 +229,7 @@ fn read_data_set(
         let source = Cursor::new(first).chain(source);
         ElementReader::new(source, offset, bounds, syntax.encoding).read_data_set()?
     };
-    Ok(Header { syntax, elements, pixels, data_set_offset: offset, file_len: bounds.file })
+    Ok(Header { syntax, meta, elements, pixels, data_set_offset: offset, file_len: bounds.file })
 }
 
 /// Opens a file at the first byte of its data set, inflating where needed; stream offsets of [`PixelElement`]

@@ -6,6 +6,7 @@
 
 mod burned_in;
 mod identifiers;
+mod original;
 mod profile;
 mod pseudonym;
 mod rewrite;
@@ -16,15 +17,17 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use dicom_dictionary_std::{tags, uids};
-use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, OpenFileOptions};
+use dicom_core::value::Value;
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use dicom_object::mem::InMemElement;
 
 pub use pseudonym::PseudonymKey;
 
-use super::header::Header;
 use super::scan;
 use crate::io::{Limits, OpenError, OpenOptions, SaveError, replace_file};
 use crate::job::Observer;
+use original::Original;
 use rewrite::Rewriter;
 
 /// What happens to dates.
@@ -123,8 +126,8 @@ impl Deidentify<'_> {
                 break;
             }
             observer.progress("de-identifying", done as u64, paths.len() as u64);
-            match read(path, self.only_series, &limits) {
-                Ok(Some(object)) => self.one(object, path, &mut series, &mut report)?,
+            match Original::read(path, self.only_series, &limits) {
+                Ok(Some(original)) => self.one(original, path, &mut series, &mut report)?,
                 Ok(None) => {}
                 Err(why) => report.left_out.push((path.clone(), why)),
             }
@@ -167,52 +170,16 @@ fn real(path: &Path) -> Option<PathBuf> {
     Some(real.join(whole.strip_prefix(part).ok()?))
 }
 
-/// The whole object, if it belongs to the series; else why it is left out.
-fn read(
-    path: &Path,
-    only_series: Option<&str>,
-    limits: &Limits,
-) -> Result<Option<DefaultDicomObject>, String> {
-    // Checks the structure and every length before the whole file is read into memory.
-    let header = Header::read(path, limits).map_err(|error| error.to_string())?.ok_or("no DICOM file")?;
-    if only_series.is_some_and(|uid| header.elements.text(tags::SERIES_INSTANCE_UID).as_deref() != Some(uid))
-    {
-        return Ok(None);
-    }
-    header.check_to_the_end(path).map_err(|error| error.to_string())?;
-    let object = OpenFileOptions::new().open_file(path).map_err(|error| error.to_string())?;
-    if class_of(&object) == uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
-        return Err("a list of files (DICOMDIR), not an object".to_owned());
-    }
-    if object.get(tags::CONTENT_SEQUENCE).is_some() {
-        return Err("a report: its text cannot be cleaned by rule".to_owned());
-    }
-    if object.get(tags::ENCAPSULATED_DOCUMENT).is_some() {
-        return Err("an embedded document: it cannot be cleaned by rule".to_owned());
-    }
-    if object.get(tags::GRAPHIC_ANNOTATION_SEQUENCE).is_some() {
-        return Err("a presentation state: its annotations cannot be cleaned by rule".to_owned());
-    }
-    Ok(Some(object))
-}
-
-/// The SOP class, which some writers put before the data set only.
-fn class_of(object: &DefaultDicomObject) -> String {
-    let padding = ['\0', ' '];
-    let own = object.get(tags::SOP_CLASS_UID).and_then(|element| element.to_str().ok());
-    let own = own.map(|class| class.trim_matches(padding).to_owned()).filter(|class| !class.is_empty());
-    own.unwrap_or_else(|| object.meta().media_storage_sop_class_uid().trim_matches(padding).to_owned())
-}
-
 impl Deidentify<'_> {
     fn one(
         &self,
-        object: DefaultDicomObject,
+        mut original: Original,
         path: &Path,
         series: &mut Series,
         report: &mut DeidentifyReport,
     ) -> Result<(), DeidentifyError> {
         let key = self.key;
+        let object = std::mem::replace(&mut original.object, InMemDicomObject::new_empty());
         let text = |tag| {
             object
                 .get(tag)
@@ -222,7 +189,7 @@ impl Deidentify<'_> {
                 .to_owned()
         };
         let (study_uid, series_uid) = (text(tags::STUDY_INSTANCE_UID), text(tags::SERIES_INSTANCE_UID));
-        let (instance_uid, class) = (text(tags::SOP_INSTANCE_UID), class_of(&object));
+        let instance_uid = text(tags::SOP_INSTANCE_UID);
         let (modality, burned_in) = (text(tags::MODALITY), text(tags::BURNED_IN_ANNOTATION));
         if object.tags().any(|tag| tag.group() & 0xFF00 == 0x6000 && tag.element() == 0x0102)
             && object.get(tags::PIXEL_DATA).is_some_and(|pixels| pixels.vr() == dicom_core::VR::OW)
@@ -233,10 +200,9 @@ impl Deidentify<'_> {
                     .to_owned(),
             );
         }
-        let syntax = object.meta().transfer_syntax().to_owned();
         let pixels = object.get(tags::PIXEL_DATA).cloned();
         let mut rewriter = Rewriter::new(key, self.options, &object);
-        let new = rewriter.object(object.into_inner());
+        let new = rewriter.object(object);
 
         let name = rewriter.pseudonym().to_owned();
         let folder = self.target.join(&name).join(format!("study-{}", key.short(&study_uid))).join(format!(
@@ -249,14 +215,8 @@ impl Deidentify<'_> {
         *number += 1;
         let to = folder.join(format!("{number:05}.dcm"));
 
-        let meta = FileMetaTableBuilder::new()
-            .transfer_syntax(syntax)
-            .media_storage_sop_class_uid(class)
-            .media_storage_sop_instance_uid(key.uid(&instance_uid));
         let failed = |cause: String| SaveError::Io { cause: std::io::Error::other(cause), path: to.clone() };
-        let file = new.with_meta(meta).map_err(|error| failed(error.to_string()))?;
-        let mut bytes = Vec::new();
-        file.write_all(&mut bytes).map_err(|error| failed(error.to_string()))?;
+        let bytes = original.file(&new, &key.uid(&instance_uid)).map_err(failed)?;
         std::fs::create_dir_all(&folder).map_err(|cause| SaveError::Io { cause, path: folder.clone() })?;
         replace_file(&to, |out| out.write_all(&bytes))?;
 
@@ -310,19 +270,37 @@ fn note(burned_in: &str, modality: &str, is_known: bool, report: &mut Deidentify
 }
 
 /// Compares the written file with what it should be.
-fn verify(
-    path: &Path,
-    pixels: Option<&dicom_object::mem::InMemElement>,
-    rewriter: &Rewriter,
-) -> Result<(), String> {
-    let back =
-        OpenFileOptions::new().open_file(path).map_err(|error| format!("it cannot be read back: {error}"))?;
-    if back.get(tags::PIXEL_DATA).map(|element| element.value()) != pixels.map(|element| element.value()) {
+fn verify(path: &Path, pixels: Option<&InMemElement>, rewriter: &Rewriter) -> Result<(), String> {
+    let back = Original::read(path, None, &Limits::default())
+        .and_then(|back| back.ok_or_else(|| "it is gone".to_owned()))
+        .map_err(|error| format!("it cannot be read back: {error}"))?
+        .object;
+    if !same_pixels(back.get(tags::PIXEL_DATA), pixels) {
         return Err("its pixels differ from those of the original".to_owned());
     }
     match rewriter.standing(&back) {
         Some(tag) => Err(format!("element {tag} still holds a name or number of the patient")),
         None => Ok(()),
+    }
+}
+
+/// Whether two pixel elements hold the same bytes. A value of odd length, which the standard forbids and some write all the
+/// same, has a byte of padding in the copy.
+fn same_pixels(copy: Option<&InMemElement>, original: Option<&InMemElement>) -> bool {
+    let (Some(copy), Some(original)) = (copy, original) else { return copy.is_none() && original.is_none() };
+    match (copy.value(), original.value()) {
+        (Value::Primitive(copy), Value::Primitive(original)) => {
+            let (copy, original) = (copy.to_bytes(), original.to_bytes());
+            let padding = copy.strip_prefix(&*original);
+            padding.is_some_and(|rest| rest.is_empty() || rest == [0] && original.len() % 2 == 1)
+        }
+        (Value::PixelSequence(copy), Value::PixelSequence(original)) => {
+            let padded =
+                |a: &[u8], b: &[u8]| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest == [0]);
+            copy.fragments().len() == original.fragments().len()
+                && copy.fragments().iter().zip(original.fragments()).all(|(a, b)| padded(a, b))
+        }
+        _ => false,
     }
 }
 
