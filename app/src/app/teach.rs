@@ -28,9 +28,6 @@ impl HilumApp {
             C::StopTeaching => {
                 if let Some(teaching) = self.teaching_mut() {
                     teaching.stop();
-                    if let Some(running) = &mut teaching.running {
-                        running.is_stopping = true;
-                    }
                 }
             }
             C::RankCases => self.rank(),

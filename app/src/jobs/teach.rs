@@ -333,9 +333,11 @@ impl TeachWorker {
             }
         })?;
         let version = versions.add(lesson.catalog.find(&current).map_err(TeachError::from)?, &taught)?;
-        // A person who stops the learning does not mean the comparison, which decides what becomes of it.
-        let fresh = Control::default();
-        let control = if taught.was_stopped { &fresh } else { control };
+        // A person who stops the learning does not mean the comparison, which decides what becomes of it; that takes
+        // a second stop.
+        if taught.was_stopped {
+            control.stop_was_carried_out();
+        }
         let comparison = self.judge(request, &lesson, &version.record.id, options.device, control)?;
         let published = versions.publish(version.number, &comparison, Decision::Rule)?;
         Ok(TeachOutcome {

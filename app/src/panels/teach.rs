@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use egui::{Button, ComboBox, DragValue, Grid, ProgressBar, RichText, Ui};
 use egui_plot::{Legend, Line, Plot, PlotPoints};
+use hilum_core::job::Observer as _;
 use hilum_models::teach::{AgainstBest, Comparison, Published, Strategy, Verdict, VersionState};
 use hilum_models::train::Layers;
 
@@ -114,7 +115,7 @@ fn layers_name(layers: Layers) -> &'static str {
 fn running_lesson(ui: &mut Ui, context: Context<'_>, teaching: &Teaching, running: &RunningLesson) {
     let tokens = theme::of(ui);
     let is_paused = running.control.is_paused();
-    let text = match (running.is_stopping, is_paused) {
+    let text = match (running.control.is_cancelled(), is_paused) {
         (true, _) => "Stopping…".to_owned(),
         (_, true) => format!("Paused at {}", running.what),
         _ => running.what.clone(),

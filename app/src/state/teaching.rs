@@ -40,8 +40,6 @@ pub struct RunningLesson {
     pub request: u64,
     /// Pauses and stops it.
     pub control: Control,
-    /// It was told to stop.
-    pub is_stopping: bool,
     /// When it began.
     pub since: Instant,
     /// What is being done.
@@ -142,7 +140,7 @@ impl Teaching {
     pub fn begin(&mut self, request: u64, control: Control) {
         let what = "Waiting".to_owned();
         let since = Instant::now();
-        self.running = Some(RunningLesson { request, control, is_stopping: false, since, what, share: None });
+        self.running = Some(RunningLesson { request, control, since, what, share: None });
         self.forecast = None;
         self.curves = Curves::default();
         self.last = None;

@@ -33,6 +33,11 @@ impl Control {
         self.0.store(STOPS, Ordering::Relaxed);
     }
 
+    /// Takes a stop as carried out, so that what follows can be stopped by itself.
+    pub fn stop_was_carried_out(&self) {
+        self.0.compare_exchange(STOPS, RUNS, Ordering::Relaxed, Ordering::Relaxed).ok();
+    }
+
     /// Whether it was told to rest.
     pub fn is_paused(&self) -> bool {
         self.0.load(Ordering::Relaxed) == RESTS

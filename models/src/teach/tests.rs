@@ -218,6 +218,8 @@ fn a_pause_holds_the_work_until_it_goes_on() {
     control.pause();
     assert!(control.is_cancelled(), "a pause does not undo a stop");
     control.wait_while_paused();
+    control.stop_was_carried_out();
+    assert!(!control.is_cancelled(), "what follows goes on until it is stopped itself");
 }
 
 #[test]
