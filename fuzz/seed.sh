@@ -31,7 +31,25 @@ for name in project.json journal-3.bin snapshot-3.bin; do
     { printf "\\x0$number"; cat "../core/src/project/store/fixtures/v2/$name"; } >"corpus/project/$name"
     number=$((number + 1))
 done
+mkdir -p corpus/{card,recipe,weights,server_list,web_answer,multipart}
+for card in ../resources/weights/*/card.json; do
+    # The target writes the checksum of its own weights there.
+    sed 's/"weights_sha256": *"[^"]*"/"weights_sha256": "SHA256"/' "$card" >"corpus/card/$(basename "$(dirname "$card")").json"
+done
+cp ../resources/recipes/*.toml corpus/recipe/
+header='{"a":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[],"data_offsets":[4,8]}}'
+{ printf "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0%s" "$header"; printf 'abcdefgh'; } >corpus/weights/two.safetensors
+printf '[[server]]\nname = "a"\nurl = "https://a.example/dicom-web"\nauth = { kind = "basic", user = "u" }\n' >corpus/server_list/one.toml
+printf '[{"0020000D":{"vr":"UI","Value":["1.2.3"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^B"}]},"00201208":{"vr":"IS","Value":["3"]}}]' \
+    >corpus/web_answer/study.json
+printf '{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["1.2"]}}]},"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[272]}}]}}' \
+    >corpus/web_answer/stored.json
+printf '\003multipart/related; type="application/dicom"; boundary=b\n--b\r\nContent-Type: application/dicom\r\n\r\nabc\r\n--b\r\n\r\ndef\r\n--b--\r\n' \
+    >corpus/multipart/two
 shared=${HILUM_SHARED:-../../shared}
+if [ -d "$shared/golden" ]; then
+    find "$shared/golden" -type f \( -name '*.pt' -o -name '*.pth' -o -name '*.safetensors' \) -size -64k -exec cp {} corpus/weights/ \;
+fi
 if [ -d "$shared/data" ]; then
     for pair in dicom:dcm raster:png raster:jpg raster:tif nifti:nii nrrd:nrrd meta_image:mha; do
         find "$shared/data" -type f -name "*.${pair#*:}" -size -64k | head -60 | while read -r file; do
@@ -40,4 +58,6 @@ if [ -d "$shared/data" ]; then
         done
     done
 fi
+mkdir -p corpus/deidentify
+cp corpus/dicom/* corpus/deidentify/
 find corpus -type f | cut -d/ -f2 | sort | uniq -c

@@ -140,7 +140,7 @@ impl Labeller for DiscLabeller {
         if depth > 1 {
             let values = (0..width * height * depth).map(|i| u16::from(i % width < 3)).collect();
             let regions = vec![region("part", 1, None)];
-            return Ok(Labels { values, regions, models: vec![self.model.clone()] });
+            return Ok(Labels { values, regions, models: vec![self.model.clone()], doubts: Vec::new() });
         }
         if self.finds_vessels {
             let values = (0..width * height).map(|i| u16::from(i % width % 10 == 0)).collect();
@@ -148,6 +148,7 @@ impl Labeller for DiscLabeller {
                 values,
                 regions: vec![region("vessel", 1, None)],
                 models: vec!["vessels-test".into()],
+                doubts: Vec::new(),
             });
         }
         let bright = |x: usize, y: usize| volume.value([x, y, 0]).unwrap_or_default();
@@ -168,6 +169,7 @@ impl Labeller for DiscLabeller {
             values: (0..width * height).map(label).collect(),
             regions: vec![region("disc", 1, None), region("cup", 2, Some("disc"))],
             models: vec!["disc-test".into()],
+            doubts: Vec::new(),
         })
     }
 }

@@ -28,6 +28,38 @@ fn a_sample_is_decided_by_its_seed_and_described_by_info() {
 }
 
 #[test]
+fn a_model_for_other_images_is_doubted_and_an_unknown_one_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let grey = folder.path().join("grey.png");
+    let value = |x: u32, y: u32| image::Luma([((x * 7 + y * 13) % 251) as u8]);
+    image::ImageBuffer::from_fn(96, 96, value).save(&grey).unwrap();
+    let out = folder.path().join("mask.png");
+    let (grey, out) = (grey.to_str().unwrap(), out.to_str().unwrap());
+    let arguments = ["segment", grey, "--model", "disc-locate", "--out", out, "--device", "cpu"];
+    let ran = hilum(&arguments);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.err.contains("warning: the model hardly suits") && ran.err.contains("is grey"),
+        "{}",
+        ran.err
+    );
+    let report = json(&arguments);
+    let told = report["images"][0]["warnings"].to_string();
+    assert!(told.contains("is grey"), "{report}");
+    refused(&["segment", grey, "--model", "nosuch", "--out", out], &["no model \"nosuch\"", "disc-locate"]);
+}
+
+#[test]
+fn the_launcher_without_a_console_starts_the_program_and_ends_as_it_does() {
+    let launched = |arguments: &[&str]| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_hilumw")).args(arguments).output().unwrap();
+        (ran.status.code().unwrap(), String::from_utf8(ran.stdout).unwrap())
+    };
+    assert_eq!(launched(&["--version"]), (0, hilum(&["--version"]).out));
+    assert_eq!(launched(&["info", "no such file.nii"]).0, hilum(&["info", "no such file.nii"]).code);
+}
+
+#[test]
 fn a_truth_agrees_with_itself_in_every_figure() {
     let p = phantom(1);
     let report = json(&["evaluate", "--pred", &p.truth, "--truth", &p.truth]);

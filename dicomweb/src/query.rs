@@ -109,6 +109,70 @@ pub struct Instance {
     pub number: Option<i64>,
 }
 
+impl Study {
+    fn of(a: &Attributes) -> Result<Self, WebError> {
+        Ok(Self {
+            uid: a.uid(tags::STUDY_INSTANCE_UID, "a study")?,
+            patient_name: a.text(tags::PATIENT_NAME),
+            patient_id: a.text(tags::PATIENT_ID),
+            date: dashed(&a.text(tags::STUDY_DATE)),
+            modalities: a
+                .text(tags::MODALITIES_IN_STUDY)
+                .split('\\')
+                .filter(|m| !m.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            description: a.text(tags::STUDY_DESCRIPTION),
+            accession: a.text(tags::ACCESSION_NUMBER),
+            series: a.number(tags::NUMBER_OF_STUDY_RELATED_SERIES),
+            instances: a.number(tags::NUMBER_OF_STUDY_RELATED_INSTANCES),
+        })
+    }
+}
+
+impl Series {
+    fn of(a: &Attributes, study: Option<&Uid>) -> Result<Self, WebError> {
+        let study_uid = match study {
+            Some(study) => study.clone(),
+            None => a.uid(tags::STUDY_INSTANCE_UID, "the study of a series")?,
+        };
+        Ok(Self {
+            uid: a.uid(tags::SERIES_INSTANCE_UID, "a series")?,
+            study_uid,
+            modality: a.text(tags::MODALITY),
+            description: a.text(tags::SERIES_DESCRIPTION),
+            number: a.number(tags::SERIES_NUMBER),
+            instances: a.number(tags::NUMBER_OF_SERIES_RELATED_INSTANCES),
+        })
+    }
+}
+
+impl Instance {
+    fn of(a: &Attributes) -> Result<Self, WebError> {
+        Ok(Self {
+            uid: a.uid(tags::SOP_INSTANCE_UID, "an instance")?,
+            class_uid: a.text(tags::SOP_CLASS_UID),
+            number: a.number(tags::INSTANCE_NUMBER),
+        })
+    }
+}
+
+/// What a server may answer to a search or to an upload, read as each kind: for fuzzing, without a connection.
+pub(crate) fn read_answer(body: &[u8]) {
+    if let Ok(found) = Attributes::list(body, "the answer") {
+        for entry in &found {
+            let _ = (Study::of(entry), Series::of(entry, None), Instance::of(entry));
+        }
+    }
+    if let Ok(answer) = Attributes::one(body, "the answer") {
+        for tag in [tags::FAILED_SOP_SEQUENCE, tags::REFERENCED_SOP_SEQUENCE] {
+            for item in answer.items(tag) {
+                let _ = (item.text(tags::REFERENCED_SOP_INSTANCE_UID), item.number(tags::FAILURE_REASON));
+            }
+        }
+    }
+}
+
 /// Without what was typed: it names patients.
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,25 +281,7 @@ impl Client {
         );
         let found =
             self.search("/studies", "the studies", &terms, query.limit, tags::STUDY_INSTANCE_UID, observer)?;
-        let study = |a: &Attributes| {
-            Ok(Study {
-                uid: a.uid(tags::STUDY_INSTANCE_UID, "a study")?,
-                patient_name: a.text(tags::PATIENT_NAME),
-                patient_id: a.text(tags::PATIENT_ID),
-                date: dashed(&a.text(tags::STUDY_DATE)),
-                modalities: a
-                    .text(tags::MODALITIES_IN_STUDY)
-                    .split('\\')
-                    .filter(|m| !m.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
-                description: a.text(tags::STUDY_DESCRIPTION),
-                accession: a.text(tags::ACCESSION_NUMBER),
-                series: a.number(tags::NUMBER_OF_STUDY_RELATED_SERIES),
-                instances: a.number(tags::NUMBER_OF_STUDY_RELATED_INSTANCES),
-            })
-        };
-        usable(found.iter().map(study))
+        usable(found.iter().map(Study::of))
     }
 
     /// The series of a study, by their numbers.
@@ -271,21 +317,7 @@ impl Client {
         );
         let found =
             self.search(path, "the series", &terms, MAX_INSTANCES, tags::SERIES_INSTANCE_UID, observer)?;
-        let series = |a: &Attributes| {
-            let study_uid = match study {
-                Some(study) => study.clone(),
-                None => a.uid(tags::STUDY_INSTANCE_UID, "the study of a series")?,
-            };
-            Ok(Series {
-                uid: a.uid(tags::SERIES_INSTANCE_UID, "a series")?,
-                study_uid,
-                modality: a.text(tags::MODALITY),
-                description: a.text(tags::SERIES_DESCRIPTION),
-                number: a.number(tags::SERIES_NUMBER),
-                instances: a.number(tags::NUMBER_OF_SERIES_RELATED_INSTANCES),
-            })
-        };
-        let mut found: Vec<Series> = usable(found.iter().map(series))?;
+        let mut found: Vec<Series> = usable(found.iter().map(|a| Series::of(a, study)))?;
         found.sort_by_key(|series| series.number.unwrap_or(i64::MAX));
         Ok(found)
     }
@@ -303,14 +335,7 @@ impl Client {
         let path = format!("/studies/{study}/series/{series}/instances");
         let found =
             self.search(&path, "the instances", &[], MAX_INSTANCES, tags::SOP_INSTANCE_UID, observer)?;
-        let instance = |a: &Attributes| {
-            Ok(Instance {
-                uid: a.uid(tags::SOP_INSTANCE_UID, "an instance")?,
-                class_uid: a.text(tags::SOP_CLASS_UID),
-                number: a.number(tags::INSTANCE_NUMBER),
-            })
-        };
-        let mut found: Vec<Instance> = found.iter().map(instance).collect::<Result<_, WebError>>()?;
+        let mut found: Vec<Instance> = found.iter().map(Instance::of).collect::<Result<_, WebError>>()?;
         found.sort_by_key(|instance| instance.number.unwrap_or(i64::MAX));
         Ok(found)
     }

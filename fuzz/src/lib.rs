@@ -1,12 +1,19 @@
 //! What the targets have in common: a folder in memory, limits as small as those of the mutation test, and the doors of the
 //! library.
 
+#[cfg(feature = "models")]
+pub mod models;
+
 use std::cell::RefCell;
+use std::io::Read as _;
 use std::path::Path;
 
+use hilum_core::io::dicom::deidentify::{Deidentify, DeidentifyOptions, PseudonymKey};
 use hilum_core::io::{self, Limits, OpenOptions, open_labels_within};
 use hilum_core::provenance::read_chain;
 use hilum_core::worklist::WorklistStore;
+use hilum_dicomweb::ServerList;
+use hilum_dicomweb::multipart::{MultipartReader, boundary_of};
 use tempfile::TempDir;
 
 const LIMITS: Limits =
@@ -18,6 +25,10 @@ const PROJECT: [(&str, &[u8]); 3] = [
     ("journal-3.bin", include_bytes!("../../core/src/project/store/fixtures/v2/journal-3.bin")),
     ("snapshot-3.bin", include_bytes!("../../core/src/project/store/fixtures/v2/snapshot-3.bin")),
 ];
+
+/// The same key for every input, so that a failure comes again.
+const KEY: &str = r#"{"format": "hilum-pseudonym-key", "version": 1, "note": "",
+    "key": "0707070707070707070707070707070707070707070707070707070707070707"}"#;
 
 /// Runs `work` in a folder that is empty, in memory where the system has such a place.
 fn in_folder<T>(work: impl FnOnce(&Path) -> T) -> T {
@@ -86,4 +97,65 @@ pub fn open_worklist(bytes: &[u8]) {
         std::fs::write(folder.join("worklist.json"), bytes).expect("a file");
         let _ = WorklistStore::open(folder);
     });
+}
+
+/// De-identifies a DICOM file of these bytes: what can be opened can be opened afterwards.
+pub fn deidentify(bytes: &[u8]) {
+    in_folder(|folder| {
+        let (source, target) = (folder.join("a.dcm"), folder.join("out"));
+        std::fs::write(&source, bytes).expect("a file");
+        std::fs::write(folder.join("key.json"), KEY).expect("a file");
+        let key = PseudonymKey::open_or_create(&folder.join("key.json")).expect("a key");
+        let options = DeidentifyOptions::default();
+        let work = Deidentify { source: &source, only_series: None, target: &target, key: &key, options };
+        let Ok(report) = work.run(&()) else { return };
+        let open = |path: &Path| {
+            let options = OpenOptions { limits: LIMITS, ..OpenOptions::default() };
+            io::open(path, &options, &()).map(|opened| opened.volume.voxels().len())
+        };
+        if let (1, Ok(voxels)) = (report.written, open(&source)) {
+            assert_eq!(open(&target).expect("the copy opens"), voxels, "the copy has all voxels");
+        }
+    });
+}
+
+/// Opens a list of servers.
+pub fn open_server_list(bytes: &[u8]) {
+    in_folder(|folder| {
+        let path = folder.join("servers.toml");
+        std::fs::write(&path, bytes).expect("a file");
+        let _ = ServerList::load(&path);
+    });
+}
+
+/// Reads a body of several parts, in pieces: the parts that are found do not depend on how large the pieces are.
+pub fn read_parts(bytes: &[u8]) {
+    let Some((step, rest)) = bytes.split_first() else { return };
+    let end = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+    let (kind, body) = (String::from_utf8_lossy(&rest[..end]), &rest[(end + 1).min(rest.len())..]);
+    let boundary = boundary_of(&kind).unwrap_or_else(|_| "b".to_owned());
+    assert_eq!(parts(body, &boundary, usize::from(*step) + 1), parts(body, &boundary, usize::MAX));
+}
+
+/// The parts of a body until its end or its first fault, read in pieces of at most `step` bytes.
+fn parts(body: &[u8], boundary: &str, step: usize) -> Vec<(String, Vec<u8>)> {
+    let mut reader = MultipartReader::new(Pieces(body, step), boundary);
+    let mut found = Vec::new();
+    while let Ok(Some(kind)) = reader.next_part() {
+        let mut content = Vec::new();
+        if reader.read_to_end(&mut content).is_err() {
+            break;
+        }
+        found.push((kind, content));
+    }
+    found
+}
+
+struct Pieces<'a>(&'a [u8], usize);
+
+impl std::io::Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let most = self.1.min(buffer.len());
+        self.0.read(&mut buffer[..most])
+    }
 }

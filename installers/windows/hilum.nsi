@@ -1,4 +1,4 @@
-; The Windows installer (NSIS 3): makensis -DVERSION=0.1.0 -DPROGRAM=hilum.exe -DOUT=Hilum-0.1.0-setup.exe hilum.nsi
+; The Windows installer (NSIS 3): makensis -DVERSION=0.1.0 -DPROGRAM=hilum.exe -DLAUNCHER=hilumw.exe -DOUT=Hilum-0.1.0-setup.exe hilum.nsi
 ; Installs for one person, without asking for an administrator, and removes what it installed, but nothing that a
 ; person made with the program.
 
@@ -15,6 +15,9 @@ ManifestDPIAware true
 !endif
 !ifndef PROGRAM
   !error "say -DPROGRAM=…, the built hilum.exe"
+!endif
+!ifndef LAUNCHER
+  !error "say -DLAUNCHER=…, the built hilumw.exe"
 !endif
 !ifndef OUT
   !define OUT "Hilum-${VERSION}-setup.exe"
@@ -34,7 +37,7 @@ VIAddVersionKey "LegalCopyright" "MIT or Apache-2.0"
 
 !define MUI_ICON "..\icon\hilum.ico"
 !define MUI_UNICON "..\icon\hilum.ico"
-!define MUI_FINISHPAGE_RUN "$INSTDIR\hilum.exe"
+!define MUI_FINISHPAGE_RUN "$INSTDIR\hilumw.exe"
 !insertmacro MUI_PAGE_WELCOME
 !insertmacro MUI_PAGE_LICENSE "..\..\LICENSE-MIT"
 !insertmacro MUI_PAGE_COMPONENTS
@@ -59,6 +62,8 @@ Section "Hilum" SectionProgram
   SectionIn RO
   SetOutPath "$INSTDIR"
   File "/oname=hilum.exe" "${PROGRAM}"
+  ; Without a console, for the menu and for files.
+  File "/oname=hilumw.exe" "${LAUNCHER}"
   File "..\icon\hilum.ico"
   File "..\..\LICENSE-MIT"
   File "..\..\LICENSE-APACHE"
@@ -66,7 +71,7 @@ Section "Hilum" SectionProgram
 !ifdef SBOM
   File "/oname=hilum.cdx.json" "${SBOM}"
 !endif
-  CreateShortcut "$SMPROGRAMS\Hilum.lnk" "$INSTDIR\hilum.exe" "" "$INSTDIR\hilum.ico"
+  CreateShortcut "$SMPROGRAMS\Hilum.lnk" "$INSTDIR\hilumw.exe" "" "$INSTDIR\hilum.ico"
   WriteRegStr HKCU "Software\Hilum" "Folder" "$INSTDIR"
   WriteUninstaller "$INSTDIR\remove.exe"
   ${GetSize} "$INSTDIR" "/S=0K" $0 $1 $2
@@ -83,7 +88,7 @@ SectionEnd
 Section "Open images with Hilum (menu of a file)" SectionOffer
   WriteRegStr HKCU "Software\Classes\Hilum.Image" "" "Medical image"
   WriteRegStr HKCU "Software\Classes\Hilum.Image\DefaultIcon" "" "$INSTDIR\hilum.ico"
-  WriteRegStr HKCU "Software\Classes\Hilum.Image\shell\open\command" "" '"$INSTDIR\hilum.exe" "%1"'
+  WriteRegStr HKCU "Software\Classes\Hilum.Image\shell\open\command" "" '"$INSTDIR\hilumw.exe" "%1"'
   !insertmacro OfferFor ".dcm"
   !insertmacro OfferFor ".nii"
   !insertmacro OfferFor ".gz"
@@ -106,6 +111,7 @@ Section "un.Hilum"
   DeleteRegKey HKCU "Software\Hilum"
   Delete "$SMPROGRAMS\Hilum.lnk"
   Delete "$INSTDIR\hilum.exe"
+  Delete "$INSTDIR\hilumw.exe"
   Delete "$INSTDIR\hilum.ico"
   Delete "$INSTDIR\hilum.cdx.json"
   Delete "$INSTDIR\LICENSE-MIT"

@@ -163,7 +163,7 @@ impl HilumApp {
     /// One named step of the history.
     pub(super) fn write_labels(&mut self, running: &RunningLabels, answer: LabelAnswer) {
         let LabelAnswer { labels, note, device, .. } = answer;
-        if let Some(note) = note {
+        for note in note.into_iter().chain(labels.doubts.iter().cloned()) {
             self.state.messages.say(Severity::Warning, note);
         }
         let Some(session) = self.state.editable() else { return };
@@ -191,8 +191,11 @@ impl HilumApp {
                     return;
                 };
                 let Some(new) = with_disc(old, &labels.values, names) else {
-                    let text = "The network found no optic disc. Is it in the picture? Draw it with the ellipse or \
-                                the brush";
+                    let text = format!(
+                        "The network found no optic disc in {}. Is it in the picture? Draw it with the ellipse or \
+                         the brush",
+                        session.volume().meta().title
+                    );
                     self.state.messages.say(Severity::Warning, text);
                     return;
                 };

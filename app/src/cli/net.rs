@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use hilum_core::io::read_small_text;
 use hilum_models::checkpoint::StateDict;
 use hilum_models::device::{self, DeviceChoice};
 use hilum_models::golden::{self, Comparison, GoldenReport};
@@ -94,8 +95,7 @@ impl Forward {
 fn read_config(text: &str) -> anyhow::Result<Value> {
     let is_file = !text.trim_start().starts_with('{');
     let text = if is_file {
-        std::fs::read_to_string(Path::new(text))
-            .with_context(|| format!("cannot read the configuration {text}"))?
+        read_small_text(Path::new(text)).with_context(|| format!("cannot read the configuration {text}"))?
     } else {
         text.to_owned()
     };

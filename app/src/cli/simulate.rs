@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use hilum_core::io::read_small_text;
 use hilum_core::measure::{Summary, percentile_of_sorted, summarize};
 use hilum_models::device::DeviceChoice;
 use hilum_models::infer::{OneClick, SimulatedClick, simulate_clicks};
@@ -58,7 +59,7 @@ impl Config {
 impl Simulate {
     /// Segments every case with one, two, three … clicks, each at the centre of the largest error region.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
-        let text = std::fs::read_to_string(&self.config)
+        let text = read_small_text(&self.config)
             .with_context(|| format!("cannot read {}", self.config.display()))?;
         if text
             .parse::<toml::Table>()

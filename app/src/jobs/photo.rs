@@ -15,7 +15,7 @@ use hilum_core::fundus::{
     enhance, laterality_of,
 };
 use hilum_core::geometry::Grid;
-use hilum_core::io::{self, FileKind, OpenOptions, raster, replace_file};
+use hilum_core::io::{self, FileKind, OpenOptions, raster, read_small_text, replace_file};
 use hilum_core::label::LabelMap;
 use hilum_core::volume::{Volume, Voxels};
 use hilum_models::catalog::sha256_hex;
@@ -219,7 +219,7 @@ fn stamp(image: &Path) -> Option<(u64, u64)> {
 /// The record of a picture; `None` if there is none, or if the picture is not the one it was made for.
 pub fn record(store: &Path, image: &Path) -> anyhow::Result<Option<PhotoRecord>> {
     let path = home(store, image).join("record.json");
-    let text = match std::fs::read_to_string(&path) {
+    let text = match read_small_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use hilum_core::io::{self, OpenOptions};
+use hilum_core::io::{self, OpenOptions, read_small_text};
 use hilum_core::project::{self, Saved, StoreWarning, is_project};
 use hilum_core::volume::Volume;
 use hilum_core::worklist::{Case, CaseImage as FileImage, Role, WorklistStore, is_worklist};
@@ -93,7 +93,7 @@ pub fn read_lesson(path: &Path, model: Option<&str>, catalog: &Catalog) -> anyho
 
 /// The model, the folder of versions and the cases that a file lists.
 pub(super) fn read_list(path: &Path) -> anyhow::Result<(Option<String>, PathBuf, Vec<TeachingCase>)> {
-    let text = std::fs::read_to_string(path)
+    let text = read_small_text(path)
         .with_context(|| format!("this is no worklist and no list of cases: {}", path.display()))?;
     let list: ListFile = toml::from_str(&text)
         .with_context(|| format!("the list of cases is not understood: {}", path.display()))?;

@@ -1,6 +1,7 @@
 //! What a model says of itself.
 
 use hilum_core::label::{LabelEntry, LabelTable};
+use hilum_core::volume::Volume;
 use serde::{Deserialize, Serialize};
 
 use crate::train::recipe::Stage;
@@ -119,6 +120,30 @@ pub struct DenseTask {
     /// Where the network looks, if not at the whole image.
     #[serde(default)]
     pub around: Option<Around>,
+}
+
+impl DenseTask {
+    /// Why an image is hardly one of those that the model learned from; empty where nothing speaks against it. It can be
+    /// labelled all the same.
+    pub fn doubts_about(&self, image: &Volume) -> Vec<String> {
+        let dims = image.grid().dims();
+        let (is_color, is_flat) = (image.voxels().is_color(), image.grid().is_flat());
+        let mut doubts = Vec::new();
+        match (self.input.color, is_color) {
+            (true, false) => doubts.push("it learned from colour pictures, and this image is grey"),
+            (false, true) => doubts.push("it learned from grey images, and this one has colours"),
+            _ => {}
+        }
+        if self.tile[0] > 1 && is_flat {
+            doubts.push("it learned from volumes, and this is a single slice");
+        } else if self.tile[0] == 1 && self.input.color && !is_flat {
+            doubts.push("it learned from single pictures, and this is a volume");
+        }
+        let told = |why| {
+            format!("the model hardly suits an image of {} × {} × {}: {why}", dims[0], dims[1], dims[2])
+        };
+        doubts.into_iter().map(told).collect()
+    }
 }
 
 /// Something that is labelled.

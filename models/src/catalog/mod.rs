@@ -6,9 +6,10 @@ mod import;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use hilum_core::io::read_small_text;
 use sha2::{Digest as _, Sha256};
 
-use crate::checkpoint::StateDict;
+use crate::checkpoint::{StateDict, read_weights};
 use crate::nets::{AnyNetwork, NetError};
 use crate::train::recipe::Stage;
 
@@ -232,7 +233,7 @@ impl Model {
             }
             Weights::File(path) => {
                 let bytes =
-                    std::fs::read(path).map_err(|cause| CatalogError::Io { cause, path: path.clone() })?;
+                    read_weights(path).map_err(|cause| CatalogError::Io { cause, path: path.clone() })?;
                 self.verify(&bytes)?;
                 StateDict::from_bytes(bytes)
             }
@@ -289,19 +290,46 @@ fn user_models(folder: &Path) -> Vec<Result<Model, CatalogError>> {
 /// The model of a card, its weights beside it.
 fn read_model(card: &Path) -> Result<Model, CatalogError> {
     let io = |cause| CatalogError::Io { cause, path: card.to_owned() };
-    let text = std::fs::read_to_string(card).map_err(io)?;
+    let text = read_small_text(card).map_err(io)?;
     let weights = Weights::File(card.with_file_name("weights.safetensors"));
     Ok(Model { card: parse_card(&text, card)?, weights })
 }
 
 #[cfg(test)]
 mod tests {
+    use hilum_core::geometry::Grid;
+    use hilum_core::volume::{ImageMeta, Volume, Voxels};
+
     use super::*;
 
     #[test]
     fn an_unknown_model_is_answered_with_those_there_are() {
         let text = Catalog::new(None).unwrap().find("no-such").unwrap_err().to_string();
         assert!(text.contains("no-such"), "{text}");
+    }
+
+    #[test]
+    fn a_model_doubts_images_of_another_kind_than_it_learned_from() {
+        let image = |dims: [usize; 3], voxels| {
+            let grid = Grid::from_spacing(dims, [1.0; 3]).unwrap();
+            Volume::new(grid, voxels, ImageMeta::default()).unwrap()
+        };
+        let photograph = image([4, 4, 1], Voxels::Rgb8(vec![[9; 3]; 16]));
+        let ct = image([4, 4, 2], Voxels::I16(vec![0; 32]));
+        let catalog = Catalog::new(None).unwrap();
+        let doubts = |id: &str, image: &Volume| {
+            catalog.find(id).unwrap().card.dense().unwrap().doubts_about(image).join("; ")
+        };
+        assert_eq!(doubts("disc-cup", &photograph), "");
+        assert_eq!(doubts("hippocampus-attention-unet", &ct), "");
+        assert_eq!(doubts("lung-hanet", &ct), "", "a network of slices may label a volume");
+        let told = doubts("disc-cup", &ct);
+        assert!(
+            told.contains("4 × 4 × 2") && told.contains("is grey") && told.contains("is a volume"),
+            "{told}"
+        );
+        let told = doubts("hippocampus-attention-unet", &photograph);
+        assert!(told.contains("has colours") && told.contains("single slice"), "{told}");
     }
 
     #[test]

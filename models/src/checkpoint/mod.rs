@@ -14,7 +14,7 @@ pub use module_io::{
     KeyRules, apply, collect, collect_for_reference, count_parameters, training_only, weight_shapes,
 };
 pub use spectral::fold as fold_spectral_norm;
-pub use state_dict::{FloatFormat, FloatValues, StateDict, StoredTensor};
+pub use state_dict::{FloatFormat, FloatValues, StateDict, StoredTensor, read_weights};
 
 /// Why a checkpoint cannot be read, written or used.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -117,6 +118,26 @@ impl safetensors::View for &StoredTensor {
     }
 }
 
+/// The bytes of a file of weights of at most 8 GiB.
+///
+/// # Errors
+/// A file that cannot be read or is larger.
+pub fn read_weights(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = std::fs::File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    if size <= MAX_FILE_BYTES {
+        bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;
+        file.by_ref().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    }
+    let size = size.max(bytes.len() as u64);
+    if size > MAX_FILE_BYTES {
+        let told = format!("it has {size} bytes; weights of more than {MAX_FILE_BYTES} are not supported");
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, told));
+    }
+    Ok(bytes)
+}
+
 /// The values of a tensor, row-major, and its shape, slowest axis first.
 pub type FloatValues = (Vec<f32>, Vec<usize>);
 
@@ -134,13 +155,7 @@ impl StateDict {
     /// A file that cannot be read, is larger or is not well formed.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let io = |source| CheckpointError::Io { action: "read", source, path: path.to_owned() };
-        let size = std::fs::metadata(path).map_err(io)?.len();
-        if size > MAX_FILE_BYTES {
-            let message =
-                format!("it has {size} bytes; weights of more than {MAX_FILE_BYTES} are not supported");
-            return Err(CheckpointError::Format { message });
-        }
-        Self::from_bytes(std::fs::read(path).map_err(io)?)
+        Self::from_bytes(read_weights(path).map_err(io)?)
     }
 
     /// Reads safetensors from memory, e.g. from `include_bytes!`; the bytes are kept, not copied.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hilum_core::io::{nifti, replace_file};
+use hilum_core::io::{nifti, read_small_text, replace_file};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -129,7 +129,7 @@ impl Versions {
     }
 
     fn read_current(&self) -> Option<Current> {
-        serde_json::from_slice(&std::fs::read(self.folder.join(format!("current-{}.json", self.base))).ok()?)
+        serde_json::from_str(&read_small_text(&self.folder.join(format!("current-{}.json", self.base))).ok()?)
             .ok()
     }
 
@@ -287,9 +287,10 @@ impl Version {
     /// [`TeachError`] if there is none, or its record is not understood.
     pub fn open(folder: &Path) -> Result<Self, TeachError> {
         let path = folder.join("record.json");
-        let text = std::fs::read(&path).map_err(|cause| TeachError::Folder { cause, path: path.clone() })?;
-        let record: VersionRecord = serde_json::from_slice(&text)
-            .map_err(|cause| TeachError::Record { cause, path: path.clone() })?;
+        let text =
+            read_small_text(&path).map_err(|cause| TeachError::Folder { cause, path: path.clone() })?;
+        let record: VersionRecord =
+            serde_json::from_str(&text).map_err(|cause| TeachError::Record { cause, path: path.clone() })?;
         if record.schema != SCHEMA {
             return Err(TeachError::Unsuitable(format!(
                 "the version's record has the form {}; this program knows {SCHEMA}: {}",

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use hilum_core::io::read_small_text;
 use serde::Serialize;
 
 use super::plot;
@@ -15,7 +16,7 @@ pub(super) fn claim(recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
     let path = folder.join("recipe.json");
     // The card's text and what is looked at do not change the weights.
     let recipe = Recipe { card: None, attention: None, ..recipe.clone() };
-    match std::fs::read_to_string(&path) {
+    match read_small_text(&path) {
         // Compared as recipes: an older version wrote fewer keys, which had their defaults.
         Ok(old) => match serde_json::from_str::<Recipe>(&old) {
             Ok(old) if old == recipe => Ok(()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
+use hilum_core::io::read_small_text;
 use hilum_core::job::{Cancelled, Observer};
 use serde::{Deserialize, Serialize};
 
@@ -217,7 +218,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let mut trainer = Trainer::new(recipe, device, teacher, None)?;
         let mut progress = Progress { best_score: f64::NEG_INFINITY, ..Progress::default() };
-        if let Ok(text) = std::fs::read_to_string(folder.join("progress.json")) {
+        if let Ok(text) = read_small_text(&folder.join("progress.json")) {
             progress = serde_json::from_str(&text)
                 .map_err(|e| TrainError::Data(format!("the checkpoint's progress.json is broken ({e})")))?;
             let read = |name: &str| StateDict::read(&folder.join(name)).map_err(NetError::from);

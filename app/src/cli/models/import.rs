@@ -1,9 +1,10 @@
 //! `hilum models import`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use hilum_core::io::read_small_text;
 use hilum_models::catalog::{AxisOrder, Import, Imported, import};
 use hilum_models::device;
 use serde::Serialize;
@@ -49,7 +50,7 @@ impl ImportArgs {
                 serde_json::from_str(text).context("--config is no JSON object")?
             }
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+                let text = read_small_text(Path::new(path)).with_context(|| format!("cannot read {path}"))?;
                 serde_json::from_str(&text).with_context(|| format!("no JSON object: {path}"))?
             }
         };

@@ -12,7 +12,7 @@ use hilum_core::volume::{Source, Volume, Voxels};
 use hilum_models::device;
 use hilum_models::infer::{Dense, DenseAnswer};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Segment;
 use crate::cli::convert::check_target;
@@ -39,6 +39,9 @@ impl Segment {
             }
         }
         drop(progress);
+        for warning in images.iter().flat_map(|image| &image.warnings) {
+            console.warn(warning["message"].as_str().unwrap_or_default());
+        }
         console.report(&DenseReport { model: id.to_owned(), device: device.name, images })
     }
 
@@ -77,6 +80,7 @@ impl Segment {
         }
         let options = self.choice.options(&job.image, progress)?;
         let opened = io::open(&job.image, &options, progress)?;
+        let doubts = model.task().doubts_about(&opened.volume);
         let answer = model
             .segment(&opened.volume, progress)
             .with_context(|| format!("not labelled: {}", job.image.display()))?;
@@ -109,7 +113,10 @@ impl Segment {
             regions: regions.collect(),
             models: answer.models,
             seconds: begun.elapsed().as_secs_f64(),
-            warnings: warnings_json(&opened.warnings),
+            warnings: warnings_json(&opened.warnings)
+                .into_iter()
+                .chain(doubts.iter().map(|doubt| json!({"kind": "note", "message": doubt})))
+                .collect(),
             error: None,
         })
     }

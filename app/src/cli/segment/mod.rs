@@ -63,6 +63,9 @@ impl Segment {
             return self.run_dense(console);
         }
         if self.click.is_empty() {
+            if let Some(id) = &self.model {
+                catalog.find(id)?;
+            }
             let models = catalog.models().iter().filter(|model| model.card.dense().is_some());
             let ids: Vec<&str> = models.map(|model| model.card.id.as_str()).collect();
             anyhow::bail!(

@@ -38,6 +38,8 @@ pub struct Labels {
     pub regions: Vec<Region>,
     /// The models that worked, in turn.
     pub models: Vec<String>,
+    /// Why the image is hardly one for the model.
+    pub doubts: Vec<String>,
 }
 
 /// Which model labels an image, and where it runs.
@@ -113,7 +115,8 @@ impl Labeller for Network {
 
     fn label(&mut self, volume: &Volume, observer: &dyn Observer) -> Result<Labels, DenseError> {
         let answer = self.dense.segment(volume, observer)?;
-        Ok(Labels { values: answer.labels, regions: answer.regions, models: answer.models })
+        let doubts = self.dense.task().doubts_about(volume);
+        Ok(Labels { values: answer.labels, regions: answer.regions, models: answer.models, doubts })
     }
 }
 

@@ -164,15 +164,18 @@ impl<R: Read> ElementReader<R> {
     }
 
     /// Reads to the end, into every sequence, and keeps nothing: then each declared length is known to stand in the file,
-    /// and who allocates by them is safe.
-    pub fn walk(mut self) -> Result<(), DataSetError> {
+    /// and who allocates by them is safe. Yields where the last element ends, in bytes from the beginning of the stream:
+    /// what follows is padding, or nothing that was looked at.
+    pub fn walk(mut self) -> Result<u64, DataSetError> {
         self.walks = true;
+        let start = self.position;
         let mut nothing = DataSet::default();
-        while let Some(raw) = self.first_bytes()? {
+        loop {
+            let end = self.position;
+            let Some(raw) = self.first_bytes()? else { return Ok(end - start) };
             let element = self.element_after(self.tag_of(raw))?;
             self.read_into(&mut nothing, &element, 0)?;
         }
-        Ok(())
     }
 
     fn read_into(

@@ -141,9 +141,9 @@ impl Header {
 }
 
 impl Header {
-    /// Reads every element of the file, those behind and within the pixels and in sequences too, and keeps none: afterwards a
-    /// reader that allocates what an element declares is safe with this file.
-    pub fn check_to_the_end(&self, path: &Path) -> Result<(), OpenError> {
+    /// Reads every element of the file, those behind and within the pixels and in sequences too, and keeps none. Yields
+    /// the bytes of the data set, unpacked: a reader that allocates what an element declares is safe with so many of them.
+    pub fn check_to_the_end(&self, path: &Path) -> Result<u64, OpenError> {
         let io_error = |error| OpenError::io(error, path);
         let walked = if self.syntax.deflated {
             let source = inflated(path, self.data_set_offset).map_err(io_error)?;

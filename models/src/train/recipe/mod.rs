@@ -6,6 +6,7 @@ mod schedule;
 
 use std::path::{Path, PathBuf};
 
+use hilum_core::io::read_small_text;
 use serde::{Deserialize, Serialize};
 
 pub use click::{ClickRecipe, DataSource, LossRecipe, Stage};
@@ -124,7 +125,7 @@ pub struct CardText {
 }
 
 fn read_text(path: &Path) -> Result<String, RecipeError> {
-    std::fs::read_to_string(path).map_err(|cause| RecipeError::Io { cause, path: path.to_owned() })
+    read_small_text(path).map_err(|cause| RecipeError::Io { cause, path: path.to_owned() })
 }
 
 fn read_table(path: &Path) -> Result<toml::Table, RecipeError> {

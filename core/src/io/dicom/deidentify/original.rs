@@ -39,7 +39,7 @@ impl Original {
         if only_series.is_some_and(is_other) {
             return Ok(None);
         }
-        header.check_to_the_end(path).map_err(|error| error.to_string())?;
+        let length = header.check_to_the_end(path).map_err(|error| error.to_string())?;
         // Some writers put the class before the data set only.
         let class = header.elements.text(tags::SOP_CLASS_UID);
         let class = class.or_else(|| header.meta.text(tags::MEDIA_STORAGE_SOP_CLASS_UID)).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Original {
             return Err("a list of files (DICOMDIR), not an object".to_owned());
         }
         let elements = elements_of(&header);
-        let object = read_object(path, &header, elements)?;
+        let object = read_object(path, &header, length, elements)?;
         let cannot_be_cleaned = [
             (tags::CONTENT_SEQUENCE, "a report: its text"),
             (tags::ENCAPSULATED_DOCUMENT, "an embedded document: it"),
@@ -104,7 +104,13 @@ impl Original {
     }
 }
 
-fn read_object(path: &Path, header: &Header, elements: &str) -> Result<InMemDicomObject, String> {
+/// The object in the first `length` bytes of the data set. What may stand behind padding was not looked at, and stays behind.
+fn read_object(
+    path: &Path,
+    header: &Header,
+    length: u64,
+    elements: &str,
+) -> Result<InMemDicomObject, String> {
     let told = |error: std::io::Error| OpenError::io(error, path).to_string();
     let source: Box<dyn Read> = if header.syntax.deflated {
         Box::new(inflated(path, header.data_set_offset).map_err(told)?)
@@ -113,5 +119,6 @@ fn read_object(path: &Path, header: &Header, elements: &str) -> Result<InMemDico
         file.seek(SeekFrom::Start(header.data_set_offset)).map_err(told)?;
         Box::new(BufReader::new(file))
     };
-    InMemDicomObject::read_dataset_with_ts(source, known(elements)?).map_err(|error| error.to_string())
+    InMemDicomObject::read_dataset_with_ts(source.take(length), known(elements)?)
+        .map_err(|error| error.to_string())
 }

@@ -250,6 +250,23 @@ fn a_length_beyond_the_file_is_refused_before_memory_is_taken() {
     assert!(error.contains("ends in the middle"), "{error}");
 }
 
+// Found by fuzzing: a second reader went on behind the padding and took the memory that it found announced there.
+#[test]
+fn what_stands_behind_padding_is_neither_read_nor_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = slice(folder.path(), 1, |_| {});
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend([0; 64]);
+    // An element of group 0000 that declares nearly 4 GiB, and a name.
+    bytes.extend([0, 0, 0, 0, b'U', b'L', 0, 0, 0xF0, 0xFF, 0xFF, 0xFF]);
+    bytes.extend(b"HIDDEN^NAME");
+    std::fs::write(&path, bytes).unwrap();
+    let target = folder.path().join("out");
+    let report = run(&path, &target, DeidentifyOptions::default()).unwrap();
+    assert_eq!((report.written, report.left_out.len()), (1, 0));
+    assert_eq!(holds(&files(&target)[0], &["HIDDEN"]), None);
+}
+
 #[test]
 fn text_in_the_pixels_is_announced() {
     let folder = tempfile::tempdir().unwrap();
