@@ -50,9 +50,10 @@ pub struct TlsProxy {
 }
 
 impl TlsProxy {
-    /// In front of a port of loopback, with a certificate of an authority.
+    /// In front of a port of loopback, with a certificate of an authority. By number: what `localhost` means first, IPv4 or
+    /// IPv6, differs between systems, and a client of that name tries both.
     pub fn start(to: u16, authority: &Authority) -> Self {
-        let listener = TcpListener::bind("localhost:0").unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (config, is_over) = (Arc::new(authority.config()), Arc::new(AtomicBool::new(false)));
         let over = Arc::clone(&is_over);
@@ -83,7 +84,7 @@ impl TlsProxy {
 impl Drop for TlsProxy {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        TcpStream::connect(("localhost", self.port)).ok();
+        TcpStream::connect(("127.0.0.1", self.port)).ok();
     }
 }
 
