@@ -1,13 +1,15 @@
 //! A real archive: Orthanc with its DICOMweb plugin (Debian: `orthanc`, `orthanc-dicomweb`), on loopback, with a storage
 //! of its own that vanishes with it. It speaks plain HTTP: that of Debian 12 crashes at the first TLS connection.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use base64::Engine as _;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use ureq::Agent;
 
 const PROGRAMS: [&str; 3] = ["/usr/sbin/Orthanc", "/usr/bin/Orthanc", "/usr/local/sbin/Orthanc"];
 const PLUGINS: [&str; 3] = [
@@ -15,8 +17,8 @@ const PLUGINS: [&str; 3] = [
     "/usr/local/share/orthanc/plugins/libOrthancDicomWeb.so",
     "/usr/lib/orthanc/libOrthancDicomWeb.so",
 ];
-/// A start takes a second or two.
-const LONGEST_START: Duration = Duration::from_secs(60);
+/// A start takes a second or two, on a busy machine many times that.
+const LONGEST_START: Duration = Duration::from_secs(120);
 
 /// How Orthanc is to run.
 #[derive(Clone, Debug, Default)]
@@ -54,9 +56,11 @@ impl Orthanc {
     fn try_start(program: &Path, plugin: &Path, options: &OrthancOptions) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        // By this name the test knows that it talks to the one that it started, not to another test's.
+        let name = format!("Hilum test {} {port}", std::process::id());
         let users = options.login.iter().map(|(user, password)| (user.clone(), json!(password)));
         let config = json!({
-            "Name": "Hilum test",
+            "Name": &name,
             "StorageDirectory": folder.path().join("storage"),
             "IndexDirectory": folder.path().join("index"),
             "HttpPort": port,
@@ -84,7 +88,7 @@ impl Orthanc {
                 eprintln!("Orthanc ended: {log}");
                 return None;
             }
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            if name_of(port, options.login.as_ref()).as_deref() == Some(&name) {
                 return Some(Self { process, port, _folder: folder });
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -103,6 +107,19 @@ impl Orthanc {
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/dicom-web", self.port)
     }
+}
+
+/// What the archive at a port calls itself, once it answers.
+fn name_of(port: u16, login: Option<&(String, String)>) -> Option<String> {
+    let config = Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).proxy(None).build();
+    let mut request = Agent::from(config).get(format!("http://127.0.0.1:{port}/system"));
+    if let Some((user, password)) = login {
+        let coded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        request = request.header("Authorization", format!("Basic {coded}"));
+    }
+    let text = request.call().ok()?.body_mut().read_to_string().ok()?;
+    let system: Value = serde_json::from_str(&text).ok()?;
+    Some(system["Name"].as_str()?.to_owned())
 }
 
 impl Drop for Orthanc {
