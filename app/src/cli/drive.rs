@@ -1,14 +1,15 @@
 //! `hilum drive`: edits without a hand, for the tests that kill the program; without a window or with one.
 //!
 //! The edits go through the same document, the same thread and the same hand-over as those of the window. Every one is
-//! told on the standard output before it is handed over: when it was made and what it led to.
+//! told on the standard output before it is handed over: when it was made and what it led to. When the thread that keeps
+//! changes has done what it was given, that is told too: `kept N`, with the number of edits told until then.
 
 mod window;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
@@ -94,10 +95,11 @@ impl Drive {
         let mut document = self.start(&project, &events, &volume)?;
         say(&format!("opened {} {}", now_ms(), digest(&document)))?;
         let began = Instant::now();
-        let (mut hand_over, mut hand) = (HandOver::default(), Hand(self.seed));
+        let (mut hand_over, mut hand, mut told) = (HandOver::default(), Hand(self.seed), Told::default());
         while began.elapsed().as_secs_f64() < self.secs {
             if document.apply(hand.next_command()).is_ok() && document.has_unsaved() {
                 say(&format!("made {} {}", now_ms(), digest(&document)))?;
+                told.made += 1;
             }
             if document.has_unsaved() && hand_over.wait_secs(began.elapsed().as_secs_f64()).is_none() {
                 let records = document.take_unsaved();
@@ -105,9 +107,15 @@ impl Drive {
                     document.put_back_unsaved(records);
                 }
             }
-            if let Ok(Event::Project(ProjectEvent::Failed { why, .. })) = events.try_recv() {
-                bail!("changes are not kept: {why}");
+            while let Ok(event) = events.try_recv() {
+                if let Event::Project(ProjectEvent::Failed { why, .. }) = event {
+                    bail!("changes are not kept: {why}");
+                }
             }
+            if !document.has_unsaved() {
+                told.ask(|sender| drop(project.ask(ProjectRequest::Flush(sender))));
+            }
+            told.tell_kept()?;
             std::thread::sleep(Duration::from_millis(hand.below(12)));
         }
         Ok(())
@@ -122,7 +130,7 @@ impl Drive {
         let mut document = Document::new(Arc::clone(volume));
         document.start_journal();
         let (session, snapshot) = (1, Box::new(document.snapshot()));
-        let (sender, attached) = std::sync::mpsc::sync_channel(1);
+        let (sender, attached) = sync_channel(1);
         let requests = [
             ProjectRequest::Attach { session, volume: Arc::clone(volume), snapshot },
             ProjectRequest::Flush(sender),
@@ -130,7 +138,7 @@ impl Drive {
         for request in requests {
             project.ask(request).ok().context("the thread that keeps changes is gone")?;
         }
-        attached.recv_timeout(Duration::from_secs(20)).context("the project does not open")?;
+        attached.recv_timeout(Duration::from_secs(120)).context("the project does not open")?;
         match events.try_recv() {
             Ok(Event::Project(ProjectEvent::Found { state, warnings, .. })) => {
                 for warning in warnings {
@@ -143,6 +151,44 @@ impl Drive {
             _ => {}
         }
         Ok(document)
+    }
+}
+
+/// What was told, and how much of it is known to be on disk.
+#[derive(Debug, Default)]
+struct Told {
+    /// Edits that were told.
+    made: usize,
+    /// How many of these are known to be on disk.
+    kept: usize,
+    /// Brings word when so many are.
+    due: Option<(usize, Receiver<()>)>,
+}
+
+impl Told {
+    /// Everything that was told is handed over: wants word of it, unless it waits for an earlier one.
+    fn ask(&mut self, flush: impl FnOnce(SyncSender<()>)) {
+        if self.due.is_none() && self.kept < self.made {
+            let (sender, answer) = sync_channel(1);
+            flush(sender);
+            self.due = Some((self.made, answer));
+        }
+    }
+
+    /// Tells what is on disk.
+    fn tell_kept(&mut self) -> anyhow::Result<()> {
+        let Some((made, answer)) = &self.due else { return Ok(()) };
+        match answer.try_recv() {
+            Ok(()) => self.kept = *made,
+            Err(TryRecvError::Empty) => return Ok(()),
+            // The queue was full.
+            Err(TryRecvError::Disconnected) => {
+                self.due = None;
+                return Ok(());
+            }
+        }
+        self.due = None;
+        say(&format!("kept {}", self.kept))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use egui::ViewportCommand;
 use nalgebra::Point3;
 
-use super::{COMPACT_BYTES, Drive, Hand, digest, now_ms, say};
+use super::{COMPACT_BYTES, Drive, Hand, Told, digest, now_ms, say};
 use crate::app::{HilumApp, Services};
 use crate::command::{Action, EditAction, MeasureAction, SegmentAction, UiCommand};
 use crate::state::{Dialog, ViewId};
@@ -35,8 +35,9 @@ struct Driven {
     stage: Stage,
     began: Instant,
     secs: f64,
-    /// What was told last.
-    told: String,
+    /// The digest that was told last.
+    last: String,
+    told: Told,
 }
 
 impl Drive {
@@ -54,7 +55,7 @@ impl Drive {
         let (hand, secs) = (Hand(self.seed), self.secs);
         crate::window::run_with(SIZE, services, vec![image], move |app| {
             let (stage, began) = (Stage::Opening, Instant::now());
-            Box::new(Driven { app, hand, stage, began, secs, told: String::new() })
+            Box::new(Driven { app, hand, stage, began, secs, last: String::new(), told: Told::default() })
         })
     }
 }
@@ -95,11 +96,21 @@ impl Driven {
     fn tell(&mut self, what: &str) {
         let Some(session) = &self.app.state().session else { return };
         let digest = digest(&session.document);
-        if digest != self.told {
+        if digest != self.last {
             // Nobody reads any more: the test has gone.
             say(&format!("{what} {} {digest}", now_ms())).ok();
-            self.told = digest;
+            self.last = digest;
+            self.told.made += usize::from(what == "made");
         }
+    }
+
+    /// Tells what the disk has. The window hands everything over before it draws.
+    fn tell_kept(&mut self) {
+        let session = self.app.state().session.as_ref();
+        if session.is_some_and(|session| !session.document.has_unsaved() && session.not_kept.is_none()) {
+            self.told.ask(|sender| self.app.when_kept(sender));
+        }
+        self.told.tell_kept().ok();
     }
 
     /// One thing that a person could do in a frame.
@@ -149,6 +160,7 @@ impl eframe::App for Driven {
         self.app.ui(ui, frame);
         if matches!(self.stage, Stage::Editing) {
             self.tell("made");
+            self.tell_kept();
         }
     }
 
