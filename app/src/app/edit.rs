@@ -101,7 +101,7 @@ impl HilumApp {
             SegmentAction::Look(change) => drop(self.edit(EditCommand::Look(change))),
             SegmentAction::Rename(id, name) => drop(self.edit(EditCommand::RenameLabel { id, name })),
             SegmentAction::Recolor(id, color) => drop(self.edit(EditCommand::SetColor { id, color })),
-            SegmentAction::Remove(id) => drop(self.edit(EditCommand::RemoveLabel(id))),
+            SegmentAction::Remove(id) => self.remove_label(id),
         }
     }
 

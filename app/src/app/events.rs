@@ -1,9 +1,10 @@
 //! Taking in what threads answer. An answer that nobody waits for any more is dropped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hilum_core::document::EditCommand;
+use hilum_core::io::{SaveError, spare_original};
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
@@ -37,6 +38,10 @@ impl HilumApp {
             self.after_save = None;
             return;
         };
+        if let Err(error) = self.spares_the_image(&ask, &path) {
+            self.after_save = None;
+            return self.state.messages.error(error.to_string());
+        }
         self.actions.send(match ask {
             Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
             Ask::OpenProject => Action::OpenProject(OpenProject { folder: path, image_at: None }),
@@ -62,6 +67,23 @@ impl HilumApp {
             Ask::SaveFigure { .. } => InspectAction::Figure(Some(path)).into(),
             Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
         });
+    }
+
+    /// Refuses to write over the image that is open.
+    fn spares_the_image(&self, ask: &Ask, target: &Path) -> Result<(), SaveError> {
+        let writes = matches!(
+            ask,
+            Ask::SaveMask { .. }
+                | Ask::SaveSurface { .. }
+                | Ask::SavePicture { .. }
+                | Ask::SaveMeasurements { .. }
+                | Ask::ExportTable { .. }
+                | Ask::SavePage { .. }
+                | Ask::SaveFigure { .. }
+                | Ask::SaveMap { .. }
+        );
+        let image = self.state.session.as_ref().and_then(|session| session.volume().meta().source.path());
+        image.filter(|_| writes).map_or(Ok(()), |image| spare_original(image, target))
     }
 
     fn take_in_panic(&mut self, thread: &str, text: &str, request: Option<u64>) {

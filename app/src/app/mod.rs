@@ -43,7 +43,7 @@ use crate::jobs::{
     handle_edit, handle_io, handle_remote, handle_search, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
-use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
+use crate::state::{Album, AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
 use crate::theme;
 use crate::viewport::{CpuSlices, ViewContext};
 use project::LeftBehind;
@@ -128,6 +128,8 @@ pub struct HilumApp {
     keeps_work: bool,
     /// Session and state of its history whose work the person has dropped.
     dropped: Option<(u64, u64)>,
+    /// The list of pictures that was left for something that may not open, and the session that was open then.
+    left_pictures: Option<(u64, Album)>,
     retried_at_secs: f64,
     view_at_secs: f64,
     kept_view: Option<serde_json::Value>,
@@ -210,6 +212,7 @@ impl HilumApp {
             left_behind: None,
             keeps_work,
             dropped: None,
+            left_pictures: None,
             retried_at_secs: 0.0,
             view_at_secs: 0.0,
             kept_view: None,
@@ -466,6 +469,7 @@ impl eframe::App for HilumApp {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.guard(ctx, Guarded::Quit);
         }
+        self.return_to_pictures();
         self.plan_when_due();
         self.measure_when_quiet();
         self.fill_table_when_quiet();

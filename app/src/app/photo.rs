@@ -374,6 +374,34 @@ impl HilumApp {
     }
 }
 
+impl HilumApp {
+    /// Takes a label off the list. Rim and cup of an eye stay on it, for its figures are made of them: without its outline the
+    /// cup is rim, and without the rim there is no disc.
+    pub(super) fn remove_label(&mut self, id: u16) {
+        let is_eye = self.state.session.as_ref().and_then(|s| s.photo.as_ref()).is_some_and(Photo::is_eye);
+        let Some(session) = self.state.editable().filter(|_| is_eye && [RIM, CUP].contains(&id)) else {
+            self.edit(EditCommand::RemoveLabel(id));
+            return;
+        };
+        let labels = session.document.labels();
+        if labels.count(id) == 0 {
+            let text = "Rim and cup stay on the list: the figures of the disc are made of them";
+            return self.state.messages.say(Severity::Info, text);
+        }
+        let (name, without) = match id {
+            CUP => ("Remove cup", RIM),
+            _ => ("Remove disc", 0),
+        };
+        let left = |label: u16| if label == CUP || label == id { without } else { label };
+        let Ok(labels) =
+            LabelMap::from_voxels(*labels.grid(), labels.voxels().iter().map(|l| left(*l)).collect())
+        else {
+            return;
+        };
+        self.edit(EditCommand::ReplaceLabels { name: name.into(), labels, names: Vec::new() });
+    }
+}
+
 fn eye_names() -> Vec<(u16, String)> {
     eye_table().entries().iter().map(|entry| (entry.id, entry.name.clone())).collect()
 }

@@ -300,6 +300,10 @@ impl HilumApp {
         let view = super::project_view::of(&self.state);
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
         let state = (session.id, session.document.history().state());
+        if session.document.preview().is_some() {
+            let text = "The outline that was only proposed is not kept: Enter would have taken it over";
+            self.state.messages.say(Severity::Warning, text);
+        }
         if dropped == Some(state) {
             self.project.ask(ProjectRequest::Drop).ok();
             return;

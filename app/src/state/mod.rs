@@ -27,7 +27,7 @@ use hilum_core::io::dicom::deidentify::DeidentifyOptions;
 use hilum_core::job::CancelToken;
 use hilum_core::label::LabelTable;
 use hilum_core::provenance::UsedModel;
-use hilum_core::volume::Source;
+use hilum_core::volume::{Modality, Source};
 use hilum_models::catalog::{ClickTask, DenseTask};
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 use hilum_models::train::recipe::Stage;
@@ -487,7 +487,10 @@ impl AppState {
             C::CloseImage | C::ResetView | C::AutoWindow | C::ToolNavigate | C::ToggleInterpolation => {
                 session.is_some()
             }
-            C::Preset1 | C::Preset2 | C::Preset3 | C::Preset4 | C::Preset5 | C::Preset6 => session.is_some(),
+            C::Preset1 | C::Preset2 | C::Preset3 | C::Preset4 | C::Preset5 | C::Preset6 => {
+                // Hounsfield units; what an unknown scale is, a person may know.
+                session.is_some_and(|s| matches!(s.volume().meta().modality, Modality::Ct | Modality::Other))
+            }
             C::ShowWarnings => session.is_some_and(|s| !s.warnings.is_empty()),
             _ => true,
         }
