@@ -91,7 +91,10 @@ impl HilumApp {
             Guarded::CloseImage => self.close_image(),
             Guarded::Open { path: Some(path), series_uid } => {
                 self.leave_pictures();
-                self.open_path(path, series_uid, 0);
+                match self.case_of_image(&path, series_uid.as_deref()) {
+                    Some(case) => self.open_case(case),
+                    None => self.open_path(path, series_uid, 0),
+                }
             }
             Guarded::Open { path: None, .. } => {
                 self.leave_pictures();
