@@ -301,9 +301,7 @@ impl LabelPatch {
                 return Err(PatchError::Stale { voxel, expected: run.old, found });
             }
         }
-        for run in self.runs().map(direction) {
-            map.fill(run.range(), run.old, run.new);
-        }
+        map.fill(self.runs().map(direction).map(|run| (run.range(), run.old, run.new)));
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod remote;
 mod screen;
 mod segment;
 mod teach;
+mod travel;
 mod view;
 mod worklist;
 mod worklist_next;
@@ -499,7 +500,9 @@ impl eframe::App for HilumApp {
         self.apply_all(&ctx);
         // Before the frame is drawn, which takes long where the processor draws: what was done is on its way to the disk.
         self.keep_changes(&ctx);
-        self.screen.sync(&mut self.state);
+        if self.screen.sync(&mut self.state) {
+            self.hurry(&ctx);
+        }
         self.restyle(&ctx);
         self.retitle(&ctx);
         self.age_messages(&ctx);

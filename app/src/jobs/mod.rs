@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 pub use case_masks::{MaskPair, MaskPairs, WrittenMasks, pair_masks, take_mask, write_masks};
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use done_cases::{DoneCase, done_cases};
-pub use edit::{EditEvent, EditRequest, handle as handle_edit};
+pub use edit::{EditEvent, EditRequest, EditWork, drop_aside, handle as handle_edit};
 pub use infer::{
     Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, InspectAnswer, InspectChoice,
     InspectRequest, InspectWhat, LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels,

@@ -37,7 +37,7 @@ use crate::jobs::{CopyProgress, EngineChoice, ImageProblem, ModelInfo, OpenProje
 pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
 pub use editing::{
-    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
+    Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed, Walk,
     ShownSlice, slice_at, slice_of,
 };
 pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};

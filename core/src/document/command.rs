@@ -10,7 +10,7 @@ use crate::patch::{DrawOver, LabelPatch, PatchError};
 use crate::prompt::Click;
 use crate::ruler::RulerShape;
 
-use super::StateError;
+use super::{Arrival, StateError};
 
 /// What a stroke does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +155,8 @@ pub enum EditCommand {
     Redo,
     /// Undoes or redoes until so many of the known steps are applied.
     GoTo(usize),
+    /// Undoes or redoes as far as a [`Journey`](super::Journey) went, with the labels that it found.
+    Arrive(Box<Arrival>),
 }
 
 /// What a command changed, so that only this is drawn and computed again.

@@ -137,6 +137,7 @@ impl Document {
             EditCommand::Redo if !self.can_redo() => Err(EditError::NothingToRedo),
             EditCommand::Redo => self.go_to(self.history().cursor() + 1),
             EditCommand::GoTo(step) => self.go_to(step),
+            EditCommand::Arrive(arrival) => self.arrive(*arrival),
             _ => Ok(Effects::default()),
         }?;
         Ok(ended.and(effects))
