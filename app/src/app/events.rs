@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hilum_core::document::EditCommand;
+use hilum_core::document::{EditCommand, NewLabel};
 use hilum_core::io::{SaveError, spare_original};
 use hilum_models::infer::DeviceChoice;
 
@@ -209,7 +209,7 @@ impl HilumApp {
                 let command = EditCommand::ReplaceLabels {
                     name: "Import mask".into(),
                     labels,
-                    names: names.into_iter().map(|name| (name.value, name.name)).collect(),
+                    names: names.into_iter().map(NewLabel::from).collect(),
                 };
                 if self.edit(command).is_some() {
                     self.state.messages.say(Severity::Info, "The mask was imported");

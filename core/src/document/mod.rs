@@ -12,7 +12,7 @@ mod travel;
 
 use std::sync::Arc;
 
-pub use command::{EditCommand, EditError, Effects, StrokeTool};
+pub use command::{EditCommand, EditError, Effects, NewLabel, StrokeTool};
 pub use record::JournalRecord;
 pub(crate) use state::SnapshotV1;
 pub use state::{Snapshot, State, StateError};
@@ -330,6 +330,9 @@ impl Document {
         Ok(Effects::of_preview(region.union(&before)))
     }
 }
+
+#[cfg(test)]
+mod imports;
 
 #[cfg(test)]
 pub(crate) mod tests;
