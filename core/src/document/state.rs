@@ -49,6 +49,10 @@ pub enum StateError {
     },
 }
 
+/// Parts of a stroke are not joined beyond so many packed bytes: to join those of a long stroke over noise, with runs by
+/// the million, takes longer than a frame, in the midst of the stroke or at its end.
+const JOINED_BYTES: usize = 64 << 10;
+
 /// A stroke that is not finished.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct OpenStroke {
@@ -77,6 +81,9 @@ impl OpenStroke {
     /// Parts that touch a voxel twice stay apart and are undone one after the other.
     fn join_last_two(&mut self) -> bool {
         let [.., before, last] = &self.parts[..] else { return false };
+        if before.packed_bytes() + last.packed_bytes() > JOINED_BYTES {
+            return false;
+        }
         let Some(both) = before.merged(last) else { return false };
         self.parts.truncate(self.parts.len() - 2);
         self.parts.push(both);
@@ -277,9 +284,9 @@ impl State {
         let (first, last) = (self.history.absolute(0), self.history.absolute(self.history.len()));
         let target = self.history.relative(step).ok_or(StateError::NoSuchStep { step, first, last })?;
         // Labels that are given come at the very end, so that everything else must be able to go back until then.
-        let before = given.is_some().then(|| {
-            (self.table.clone(), self.prompts.clone(), self.rulers.clone(), self.history.cursor())
-        });
+        let before = given
+            .is_some()
+            .then(|| (self.table.clone(), self.prompts.clone(), self.rulers.clone(), self.history.cursor()));
         // The history is set aside so that its steps can be read while the rest changes.
         let mut history = std::mem::take(&mut self.history);
         let result = loop {
