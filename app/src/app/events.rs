@@ -27,6 +27,7 @@ impl HilumApp {
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
             Event::Screen(screen) => self.take_in_screen(ctx, &screen),
             Event::Deidentified(answer) => self.take_in_deidentified(answer),
+            Event::Kept(event) => self.take_in_kept(event),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }

@@ -11,6 +11,7 @@ mod done_cases;
 mod edit;
 mod infer;
 mod io;
+pub mod kept;
 mod kept_maps;
 mod map_file;
 mod masks;
@@ -42,6 +43,7 @@ pub use infer::{
     LookInfo, MapKind, ModelInfo, RowAnswer, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use kept::KeptEvent;
 pub use kept_maps::{MapChoice, MapsOverSteps};
 pub use map_file::{FigureFile, MapFile};
 pub use masks::ImportedMask;
@@ -93,6 +95,8 @@ pub enum Event {
     Teach(TeachAnswer),
     /// The pixels of the window.
     Screen(Arc<egui::ColorImage>),
+    /// About work that was kept without a project.
+    Kept(KeptEvent),
     /// DICOM files were copied without names: what was done, or why not, for people.
     Deidentified(Result<Vec<String>, String>),
     /// A file dialog was answered; `None`: cancelled.
