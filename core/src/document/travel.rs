@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn write(document: &mut Document, at: [usize; 3], label: u16) {
-        let mask = BoxMask::from_fn(VoxelBox::new(at, at.map(|c| c + 9)), |[x, y, z]| (x + y + z) % 3 > 0);
+        let mask = BoxMask::from_fn(VoxelBox::new(at, at.map(|c| c + 9)), |[x, y, _]| (x + y) % 3 > 0);
         document.apply(EditCommand::WriteMask { name: "Block".into(), mask, label }).unwrap();
     }
 
