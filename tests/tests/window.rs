@@ -31,6 +31,10 @@ mod eye;
 mod inspect;
 #[path = "window/inspect_nets.rs"]
 mod inspect_nets;
+#[path = "window/kept.rs"]
+mod kept;
+#[path = "window/large.rs"]
+mod large;
 #[path = "window/measure.rs"]
 mod measure;
 #[path = "window/outside.rs"]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hilum_core::document::EditCommand;
+use hilum_core::document::{EditCommand, NewLabel};
 use hilum_core::io::{SaveError, spare_original};
 use hilum_models::infer::DeviceChoice;
 
@@ -27,6 +27,7 @@ impl HilumApp {
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
             Event::Screen(screen) => self.take_in_screen(ctx, &screen),
             Event::Deidentified(answer) => self.take_in_deidentified(answer),
+            Event::Kept(event) => self.take_in_kept(event),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }
@@ -209,7 +210,7 @@ impl HilumApp {
                 let command = EditCommand::ReplaceLabels {
                     name: "Import mask".into(),
                     labels,
-                    names: names.into_iter().map(|name| (name.value, name.name)).collect(),
+                    names: names.into_iter().map(NewLabel::from).collect(),
                 };
                 if self.edit(command).is_some() {
                     self.state.messages.say(Severity::Info, "The mask was imported");

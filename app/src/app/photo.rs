@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hilum_core::document::{Document, EditCommand};
+use hilum_core::document::{Document, EditCommand, NewLabel};
 use hilum_core::fundus::{Enhancement, Laterality};
 use hilum_core::job::CancelToken;
 use hilum_core::label::{LabelMap, LabelTable};
@@ -206,7 +206,8 @@ impl HilumApp {
             }
             LabelPurpose::Plain | LabelPurpose::Proposal => {
                 let Ok(new) = LabelMap::from_voxels(*old.grid(), labels.values) else { return };
-                let names = labels.regions.iter().map(|region| (region.label, region.name.clone())).collect();
+                let names =
+                    labels.regions.iter().map(|region| NewLabel::named(region.label, &region.name)).collect();
                 (format!("Label with {}", running.model), new, names)
             }
         };
@@ -402,8 +403,8 @@ impl HilumApp {
     }
 }
 
-fn eye_names() -> Vec<(u16, String)> {
-    eye_table().entries().iter().map(|entry| (entry.id, entry.name.clone())).collect()
+fn eye_names() -> Vec<NewLabel> {
+    eye_table().entries().iter().map(|entry| NewLabel::named(entry.id, &entry.name)).collect()
 }
 
 /// Which labels of an answer are rim and cup.

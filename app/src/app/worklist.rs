@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hilum_core::document::EditCommand;
+use hilum_core::document::{EditCommand, NewLabel};
 use hilum_core::label::{BACKGROUND, DIFFERENCES, LabelMap};
 use hilum_core::project::is_project;
 use hilum_core::worklist::{Case, CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
@@ -519,7 +519,7 @@ impl HilumApp {
         let free = entries.iter().map(|entry| entry.id).fold(largest, u16::max).saturating_add(1);
         let (label, names) = match (consensus, known) {
             (Consensus::Differences, Some(known)) => (known, Vec::new()),
-            (Consensus::Differences, None) => (free, vec![(free, DIFFERENCES.to_owned())]),
+            (Consensus::Differences, None) => (free, vec![NewLabel::named(free, DIFFERENCES)]),
             _ => (comparison.label, Vec::new()),
         };
         // Taking one answer decides on what was noted.

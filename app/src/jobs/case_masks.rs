@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use hilum_core::document::{Document, EditCommand};
+use hilum_core::document::{Document, EditCommand, NewLabel};
 use hilum_core::io::{self, LabelExport, LabelName, LabelTarget, export};
 use hilum_core::label::{LabelMap, LabelTable};
 use hilum_core::project::{ImageReference, Store, is_project};
@@ -109,12 +109,12 @@ pub fn take_mask(worklist: &Path, case: &Case, mask: &Path, table: &LabelTable) 
     Ok(())
 }
 
-/// Names for labels that the table does not have.
-fn new_names(used: &[u16], named: &[LabelName], table: &LabelTable) -> Vec<(u16, String)> {
+/// Names and colours for labels that the table does not have.
+fn new_names(used: &[u16], named: &[LabelName], table: &LabelTable) -> Vec<NewLabel> {
     let is_new = |value: &&u16| table.get(**value).is_none();
     let name = |value: &u16| {
-        let given = named.iter().find(|name| name.value == *value);
-        (*value, given.map_or_else(|| format!("Label {value}"), |name| name.name.clone()))
+        let given = named.iter().find(|name| name.value == *value).cloned();
+        given.map_or_else(|| NewLabel::named(*value, format!("Label {value}")), NewLabel::from)
     };
     used.iter().filter(is_new).map(name).collect()
 }
@@ -201,7 +201,8 @@ mod tests {
             mask[200..205].fill(7);
             if name != "c" {
                 let source = &image.volume.meta().source;
-                save_labels(&at(&format!("masks/{name}_seg.nii.gz")), &mask, &grid, source, &[]).unwrap();
+                let names = [LabelName { value: 7, name: "Spleen".into(), color: [12, 34, 56] }];
+                save_labels(&at(&format!("masks/{name}_seg.nii.gz")), &mask, &grid, source, &names).unwrap();
             }
         }
         let store = WorklistStore::create(&list_folder, &list).unwrap();
@@ -215,7 +216,8 @@ mod tests {
         let case = list.cases()[1].clone();
         let state = project::read(&case.project_folder(&list_folder)).unwrap().into_state().unwrap().0;
         assert_eq!((state.labels().count(1), state.labels().count(7)), (11, 5));
-        assert_eq!(state.table().get(7).unwrap().name, "Label 7");
+        let spleen = state.table().get(7).unwrap();
+        assert_eq!((spleen.name.as_str(), spleen.color), ("Spleen", [12, 34, 56]));
         // Twice is refused, and told before.
         let again = pair_masks(&list_folder, list.cases(), &at("masks")).unwrap();
         assert!(again.pairs[0].taken().is_none() && again.pairs[0].refused.is_some());

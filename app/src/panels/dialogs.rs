@@ -23,6 +23,7 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::Series(choice) => modal(ui, context, 760.0, |ui| series(ui, context, choice)),
         Dialog::Masks(choice) => masks(ui, context, choice),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
+        Dialog::Kept(list) => modal(ui, context, 760.0, |ui| super::kept::show(ui, context, list)),
         Dialog::Relocate(problem) => relocate(ui, context, problem),
         Dialog::Deidentify(step) => {
             modal(ui, context, 560.0, |ui| super::deidentify::show(ui, context, step))

@@ -4,6 +4,7 @@ mod album;
 mod cine;
 mod editing;
 mod inspect;
+mod kept;
 mod keys;
 mod layout;
 mod messages;
@@ -38,9 +39,10 @@ pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
 pub use editing::{
     Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
-    ShownSlice, slice_at, slice_of,
+    ShownSlice, Walk, slice_at, slice_of,
 };
 pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};
+pub use kept::KeptList;
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
@@ -171,6 +173,8 @@ pub enum Dialog {
     Masks(MaskChoice),
     /// There is unsaved work and the person wants to do this.
     Unsaved(Guarded),
+    /// Work that was kept without a project.
+    Kept(KeptList),
     /// The image of a project is not where or what it was.
     Relocate(ImageProblem),
     /// Copies without names are to be made, are being made, or were made.
