@@ -50,6 +50,24 @@ fn a_model_for_other_images_is_doubted_and_an_unknown_one_named() {
 }
 
 #[test]
+fn an_image_is_never_overwritten_by_what_is_made_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let p = phantom(1);
+    let before = std::fs::read(&p.image).unwrap();
+    let words = ["is the image itself", "choose another name"];
+    refused(&["segment", &p.image, "--click", "60,60,20", "--out", &p.image], &words);
+    refused(&["convert", &p.image, &p.image], &words);
+    refused(&["convert", &p.truth, &p.image, "--labels", "--image", &p.image], &words);
+    assert_eq!(std::fs::read(&p.image).unwrap(), before);
+    // Of a folder the mask of one picture may have the name of another.
+    for name in ["a.png", "a.jpg"] {
+        image::RgbImage::from_pixel(64, 64, image::Rgb([90, 60, 30])).save(folder.path().join(name)).unwrap();
+    }
+    let pictures = folder.path().to_str().unwrap();
+    refused(&["segment", pictures, "--model", "disc-locate", "--out", pictures], &words);
+}
+
+#[test]
 fn the_launcher_without_a_console_starts_the_program_and_ends_as_it_does() {
     let launched = |arguments: &[&str]| {
         let ran = Command::new(env!("CARGO_BIN_EXE_hilumw")).args(arguments).output().unwrap();

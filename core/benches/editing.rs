@@ -64,7 +64,7 @@ fn main() {
     operations(&mut document);
 }
 
-/// Milliseconds of every pointer event of a stroke around the middle, 8 voxels apart.
+/// Milliseconds of every pointer event of a stroke around the middle, 8 voxels apart, and of letting go at its end.
 fn stroke(document: &mut Document, tool: StrokeTool, shape: BrushShape) -> Vec<f64> {
     let at = |event: usize| {
         let (sin, cos) = (event as f64 * 8.0 / 150.0).sin_cos();
@@ -76,8 +76,10 @@ fn stroke(document: &mut Document, tool: StrokeTool, shape: BrushShape) -> Vec<f
         document.apply(EditCommand::StrokeTo { from: at(event), to: at(event + 1) }).unwrap();
         (seconds() - begun) * 1000.0
     });
-    let times = times.collect();
+    let mut times: Vec<f64> = times.collect();
+    let begun = seconds();
     document.apply(EditCommand::EndStroke).unwrap();
+    times.push((seconds() - begun) * 1000.0);
     times
 }
 
@@ -103,7 +105,8 @@ fn operations(document: &mut Document) {
     dab(document, 400.0, 420.0, disc);
     let seed = [10, 10, 10];
     let flat = FillScope::Slice { axis: 2, slice: 10 };
-    println!("\n| operation on a ball of radius 64 voxels | plan ms | apply ms |\n|---|---:|---:|");
+    println!("\n| operation on a ball of radius 64 voxels | plan ms | apply ms | undo ms | undo beside ms |");
+    println!("|---|---:|---:|---:|---:|");
     for (name, operation) in [
         ("grow along image by 10 mm", Operation::Grow { limit_mm: 10.0, edge: 1.0 }),
         ("margin of 10 mm", Operation::Margin { distance_mm: 10.0 }),
@@ -130,8 +133,30 @@ fn operations(document: &mut Document) {
         document.apply(EditCommand::StageChange(Box::new(change))).unwrap();
         document.apply(EditCommand::ApplyChange).unwrap();
         let applied = seconds() - begun;
-        document.apply(EditCommand::Undo).unwrap();
+        // Dropped by another thread in the window.
+        drop(document.take_spent());
+        let (undone, beside) = undo(document);
         document.apply(EditCommand::Look(LookChange::Active(2))).unwrap();
-        println!("| {name} | {:.0} | {:.0} |", planned * 1000.0, applied * 1000.0);
+        let beside = beside.map_or_else(|| "–".into(), |beside| format!("{:.0}", beside * 1000.0));
+        let [planned, applied, undone] = [planned, applied, undone].map(|seconds| seconds * 1000.0);
+        println!("| {name} | {planned:.0} | {applied:.1} | {undone:.1} | {beside} |");
     }
+}
+
+/// Seconds that undo takes between two frames, and those beside the document where it is too large for that.
+fn undo(document: &mut Document) -> (f64, Option<f64>) {
+    let begun = seconds();
+    let journey = document.journey(document.history().cursor() - 1);
+    let packed = seconds() - begun;
+    let begun = seconds();
+    let arrival = journey.map(|journey| journey.travel().unwrap());
+    let beside = arrival.is_some().then(|| seconds() - begun);
+    let begun = seconds();
+    match arrival {
+        Some(arrival) => document.apply(EditCommand::Arrive(Box::new(arrival))).unwrap(),
+        None => document.apply(EditCommand::Undo).unwrap(),
+    };
+    let undone = packed + seconds() - begun;
+    drop(document.take_spent());
+    (undone, beside)
 }

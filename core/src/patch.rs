@@ -301,9 +301,7 @@ impl LabelPatch {
                 return Err(PatchError::Stale { voxel, expected: run.old, found });
             }
         }
-        for run in self.runs().map(direction) {
-            map.fill(run.range(), run.old, run.new);
-        }
+        map.fill(self.runs().map(direction).map(|run| (run.range(), run.old, run.new)));
         Ok(())
     }
 }
@@ -343,12 +341,15 @@ struct PatchBuilder {
     pending: Option<Run>,
     packed_end: usize,
     change: (u16, u16),
+    /// The row of the last run: its first voxel's index, y and z. Dividing for every run would take most of the time
+    /// where rows fall into many.
+    row: Option<(usize, usize, usize)>,
 }
 
 impl PatchBuilder {
     fn new(dims: [usize; 3]) -> Self {
         let patch = LabelPatch { dims, packed: Vec::new(), bounds: VoxelBox::default(), voxel_count: 0 };
-        Self { patch, pending: None, packed_end: 0, change: (0, 0) }
+        Self { patch, pending: None, packed_end: 0, change: (0, 0), row: None }
     }
 
     /// One past the last voxel pushed.
@@ -382,7 +383,11 @@ impl PatchBuilder {
         self.packed_end = run.range().end;
         self.patch.voxel_count += run.len;
         let [nx, ny, _] = self.patch.dims;
-        let [x, y, z] = [run.start % nx, run.start / nx % ny, run.start / (nx * ny)];
+        let in_row = self.row.filter(|(first, ..)| run.start - first < nx);
+        let (first, y, z) =
+            in_row.unwrap_or_else(|| (run.start / nx * nx, run.start / nx % ny, run.start / (nx * ny)));
+        self.row = Some((first, y, z));
+        let x = run.start - first;
         let row = VoxelBox::new([x, y, z], [x + run.len, y + 1, z + 1]);
         self.patch.bounds = self.patch.bounds.union(&row);
     }

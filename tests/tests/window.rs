@@ -31,6 +31,10 @@ mod eye;
 mod inspect;
 #[path = "window/inspect_nets.rs"]
 mod inspect_nets;
+#[path = "window/kept.rs"]
+mod kept;
+#[path = "window/large.rs"]
+mod large;
 #[path = "window/measure.rs"]
 mod measure;
 #[path = "window/outside.rs"]
@@ -267,6 +271,14 @@ fn a_second_click_refines_and_escape_drops_the_proposal() {
         first,
         "undo shows the earlier proposal"
     );
+    // What is only proposed is in no file, and saving says so.
+    window.press(CTRL, Key::S);
+    window.until("the mask is saved", |s| s.session.as_ref().unwrap().mask_path.is_some());
+    let saved = open_labels(window.session().mask_path.as_ref().unwrap()).unwrap();
+    assert!(saved.labels.iter().all(|label| *label == 0));
+    let warned =
+        |s: &AppState| s.messages.list().iter().any(|m| m.text.contains("only proposed is not in the file"));
+    assert!(warned(window.state()));
     window.press(Modifiers::NONE, Key::Escape);
     assert!(window.session().document.preview().is_none());
     assert!(window.session().document.prompts().is_empty());

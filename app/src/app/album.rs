@@ -333,6 +333,8 @@ impl HilumApp {
             facts: Arc::clone(&photo.facts),
             labels: Arc::clone(session.document.labels()),
             eye: photo.eye,
+            state: photo.state(&session.document),
+            models: photo.models.clone(),
             others: pictures.filter(is_fellow).cloned().collect(),
             store: self.photo_store.clone(),
             image: image.clone(),

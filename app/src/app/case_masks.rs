@@ -85,8 +85,18 @@ impl HilumApp {
                 for note in written.notes {
                     self.state.messages.say(Severity::Warning, note);
                 }
-                let text = format!("{} masks were written: {}", written.files.len(), to.display());
-                self.state.messages.say(Severity::Info, text);
+                let count = written.files.len();
+                if count > 0 {
+                    self.state
+                        .messages
+                        .say(Severity::Info, format!("{count} masks were written: {}", to.display()));
+                }
+                if let Some(first) = written.refused.first() {
+                    let count = written.refused.len();
+                    let text =
+                        format!("{count} masks were not written to {}; the first: {first}", to.display());
+                    self.state.messages.say(Severity::Warning, text);
+                }
             }
             Err(why) => self.state.messages.error(why),
         }

@@ -20,8 +20,8 @@ impl HilumApp {
     pub(super) fn run_edit(&mut self, command: UiCommand) {
         use UiCommand as C;
         match command {
-            C::Undo => drop(self.edit(EditCommand::Undo)),
-            C::Redo => drop(self.edit(EditCommand::Redo)),
+            C::Undo => self.walk_by(false),
+            C::Redo => self.walk_by(true),
             C::Accept => self.accept(),
             C::Reject => self.reject(),
             C::AddLabel => drop(self.edit(EditCommand::AddLabel { name: None })),
@@ -97,11 +97,11 @@ impl HilumApp {
             SegmentAction::BrushRadius(radius_mm) => {
                 self.state.settings.brush_radius_mm = radius_mm.clamp(BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1);
             }
-            SegmentAction::GoTo(step) => drop(self.edit(EditCommand::GoTo(step))),
+            SegmentAction::GoTo(step) => self.walk_to(step),
             SegmentAction::Look(change) => drop(self.edit(EditCommand::Look(change))),
             SegmentAction::Rename(id, name) => drop(self.edit(EditCommand::RenameLabel { id, name })),
             SegmentAction::Recolor(id, color) => drop(self.edit(EditCommand::SetColor { id, color })),
-            SegmentAction::Remove(id) => drop(self.edit(EditCommand::RemoveLabel(id))),
+            SegmentAction::Remove(id) => self.remove_label(id),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Taking in what threads answer. An answer that nobody waits for any more is dropped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hilum_core::document::EditCommand;
+use hilum_core::document::{EditCommand, NewLabel};
+use hilum_core::io::{SaveError, spare_original};
 use hilum_models::infer::DeviceChoice;
 
 use super::HilumApp;
@@ -26,6 +27,7 @@ impl HilumApp {
             Event::ChosenSeveral(_, paths) => self.actions.send(WorklistAction::Add(paths)),
             Event::Screen(screen) => self.take_in_screen(ctx, &screen),
             Event::Deidentified(answer) => self.take_in_deidentified(answer),
+            Event::Kept(event) => self.take_in_kept(event),
             Event::Chosen(ask, path) => self.take_in_choice(ask, path),
             Event::Panicked { thread, text, request } => self.take_in_panic(thread, &text, request),
         }
@@ -37,6 +39,10 @@ impl HilumApp {
             self.after_save = None;
             return;
         };
+        if let Err(error) = self.spares_the_image(&ask, &path) {
+            self.after_save = None;
+            return self.state.messages.error(error.to_string());
+        }
         self.actions.send(match ask {
             Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
             Ask::OpenProject => Action::OpenProject(OpenProject { folder: path, image_at: None }),
@@ -62,6 +68,23 @@ impl HilumApp {
             Ask::SaveFigure { .. } => InspectAction::Figure(Some(path)).into(),
             Ask::SaveMap { .. } => InspectAction::Export(Some(path)).into(),
         });
+    }
+
+    /// Refuses to write over the image that is open.
+    fn spares_the_image(&self, ask: &Ask, target: &Path) -> Result<(), SaveError> {
+        let writes = matches!(
+            ask,
+            Ask::SaveMask { .. }
+                | Ask::SaveSurface { .. }
+                | Ask::SavePicture { .. }
+                | Ask::SaveMeasurements { .. }
+                | Ask::ExportTable { .. }
+                | Ask::SavePage { .. }
+                | Ask::SaveFigure { .. }
+                | Ask::SaveMap { .. }
+        );
+        let image = self.state.session.as_ref().and_then(|session| session.volume().meta().source.path());
+        image.filter(|_| writes).map_or(Ok(()), |image| spare_original(image, target))
     }
 
     fn take_in_panic(&mut self, thread: &str, text: &str, request: Option<u64>) {
@@ -187,7 +210,7 @@ impl HilumApp {
                 let command = EditCommand::ReplaceLabels {
                     name: "Import mask".into(),
                     labels,
-                    names: names.into_iter().map(|name| (name.value, name.name)).collect(),
+                    names: names.into_iter().map(NewLabel::from).collect(),
                 };
                 if self.edit(command).is_some() {
                     self.state.messages.say(Severity::Info, "The mask was imported");

@@ -91,7 +91,10 @@ impl HilumApp {
             Guarded::CloseImage => self.close_image(),
             Guarded::Open { path: Some(path), series_uid } => {
                 self.leave_pictures();
-                self.open_path(path, series_uid, 0);
+                match self.case_of_image(&path, series_uid.as_deref()) {
+                    Some(case) => self.open_case(case),
+                    None => self.open_path(path, series_uid, 0),
+                }
             }
             Guarded::Open { path: None, .. } => {
                 self.leave_pictures();
@@ -117,7 +120,22 @@ impl HilumApp {
     /// What was made of the open picture is kept, and the others are no longer looked at.
     fn leave_pictures(&mut self) {
         self.keep_photo(None);
-        self.state.album = None;
+        let session = self.state.session.as_ref().map(|session| session.id);
+        self.left_pictures = session.zip(self.state.album.take());
+    }
+
+    /// Where nothing came of what was to be opened, the picture on the screen is one of its list again.
+    pub(super) fn return_to_pictures(&mut self) {
+        let is_undecided = self.state.opening.is_some()
+            || matches!(self.state.dialog, Dialog::Series(_) | Dialog::Relocate(_));
+        if is_undecided || self.left_pictures.is_none() {
+            return;
+        }
+        let open = self.state.session.as_ref().map(|session| session.id);
+        let left = self.left_pictures.take().filter(|(session, _)| Some(*session) == open);
+        if let (None, Some((_, album))) = (&self.state.album, left) {
+            self.state.album = Some(album);
+        }
     }
 
     fn close_image(&mut self) {
@@ -282,6 +300,11 @@ impl HilumApp {
         self.dropped = None;
         let path = with_ending(path);
         let Some(request) = self.save_request(path) else { return };
+        if self.state.editable().is_some_and(|session| session.document.preview().is_some()) {
+            let text =
+                "The outline that is only proposed is not in the file: Enter takes it over, then save again";
+            self.state.messages.say(Severity::Warning, text);
+        }
         self.state.saving = true;
         self.ask_io(IoRequest::Save(request));
     }

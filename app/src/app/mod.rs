@@ -9,6 +9,7 @@ mod edit;
 mod events;
 mod file;
 mod inspect;
+mod kept;
 mod keys;
 mod measure;
 mod motion;
@@ -21,6 +22,7 @@ mod remote;
 mod screen;
 mod segment;
 mod teach;
+mod travel;
 mod view;
 mod worklist;
 mod worklist_next;
@@ -43,7 +45,7 @@ use crate::jobs::{
     handle_edit, handle_io, handle_remote, handle_search, handle_surface, network_engine, network_labeller,
 };
 use crate::panels;
-use crate::state::{AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
+use crate::state::{Album, AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
 use crate::theme;
 use crate::viewport::{CpuSlices, ViewContext};
 use project::LeftBehind;
@@ -83,7 +85,7 @@ impl Default for Services {
             engine: network_engine(models_folder.clone()),
             labeller: network_labeller(models_folder.clone()),
             dialogs: Box::new(SystemDialogs),
-            project_folder: below("unsaved"),
+            project_folder: crate::cli::kept_folder(),
             photo_folder: below("photographs"),
             models_folder,
             remote: RemotePlaces::default(),
@@ -126,8 +128,12 @@ pub struct HilumApp {
     left_behind: Option<LeftBehind>,
     /// Work on images is kept when they are closed.
     keeps_work: bool,
+    /// Where it is kept.
+    kept_folder: Option<PathBuf>,
     /// Session and state of its history whose work the person has dropped.
     dropped: Option<(u64, u64)>,
+    /// The list of pictures that was left for something that may not open, and the session that was open then.
+    left_pictures: Option<(u64, Album)>,
     retried_at_secs: f64,
     view_at_secs: f64,
     kept_view: Option<serde_json::Value>,
@@ -171,6 +177,7 @@ impl HilumApp {
         let folder = services.project_folder;
         let keys_folder = folder.as_deref().and_then(std::path::Path::parent).map(PathBuf::from);
         let keeps_work = folder.is_some();
+        let kept_folder = folder.clone();
         let project = Worker::spawn("project", inbox.clone(), move || {
             let mut worker =
                 ProjectWorker::new(folder, for_project).compacting_beyond(services.compact_bytes);
@@ -209,7 +216,9 @@ impl HilumApp {
             next_is_due: false,
             left_behind: None,
             keeps_work,
+            kept_folder,
             dropped: None,
+            left_pictures: None,
             retried_at_secs: 0.0,
             view_at_secs: 0.0,
             kept_view: None,
@@ -266,6 +275,7 @@ impl HilumApp {
             Action::Measure(action) => self.measure(ctx, action),
             Action::Worklist(action) => self.worklist(ctx, action),
             Action::Teach(action) => self.teach_action(action),
+            Action::Kept(action) => self.kept(action),
             Action::Remote(action) => self.remote(action),
             Action::Inspect(action) => self.inspect(action),
             Action::OpenProject(project) => {
@@ -292,6 +302,7 @@ impl HilumApp {
             Action::Keys(action) => self.change_keys(ctx, action),
             Action::PaletteText(text) => self.state.dialog = Dialog::Palette(text),
             Action::CloseDialog => {
+                self.leave_kept();
                 self.after_save = None;
                 self.state.dialog = Dialog::None;
                 // The keyboard goes back to the views, not to a text field that is gone.
@@ -466,6 +477,7 @@ impl eframe::App for HilumApp {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.guard(ctx, Guarded::Quit);
         }
+        self.return_to_pictures();
         self.plan_when_due();
         self.measure_when_quiet();
         self.fill_table_when_quiet();
@@ -495,7 +507,9 @@ impl eframe::App for HilumApp {
         self.apply_all(&ctx);
         // Before the frame is drawn, which takes long where the processor draws: what was done is on its way to the disk.
         self.keep_changes(&ctx);
-        self.screen.sync(&mut self.state);
+        if self.screen.sync(&mut self.state) {
+            self.hurry(&ctx);
+        }
         self.restyle(&ctx);
         self.retitle(&ctx);
         self.age_messages(&ctx);

@@ -11,7 +11,7 @@ use hilum_core::patch::DrawOver;
 
 use super::HilumApp;
 use crate::command::{EditAction, UiCommand};
-use crate::jobs::{EditEvent, EditRequest};
+use crate::jobs::{EditEvent, EditRequest, EditWork, drop_aside};
 use crate::state::{
     Draft, EditOptions, Plan, RunningOperation, Seed, Severity, ShownSlice, Tool, ViewId, slice_at, slice_of,
 };
@@ -277,7 +277,7 @@ impl HilumApp {
         let request = self.last_number + 1;
         let Some(kind) = self.state.tool.operation() else { return };
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
-        if session.document.is_stroking() {
+        if session.document.is_stroking() || session.editing.walk.is_some() {
             return;
         }
         let Some(operation) = self.state.options.operation(kind, session) else {
@@ -307,7 +307,7 @@ impl HilumApp {
             cancel: cancel.clone(),
         });
         // A full queue is asked again in the next frame.
-        match self.planner.ask(EditRequest { request, operation, basis, cancel }) {
+        match self.planner.ask(EditRequest { request, work: EditWork::Plan { operation, basis }, cancel }) {
             Ok(()) => {
                 editing.asked = Some(key);
                 editing.applied = None;
@@ -318,7 +318,7 @@ impl HilumApp {
     }
 
     pub(super) fn take_in_plan(&mut self, event: EditEvent) {
-        let Some(session) = &mut self.state.session else { return };
+        let Some(session) = &mut self.state.session else { return drop_aside(event) };
         let running = &mut session.editing.running;
         match event {
             EditEvent::Progress { request, what, share } => {
@@ -328,7 +328,7 @@ impl HilumApp {
             }
             EditEvent::Planned { request, result } => {
                 if running.take_if(|running| running.request == request).is_none() {
-                    return;
+                    return drop_aside(result);
                 }
                 match result {
                     Ok(change) => drop(self.edit(EditCommand::StageChange(change))),
@@ -338,6 +338,7 @@ impl HilumApp {
                     }
                 }
             }
+            EditEvent::Arrived { request, result } => self.arrive(request, result),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hilum_core::document::{Document, EditCommand};
+use hilum_core::document::{Document, EditCommand, NewLabel};
 use hilum_core::fundus::{Enhancement, Laterality};
 use hilum_core::job::CancelToken;
 use hilum_core::label::{LabelMap, LabelTable};
@@ -206,7 +206,8 @@ impl HilumApp {
             }
             LabelPurpose::Plain | LabelPurpose::Proposal => {
                 let Ok(new) = LabelMap::from_voxels(*old.grid(), labels.values) else { return };
-                let names = labels.regions.iter().map(|region| (region.label, region.name.clone())).collect();
+                let names =
+                    labels.regions.iter().map(|region| NewLabel::named(region.label, &region.name)).collect();
                 (format!("Label with {}", running.model), new, names)
             }
         };
@@ -374,8 +375,36 @@ impl HilumApp {
     }
 }
 
-fn eye_names() -> Vec<(u16, String)> {
-    eye_table().entries().iter().map(|entry| (entry.id, entry.name.clone())).collect()
+impl HilumApp {
+    /// Takes a label off the list. Rim and cup of an eye stay on it, for its figures are made of them: without its outline the
+    /// cup is rim, and without the rim there is no disc.
+    pub(super) fn remove_label(&mut self, id: u16) {
+        let is_eye = self.state.session.as_ref().and_then(|s| s.photo.as_ref()).is_some_and(Photo::is_eye);
+        let Some(session) = self.state.editable().filter(|_| is_eye && [RIM, CUP].contains(&id)) else {
+            self.edit(EditCommand::RemoveLabel(id));
+            return;
+        };
+        let labels = session.document.labels();
+        if labels.count(id) == 0 {
+            let text = "Rim and cup stay on the list: the figures of the disc are made of them";
+            return self.state.messages.say(Severity::Info, text);
+        }
+        let (name, without) = match id {
+            CUP => ("Remove cup", RIM),
+            _ => ("Remove disc", 0),
+        };
+        let left = |label: u16| if label == CUP || label == id { without } else { label };
+        let Ok(labels) =
+            LabelMap::from_voxels(*labels.grid(), labels.voxels().iter().map(|l| left(*l)).collect())
+        else {
+            return;
+        };
+        self.edit(EditCommand::ReplaceLabels { name: name.into(), labels, names: Vec::new() });
+    }
+}
+
+fn eye_names() -> Vec<NewLabel> {
+    eye_table().entries().iter().map(|entry| NewLabel::named(entry.id, &entry.name)).collect()
 }
 
 /// Which labels of an answer are rim and cup.

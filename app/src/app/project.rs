@@ -131,6 +131,7 @@ impl HilumApp {
     pub(super) fn run_project(&mut self, command: UiCommand) -> bool {
         match command {
             UiCommand::OpenProject => self.ask(Ask::OpenProject),
+            UiCommand::KeptWork => self.show_kept(),
             UiCommand::SaveProject => {
                 let Some(session) = self.state.editable() else { return true };
                 let mask = session.proposed_mask_name();
@@ -193,16 +194,29 @@ impl HilumApp {
             let layout = super::project_view::show(&mut session, &mut self.state.options, view);
             self.state.settings.layout = layout.unwrap_or(self.state.settings.layout);
         }
-        if self.folder_of_opening_case().as_deref() != Some(folder.as_path()) {
+        let is_project = !self.is_kept_work(&folder);
+        if !is_project {
+            session.is_kept = true;
+            // A path that people know.
+            session
+                .volume()
+                .meta()
+                .source
+                .path()
+                .into_iter()
+                .for_each(|path| self.state.settings.remember(path));
+        } else if self.folder_of_opening_case().as_deref() != Some(folder.as_path()) {
             self.state.settings.remember(&folder);
         }
-        session.project = Some(folder);
-        self.project.ask(ProjectRequest::Adopt { session: session.id, store: Box::new(store) }).ok();
+        session.project = Some(folder).filter(|_| is_project);
+        let adopt = ProjectRequest::Adopt { session: session.id, store: Box::new(store), is_project };
+        self.project.ask(adopt).ok();
         if session.can_segment() {
             self.infer.ask(crate::jobs::InferRequest::Prepare(self.state.engine_choice())).ok();
         }
         self.replace_session(session);
-        self.kept_view = view;
+        // The view of kept work is written again at once: it says that the work goes on.
+        self.kept_view = view.filter(|_| is_project);
     }
 
     /// The person's answer to work that an earlier session left.
@@ -300,6 +314,10 @@ impl HilumApp {
         let view = super::project_view::of(&self.state);
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
         let state = (session.id, session.document.history().state());
+        if session.document.preview().is_some() {
+            let text = "The outline that was only proposed is not kept: Enter would have taken it over";
+            self.state.messages.say(Severity::Warning, text);
+        }
         if dropped == Some(state) {
             self.project.ask(ProjectRequest::Drop).ok();
             return;

@@ -10,7 +10,11 @@ use crate::state::{AppState, Dirty, Session, Severity};
 use crate::viewport::label_colors;
 
 /// Labels handed over at once.
-const LABELS_PER_WRITE: usize = 16 << 20;
+const LABELS_PER_WRITE: usize = 2 << 20;
+
+/// Labels handed over in one go, twice a frame, so that no change of them makes a frame late; more follow in the next
+/// frames.
+const LABELS_PER_FRAME: usize = 2 * LABELS_PER_WRITE;
 
 /// What people call an adapter, and whether it is one: a driver in software does the same, more slowly.
 fn name_of(adapter: &wgpu::Adapter) -> String {
@@ -28,6 +32,10 @@ pub(super) struct Screen {
     seen: Option<u64>,
     /// The session and the version of its surfaces that are there.
     seen_scene: Option<(u64, u64)>,
+    /// Boxes of labels that have changed and not been handed over yet.
+    labels_due: Vec<VoxelBox>,
+    /// Boxes of the preview, counted from its own first voxel, that have not been handed over yet.
+    preview_due: Vec<VoxelBox>,
 }
 
 impl Screen {
@@ -45,7 +53,7 @@ impl Screen {
             resources.insert(slices);
             resources.insert(scene);
         }
-        Self { render_state, seen: None, seen_scene: None }
+        Self { render_state, seen: None, seen_scene: None, labels_due: Vec::new(), preview_due: Vec::new() }
     }
 
     /// What people call the device.
@@ -68,9 +76,10 @@ impl Screen {
         self.of_scene(SceneRenderer::last_ms).flatten()
     }
 
-    /// Uploads what changed: the image when another was opened, else only the dirty box.
-    pub(super) fn sync(&mut self, state: &mut AppState) {
-        let Some(render_state) = &self.render_state else { return };
+    /// Uploads what changed: the image when another was opened, else only the dirty box. Says whether there is more than
+    /// fits into this frame.
+    pub(super) fn sync(&mut self, state: &mut AppState) -> bool {
+        let Some(render_state) = &self.render_state else { return false };
         let Some(session) = &mut state.session else {
             if self.seen.take().is_some() {
                 let resources = &mut render_state.renderer.write().callback_resources;
@@ -78,7 +87,8 @@ impl Screen {
                 resources.get_mut::<SceneRenderer>().into_iter().for_each(SceneRenderer::clear);
             }
             self.seen_scene = None;
-            return;
+            (self.labels_due, self.preview_due) = (Vec::new(), Vec::new());
+            return false;
         };
         let scene = (session.id, session.scene.version);
         if self.seen_scene != Some(scene) {
@@ -90,58 +100,107 @@ impl Screen {
         }
         let dirty = std::mem::take(&mut session.dirty);
         let is_new = self.seen != Some(session.id);
-        if !is_new && dirty.labels.is_empty() && !dirty.preview && !dirty.colors && !dirty.image {
-            return;
+        let is_clean = dirty.labels.is_empty() && !dirty.preview && !dirty.colors && !dirty.image;
+        if !is_new && is_clean && self.labels_due.is_empty() && self.preview_due.is_empty() {
+            return false;
         }
         let mut locked = render_state.renderer.write();
-        let Some(renderer) = locked.callback_resources.get_mut::<SliceRenderer>() else { return };
+        let Some(renderer) = locked.callback_resources.get_mut::<SliceRenderer>() else { return false };
         if is_new || (dirty.image && state.graphics.is_some()) {
             self.seen = Some(session.id);
+            (self.labels_due, self.preview_due) = (Vec::new(), Vec::new());
             state.graphics = None;
             if let Err(error) = renderer.set_volume(session.seen()) {
                 state.messages.say(Severity::Warning, error.to_string());
-                return;
+                return false;
             }
             state.graphics = Some(name_of(&render_state.adapter));
         }
-        if state.graphics.is_some()
-            && let Err(error) = update(renderer, session, &dirty)
-        {
-            // Drawn by the CPU from now on.
-            renderer.clear();
-            state.graphics = None;
-            state.messages.say(Severity::Warning, error.to_string());
+        if state.graphics.is_none() {
+            return false;
+        }
+        let mut due = Due { labels: &mut self.labels_due, preview: &mut self.preview_due };
+        let room = if is_new { usize::MAX } else { LABELS_PER_FRAME };
+        match due.note(renderer, session, &dirty) {
+            Ok(()) => due.hand_over(renderer, session, room),
+            Err(error) => {
+                // Drawn by the CPU from now on.
+                renderer.clear();
+                state.graphics = None;
+                state.messages.say(Severity::Warning, error.to_string());
+                false
+            }
         }
     }
 }
 
-fn update(
-    renderer: &mut SliceRenderer,
-    session: &Session,
-    dirty: &Dirty,
-) -> Result<(), crate::render::TextureError> {
-    let labels = session.document.labels();
-    let untouched = session.labels_revision == 0 && labels.count(0) == labels.voxels().len();
-    if !dirty.labels.is_empty() && !untouched {
-        for part in parts(dirty.labels) {
-            let mut values = Vec::with_capacity(part.voxel_count());
+/// What waits to be handed over.
+struct Due<'a> {
+    labels: &'a mut Vec<VoxelBox>,
+    preview: &'a mut Vec<VoxelBox>,
+}
+
+impl Due<'_> {
+    /// Takes in what changed. The next to go stands last: the slices nearest to the crosshair.
+    fn note(
+        &mut self,
+        renderer: &mut SliceRenderer,
+        session: &Session,
+        dirty: &Dirty,
+    ) -> Result<(), crate::render::TextureError> {
+        let labels = session.document.labels();
+        let slice = labels.grid().affine().voxel_from_world(session.views.crosshair).z;
+        let far = |part: &VoxelBox, offset: usize| {
+            let middle = offset + (part.start()[2] + part.end()[2]) / 2;
+            std::cmp::Reverse((middle as f64 - slice).abs() as usize)
+        };
+        let untouched = session.labels_revision == 0 && labels.count(0) == labels.voxels().len();
+        if !dirty.labels.is_empty() && !untouched {
+            self.labels.retain(|part| part.intersection(&dirty.labels) != *part);
+            let mut new: Vec<_> = parts(dirty.labels).collect();
+            new.sort_by_key(|part| far(part, 0));
+            self.labels.extend(new);
+        }
+        if dirty.colors {
+            renderer.set_colors(&label_colors(session));
+        }
+        if dirty.preview {
+            let region = session.document.shown_preview().map(|mask| mask.region()).unwrap_or_default();
+            renderer.begin_preview(region.size())?;
+            *self.preview = match region.is_empty() {
+                true => Vec::new(),
+                false => parts(VoxelBox::new([0; 3], region.size())).collect(),
+            };
+            self.preview.sort_by_key(|part| far(part, region.start()[2]));
+        }
+        Ok(())
+    }
+
+    /// Hands over as much as there is room for; whether there is more.
+    fn hand_over(&mut self, renderer: &SliceRenderer, session: &Session, mut room: usize) -> bool {
+        let labels = session.document.labels();
+        let mut values = Vec::new();
+        while let Some(part) = self.labels.pop_if(|_| room > 0) {
+            values.clear();
             for (y, z) in part.rows() {
                 let start = labels.grid().index([part.start()[0], y, z]);
                 values.extend_from_slice(&labels.voxels()[start..start + part.size()[0]]);
             }
             renderer.write_labels(part, &values);
+            room = room.saturating_sub(part.voxel_count());
         }
-    }
-    if dirty.colors {
-        renderer.set_colors(&label_colors(session));
-    }
-    if dirty.preview {
-        match session.document.shown_preview() {
-            Some(mask) => renderer.set_preview(mask.region(), bytemuck::cast_slice(mask.inside()))?,
-            None => renderer.set_preview(VoxelBox::default(), &[])?,
+        let Some(mask) = session.document.shown_preview() else {
+            self.preview.clear();
+            return !self.labels.is_empty();
+        };
+        let area = mask.region().size()[0] * mask.region().size()[1];
+        while let Some(part) = self.preview.pop_if(|_| room > 0) {
+            let bytes = &mask.inside()[part.start()[2] * area..part.end()[2] * area];
+            renderer.write_preview(part, bytemuck::cast_slice(bytes));
+            room = room.saturating_sub(part.voxel_count());
         }
+        !self.labels.is_empty() || !self.preview.is_empty()
     }
-    Ok(())
 }
 
 /// A box in pieces of whole slices that are small enough to copy.

@@ -8,14 +8,17 @@ use hilum_core::provenance::Origin;
 use hilum_models::infer::{ClickRequest, ClickResult};
 
 use super::HilumApp;
-use crate::jobs::{InferRequest, IoRequest, MeasureRequest};
+use crate::jobs::{InferRequest, IoRequest, MeasureRequest, drop_aside};
 use crate::state::{RunningSegmentation, Severity};
 
 impl HilumApp {
     /// Changes the document and whatever follows from it. Refusals are told.
     pub(super) fn edit(&mut self, command: EditCommand) -> Option<Effects> {
+        self.finish_walk_before(&command);
         let session = self.state.session.as_mut().filter(|session| session.can_edit())?;
-        match session.document.apply(command) {
+        let result = session.document.apply(command);
+        session.document.take_spent().into_iter().for_each(drop_aside);
+        match result {
             Ok(effects) => {
                 session.note(&effects);
                 if effects.prompts_changed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hilum_core::document::EditCommand;
+use hilum_core::document::{EditCommand, NewLabel};
 use hilum_core::label::{BACKGROUND, DIFFERENCES, LabelMap};
 use hilum_core::project::is_project;
 use hilum_core::worklist::{Case, CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
@@ -286,6 +286,17 @@ impl HilumApp {
         self.with_worklist(|worklist| worklist.opening = Some(OpeningCase { case: id, request }));
     }
 
+    /// The case of the open list that an image is: opened by its file, it has the case's labels all the same.
+    pub(super) fn case_of_image(&self, path: &Path, series_uid: Option<&str>) -> Option<CaseId> {
+        let worklist = self.state.worklist.as_ref()?;
+        let is_it = |case: &&Case| {
+            let image = &case.image;
+            (image.series_uid.as_deref(), image.time_point) == (series_uid, 0)
+                && image.resolved(&worklist.folder) == path
+        };
+        worklist.list.cases().iter().find(is_it).map(|case| case.id)
+    }
+
     /// Folder for the project of the case that is being opened by this request.
     pub(super) fn folder_of_opening_case(&self) -> Option<PathBuf> {
         let worklist = self.state.worklist.as_ref()?;
@@ -508,7 +519,7 @@ impl HilumApp {
         let free = entries.iter().map(|entry| entry.id).fold(largest, u16::max).saturating_add(1);
         let (label, names) = match (consensus, known) {
             (Consensus::Differences, Some(known)) => (known, Vec::new()),
-            (Consensus::Differences, None) => (free, vec![(free, DIFFERENCES.to_owned())]),
+            (Consensus::Differences, None) => (free, vec![NewLabel::named(free, DIFFERENCES)]),
             _ => (comparison.label, Vec::new()),
         };
         // Taking one answer decides on what was noted.

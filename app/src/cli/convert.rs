@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use hilum_core::io::{self, FileKind, LabelExport, LabelFormat, LabelImage, LabelTarget, Opened, export};
+use hilum_core::io::{
+    self, FileKind, LabelExport, LabelFormat, LabelImage, LabelTarget, Opened, export, spare_original,
+};
 use hilum_core::volume::Source;
 use serde::Serialize;
 
@@ -99,6 +101,9 @@ impl Convert {
             );
         };
         check_target(&self.output)?;
+        for source in [Some(&self.input), self.image.as_ref()].into_iter().flatten() {
+            spare_original(source, &self.output)?;
+        }
         if self.is_label_map()? {
             return self.convert_labels(format, console);
         }

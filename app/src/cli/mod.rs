@@ -17,6 +17,7 @@ mod evaluate;
 mod finetune;
 mod info;
 mod intermediates;
+mod kept;
 mod masks;
 mod measure;
 mod models;
@@ -40,6 +41,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 
+pub use kept::kept_folder;
 use output::Console;
 pub use output::models_folder;
 
@@ -78,6 +80,8 @@ enum Command {
     Provenance(provenance::Provenance),
     /// Make and fill lists of images to be labelled alike.
     Worklist(worklist::WorklistCommand),
+    /// List and delete work that the window kept on images that are in no project.
+    Kept(kept::KeptCommand),
     /// Read the cup-to-disc ratio and the rim off a photograph of the fundus.
     Cdr(cdr::Cdr),
     /// List, show or verify models.
@@ -169,6 +173,7 @@ fn run(cli: &Cli, window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> an
         Some(Command::Measure(command)) => command.run(&console),
         Some(Command::Provenance(command)) => command.run(&console),
         Some(Command::Worklist(command)) => command.run(&console),
+        Some(Command::Kept(command)) => command.run(&console),
         Some(Command::Cdr(command)) => command.run(&console),
         Some(Command::Models(command)) => command.run(&console),
         Some(Command::Attention(command)) => command.run(&console),

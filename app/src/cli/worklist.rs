@@ -151,6 +151,7 @@ impl WorklistCommand {
                 })?;
                 drop(progress);
                 written.notes.iter().for_each(|note| console.warn(note));
+                written.refused.iter().for_each(|case| console.warn(&format!("not written: {case}")));
                 anyhow::ensure!(!written.files.is_empty(), "no mask was written");
                 console.report(&ExportReport { to: to.clone(), written })
             }

@@ -349,6 +349,8 @@ pub enum Action {
     Measure(MeasureAction),
     /// Work on a worklist.
     Worklist(WorklistAction),
+    /// Work that was kept without a project.
+    Kept(KeptAction),
     /// Search, fetch and store on servers.
     Remote(RemoteAction),
     /// Teach the model of the worklist.
@@ -399,6 +401,25 @@ pub enum Action {
     SaveThenContinue,
     /// Take back what an earlier session left.
     Recover(bool),
+}
+
+/// Work that was kept without a project; each by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptAction {
+    /// Go on with it.
+    Open(String),
+    /// Ask whether it shall be deleted.
+    AskDelete(String),
+    /// It shall not.
+    Keep,
+    /// It shall.
+    Delete,
+}
+
+impl From<KeptAction> for Action {
+    fn from(action: KeptAction) -> Self {
+        Self::Kept(action)
+    }
 }
 
 /// Copying DICOM files without names.

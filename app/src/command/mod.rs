@@ -13,8 +13,8 @@ mod table;
 mod worklist_table;
 
 pub use action::{
-    Action, Actions, Consensus, DeidentifyAction, InspectAction, KeysAction, MeasureAction, PhotoAction,
-    Preset, RemoteAction, SegmentAction, TeachAction, ViewAction, WorklistAction,
+    Action, Actions, Consensus, DeidentifyAction, InspectAction, KeptAction, KeysAction, MeasureAction,
+    PhotoAction, Preset, RemoteAction, SegmentAction, TeachAction, ViewAction, WorklistAction,
 };
 pub use edit_action::EditAction;
 pub use table::Description;
@@ -57,6 +57,8 @@ commands! {
     OpenSample,
     /// Ask for a folder with a project.
     OpenProject,
+    /// List work that was kept without a project.
+    KeptWork,
     /// Ask where to make a project.
     SaveProject,
     /// Ask where to make a worklist.

@@ -164,6 +164,9 @@ impl UiCommand {
     fn measure(self) -> Option<Description> {
         Some(match self {
             Self::OpenProject => row("Open project…", "Open a folder with a saved project", &[]),
+            Self::KeptWork => {
+                row("Kept work…", "What was made of images and is in no project: open it, or delete it", &[])
+            }
             Self::SaveProject => row(
                 "Save project as…",
                 "Keep image reference, labels, points, measurements and the whole history in a folder",

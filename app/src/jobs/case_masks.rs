@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use hilum_core::document::{Document, EditCommand};
+use hilum_core::document::{Document, EditCommand, NewLabel};
 use hilum_core::io::{self, LabelExport, LabelName, LabelTarget, export};
 use hilum_core::label::{LabelMap, LabelTable};
 use hilum_core::project::{ImageReference, Store, is_project};
-use hilum_core::worklist::{Case, CaseId, mask_for};
+use hilum_core::worklist::{Case, CaseId, CaseState, mask_for};
 use serde::Serialize;
 
 use super::teach_cases::open_case_image;
@@ -45,6 +45,11 @@ impl MaskPair {
     }
 }
 
+/// Whether a person's labels would be replaced. What a network has proposed, and nobody touched, may be.
+fn has_work(worklist: &Path, case: &Case) -> bool {
+    case.state != CaseState::Proposed && is_project(&case.project_folder(worklist))
+}
+
 /// Finds the mask of every case in a folder by its name. A case in which somebody has worked keeps its labels.
 ///
 /// # Errors
@@ -55,10 +60,9 @@ pub fn pair_masks(worklist: &Path, cases: &[Case], from: &Path) -> std::io::Resu
     files.sort();
     let pair = |case: &Case| {
         let mask = mask_for(case, &files).map(Path::to_owned);
-        let has_work = is_project(&case.project_folder(worklist));
         let refused = match &mask {
             None => Some("no mask of this name, or two that fit alike"),
-            Some(_) if has_work => Some("somebody has worked on it; its labels stay"),
+            Some(_) if has_work(worklist, case) => Some("somebody has worked on it; its labels stay"),
             Some(_) => None,
         };
         MaskPair { case: case.id, name: case.name.clone(), mask, refused: refused.map(str::to_owned) }
@@ -69,14 +73,14 @@ pub fn pair_masks(worklist: &Path, cases: &[Case], from: &Path) -> std::io::Resu
     Ok(MaskPairs { from: from.to_owned(), pairs, unused })
 }
 
-/// Makes the project of a case whose labels are those of a mask. `table` are the labels of the worklist; those of the
-/// mask without a name there get one.
+/// Makes the labels of a case those of a mask: in a new project, or as one more step of the one in which a network made its
+/// proposal. `table` are the labels of the worklist; those of the mask without a name there get one.
 ///
 /// # Errors
 /// Why it cannot be made; then the case is as it was.
 pub fn take_mask(worklist: &Path, case: &Case, mask: &Path, table: &LabelTable) -> anyhow::Result<()> {
     let folder = case.project_folder(worklist);
-    ensure!(!is_project(&folder), "somebody has worked on the case {}; its labels stay", case.name);
+    ensure!(!has_work(worklist, case), "somebody has worked on the case {}; its labels stay", case.name);
     let image = Arc::new(open_case_image(worklist, case)?);
     let target = LabelTarget { grid: image.grid(), source: &image.meta().source };
     let read = io::open_labels_for(mask, target).with_context(|| format!("the case {}", case.name))?;
@@ -85,10 +89,19 @@ pub fn take_mask(worklist: &Path, case: &Case, mask: &Path, table: &LabelTable) 
     if used.is_empty() {
         bail!("the mask is empty: {}", mask.display());
     }
-    let names = new_names(&used, &read.names, table);
-    let blank = LabelMap::new(*image.grid());
-    let mut document = Document::starting_with(image.clone(), table.clone(), blank)?;
-    let mut store = Store::create(&folder, ImageReference::of(&image), &document.snapshot())?;
+    let (mut document, mut store) = match is_project(&folder) {
+        true => {
+            let (store, saved) = Store::open(&folder)?;
+            (Document::restore(image, saved.into_state()?.0)?, store)
+        }
+        false => {
+            let blank = LabelMap::new(*image.grid());
+            let document = Document::starting_with(image.clone(), table.clone(), blank)?;
+            let store = Store::create(&folder, ImageReference::of(&image), &document.snapshot())?;
+            (document, store)
+        }
+    };
+    let names = new_names(&used, &read.names, document.table());
     document.start_journal();
     document.apply(EditCommand::ReplaceLabels { name: "Import mask".into(), labels, names })?;
     store.append(&document.take_unsaved())?;
@@ -96,12 +109,12 @@ pub fn take_mask(worklist: &Path, case: &Case, mask: &Path, table: &LabelTable) 
     Ok(())
 }
 
-/// Names for labels that the table does not have.
-fn new_names(used: &[u16], named: &[LabelName], table: &LabelTable) -> Vec<(u16, String)> {
+/// Names and colours for labels that the table does not have.
+fn new_names(used: &[u16], named: &[LabelName], table: &LabelTable) -> Vec<NewLabel> {
     let is_new = |value: &&u16| table.get(**value).is_none();
     let name = |value: &u16| {
-        let given = named.iter().find(|name| name.value == *value);
-        (*value, given.map_or_else(|| format!("Label {value}"), |name| name.name.clone()))
+        let given = named.iter().find(|name| name.value == *value).cloned();
+        given.map_or_else(|| NewLabel::named(*value, format!("Label {value}")), NewLabel::from)
     };
     used.iter().filter(is_new).map(name).collect()
 }
@@ -111,8 +124,10 @@ fn new_names(used: &[u16], named: &[LabelName], table: &LabelTable) -> Vec<(u16,
 pub struct WrittenMasks {
     /// The files.
     pub files: Vec<PathBuf>,
-    /// What was left out and why, for people.
+    /// What people should know of those written.
     pub notes: Vec<String>,
+    /// The cases that were not written, and why.
+    pub refused: Vec<String>,
 }
 
 /// Writes the masks of all corrected and reviewed cases into a folder, `NAME.nii.gz` each on its image's grid, read back
@@ -137,7 +152,7 @@ pub fn write_masks(
                 written.notes.extend(notes);
                 written.files.push(path);
             }
-            Err(error) => written.notes.push(format!("{} was not written: {error:#}", case.name)),
+            Err(error) => written.refused.push(format!("{}: {error:#}", case.name)),
         }
     }
     Ok(written)
@@ -167,7 +182,7 @@ mod tests {
     use hilum_core::io::nifti::{save_labels, save_volume};
     use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
     use hilum_core::project;
-    use hilum_core::worklist::{CaseChange, CaseImage, CaseState, Worklist, WorklistStore};
+    use hilum_core::worklist::{CaseChange, CaseImage, Worklist, WorklistStore};
 
     #[test]
     fn masks_are_taken_by_name_and_all_done_ones_are_written_again() {
@@ -186,7 +201,8 @@ mod tests {
             mask[200..205].fill(7);
             if name != "c" {
                 let source = &image.volume.meta().source;
-                save_labels(&at(&format!("masks/{name}_seg.nii.gz")), &mask, &grid, source, &[]).unwrap();
+                let names = [LabelName { value: 7, name: "Spleen".into(), color: [12, 34, 56] }];
+                save_labels(&at(&format!("masks/{name}_seg.nii.gz")), &mask, &grid, source, &names).unwrap();
             }
         }
         let store = WorklistStore::create(&list_folder, &list).unwrap();
@@ -200,11 +216,20 @@ mod tests {
         let case = list.cases()[1].clone();
         let state = project::read(&case.project_folder(&list_folder)).unwrap().into_state().unwrap().0;
         assert_eq!((state.labels().count(1), state.labels().count(7)), (11, 5));
-        assert_eq!(state.table().get(7).unwrap().name, "Label 7");
+        let spleen = state.table().get(7).unwrap();
+        assert_eq!((spleen.name.as_str(), spleen.color), ("Spleen", [12, 34, 56]));
         // Twice is refused, and told before.
         let again = pair_masks(&list_folder, list.cases(), &at("masks")).unwrap();
         assert!(again.pairs[0].taken().is_none() && again.pairs[0].refused.is_some());
         assert!(take_mask(&list_folder, &case, &at("masks/b_seg.nii.gz"), &list.labels).is_err());
+
+        // What a network proposed and nobody touched may be replaced, and is a step that can be taken back.
+        list.apply(case.id, CaseChange::State(CaseState::Proposed), 2).unwrap();
+        let proposed = list.case(case.id).unwrap().clone();
+        take_mask(&list_folder, &proposed, &at("masks/a_seg.nii.gz"), &list.labels).unwrap();
+        let replaced = project::read(&case.project_folder(&list_folder)).unwrap().into_state().unwrap().0;
+        assert_eq!((replaced.labels().count(1), replaced.history().steps().count()), (10, 2));
+        take_mask(&list_folder, &proposed, &at("masks/b_seg.nii.gz"), &list.labels).unwrap();
 
         list.apply(case.id, CaseChange::State(CaseState::Corrected), 2).unwrap();
         store.save(&list).unwrap();
@@ -213,6 +238,6 @@ mod tests {
         let read = io::open_labels(&at("out/b.nii.gz")).unwrap();
         assert_eq!(read.labels, state.labels().voxels());
         let twice = write_masks(&list_folder, &at("out"), &mut |_, _| ()).unwrap();
-        assert!(twice.files.is_empty() && twice.notes[0].contains("exists"), "{twice:?}");
+        assert!(twice.files.is_empty() && twice.refused[0].contains("exists"), "{twice:?}");
     }
 }

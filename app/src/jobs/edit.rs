@@ -1,22 +1,35 @@
-//! The thread that plans operations on labels.
+//! The thread that plans operations on labels, and undoes and redoes steps too large for a frame.
 
+use hilum_core::document::{Arrival, Journey};
 use hilum_core::edit::{Change, EditBasis, Operation, OperationError};
 use hilum_core::job::{CancelToken, Observer};
 
 use super::{Event, Inbox, Numbered};
 use crate::jobs::watcher::Watcher;
 
-/// An operation to be planned.
+/// Work on labels that takes longer than a frame.
 #[derive(Debug)]
 pub struct EditRequest {
     /// Number of the request.
     pub request: u64,
-    /// What.
-    pub operation: Operation,
-    /// On what.
-    pub basis: EditBasis,
-    /// Stops it, before or while it runs.
+    /// What is to be done.
+    pub work: EditWork,
+    /// Stops it, before or while it runs; a walk through the history only before.
     pub cancel: CancelToken,
+}
+
+/// What can be asked of the thread.
+#[derive(Debug)]
+pub enum EditWork {
+    /// What an operation would change.
+    Plan {
+        /// The operation.
+        operation: Operation,
+        /// What it works on.
+        basis: EditBasis,
+    },
+    /// The labels at another step of the history.
+    Travel(Journey),
 }
 
 impl Numbered for EditRequest {
@@ -44,11 +57,33 @@ pub enum EditEvent {
         /// The change.
         result: Result<Box<Change>, Option<String>>,
     },
+    /// Where a walk through the history led; the error is for people.
+    Arrived {
+        /// Number of the request.
+        request: u64,
+        /// The labels there.
+        result: Result<Box<Arrival>, String>,
+    },
+}
+
+/// Drops something large on a thread of its own: to give hundreds of megabytes back takes longer than a frame.
+pub fn drop_aside<T: Send + 'static>(spent: T) {
+    // Where no thread can be made, it is dropped here.
+    std::thread::Builder::new().name("drop".into()).spawn(move || drop(spent)).ok();
 }
 
 /// Handles one request.
 pub fn handle(asked: EditRequest, inbox: &Inbox) {
-    let EditRequest { request, operation, basis, cancel } = asked;
+    let EditRequest { request, work, cancel } = asked;
+    let (operation, basis) = match work {
+        EditWork::Plan { operation, basis } => (operation, basis),
+        EditWork::Travel(_) if cancel.is_cancelled() => return,
+        EditWork::Travel(journey) => {
+            let result = journey.travel().map(Box::new).map_err(|error| error.to_string());
+            inbox.send(Event::Edit(EditEvent::Arrived { request, result }));
+            return;
+        }
+    };
     let told = |what, share| Event::Edit(EditEvent::Progress { request, what, share });
     let watcher = Watcher { told, cancel, inbox };
     let result = match watcher.is_cancelled() {
@@ -84,7 +119,8 @@ mod tests {
         cancelled.cancel();
         for (request, cancel) in [(1, CancelToken::default()), (2, cancelled)] {
             let operation = Operation::Margin { distance_mm: 3.0 };
-            handle(EditRequest { request, operation, basis: document.edit_basis(), cancel }, &inbox);
+            let work = EditWork::Plan { operation, basis: document.edit_basis() };
+            handle(EditRequest { request, work, cancel }, &inbox);
         }
         let answers: Vec<_> = events
             .try_iter()

@@ -11,6 +11,7 @@ use hilum_core::io::{FileKind, LabelName, OpenError, OpenObserver, OpenOptions, 
 use hilum_core::job::{CancelToken, Observer};
 use hilum_core::label::{BoxMask, LabelMap};
 use hilum_core::measure::{Recist, mask_statistics, recist};
+use hilum_core::paint::{Components, Connectivity};
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
@@ -490,6 +491,7 @@ fn measure(request: &MeasureRequest) -> Option<Measurement> {
         label: request.label,
         volume_ml,
         recist: None,
+        parts: Components::of(&mask, Connectivity::Six).all().len(),
         mean_sd: None,
     };
     if mask.is_empty() {

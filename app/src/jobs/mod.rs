@@ -11,6 +11,7 @@ mod done_cases;
 mod edit;
 mod infer;
 mod io;
+pub mod kept;
 mod kept_maps;
 mod map_file;
 mod masks;
@@ -35,13 +36,14 @@ use std::time::{Duration, Instant};
 pub use case_masks::{MaskPair, MaskPairs, WrittenMasks, pair_masks, take_mask, write_masks};
 pub use dialogs::{Ask, Dialogs, SystemDialogs};
 pub use done_cases::{DoneCase, done_cases};
-pub use edit::{EditEvent, EditRequest, handle as handle_edit};
+pub use edit::{EditEvent, EditRequest, EditWork, drop_aside, handle as handle_edit};
 pub use infer::{
     Engine, EngineChoice, EngineFactory, InferEvent, InferRequest, InferWorker, InspectAnswer, InspectChoice,
     InspectRequest, InspectWhat, LabelAnswer, LabelChoice, LabelRequest, Labeller, LabellerFactory, Labels,
     LookInfo, MapKind, ModelInfo, RowAnswer, ShownMap, network_engine, network_labeller,
 };
 pub use io::{IoEvent, IoRequest, MeasureRequest, SaveRequest, handle as handle_io};
+pub use kept::KeptEvent;
 pub use kept_maps::{MapChoice, MapsOverSteps};
 pub use map_file::{FigureFile, MapFile};
 pub use masks::ImportedMask;
@@ -93,6 +95,8 @@ pub enum Event {
     Teach(TeachAnswer),
     /// The pixels of the window.
     Screen(Arc<egui::ColorImage>),
+    /// About work that was kept without a project.
+    Kept(KeptEvent),
     /// DICOM files were copied without names: what was done, or why not, for people.
     Deidentified(Result<Vec<String>, String>),
     /// A file dialog was answered; `None`: cancelled.

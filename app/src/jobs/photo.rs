@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use measure::{
     CUP, PhotoReading, RIM, VESSELS, measure, of_mask, parts, with_disc, with_mask, with_vessels,
 };
-pub use page::{PageRequest, write as write_page};
+pub use page::{PageRequest, standing, write as write_page};
 pub use table::{TableRow, write as write_table};
 
 /// Version of the file beside kept labels.

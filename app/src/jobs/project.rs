@@ -26,12 +26,14 @@ pub enum ProjectRequest {
         /// Its document at the moment from which changes are kept.
         snapshot: Box<Snapshot>,
     },
-    /// A project was opened: its changes go on there.
+    /// A project, or work that was kept, was opened: its changes go on there.
     Adopt {
         /// The image's number.
         session: u64,
         /// The project.
         store: Box<Store>,
+        /// A person saved it; otherwise it is work that was kept.
+        is_project: bool,
     },
     /// Make a project of a folder and go on there. Changes up to the snapshot are handed over before.
     Make {
@@ -194,7 +196,7 @@ impl ProjectWorker {
     pub fn handle(&mut self, request: ProjectRequest) {
         match request {
             ProjectRequest::Attach { session, volume, snapshot } => self.attach(session, &volume, *snapshot),
-            ProjectRequest::Adopt { session, store } => self.adopt(session, *store),
+            ProjectRequest::Adopt { session, store, is_project } => self.adopt(session, *store, is_project),
             ProjectRequest::Make { session, folder, volume, snapshot } => {
                 self.make(session, folder, &volume, &snapshot);
             }
@@ -257,10 +259,10 @@ impl ProjectWorker {
         self.attached = Some(attached);
     }
 
-    fn adopt(&mut self, session: u64, store: Store) {
+    fn adopt(&mut self, session: u64, store: Store, is_project: bool) {
         let mut attached = Attached::new(session, store.folder().to_owned());
         attached.store = Some(tuned(store, self.compact_bytes));
-        attached.is_project = true;
+        attached.is_project = is_project;
         self.attached = Some(attached);
     }
 
@@ -268,7 +270,7 @@ impl ProjectWorker {
         match Store::create(&folder, ImageReference::of(volume), snapshot) {
             Ok(store) => {
                 self.drop_work();
-                self.adopt(session, store);
+                self.adopt(session, store, true);
                 self.inbox.send(Event::Project(ProjectEvent::Made { session, folder }));
             }
             Err(error) => {

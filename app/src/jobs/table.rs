@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hilum_core::label::{BoxMask, LabelMap};
 use hilum_core::measure::{Agreement, ObjectMeasure, agreement, measure_object};
+use hilum_core::paint::{Components, Connectivity};
 use hilum_core::volume::Volume;
 
 /// What is compared with each other.
@@ -39,8 +40,10 @@ pub struct TableRequest {
 pub struct LabelRow {
     /// The label.
     pub label: u16,
-    /// Its figures.
+    /// Its figures; the axes span all parts.
     pub figures: ObjectMeasure,
+    /// Pieces that do not touch.
+    pub parts: usize,
 }
 
 /// Two masks and how well they agree.
@@ -72,7 +75,8 @@ impl TableRequest {
         let row = |label: u16| {
             let mask = BoxMask::from_labels(&self.labels, label);
             let figures = measure_object(&mask, grid, image).ok().flatten()?;
-            Some(LabelRow { label, figures })
+            let parts = Components::of(&mask, Connectivity::Six).all().len();
+            Some(LabelRow { label, figures, parts })
         };
         MeasureTable {
             labels_revision: self.labels_revision,

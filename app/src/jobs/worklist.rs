@@ -366,7 +366,7 @@ pub fn compare(
         masks.push(read.labels.iter().map(|value| *value == label).collect());
     }
     if let Some(own) = own {
-        names.push("You".into());
+        names.push("This case".into());
         masks.push(own.voxels().iter().map(|value| *value == label).collect());
     }
     let slices: Vec<&[bool]> = masks.iter().map(Vec::as_slice).collect();

@@ -16,7 +16,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, choice: &MaskChoice) {
     let pairs = &choice.pairs;
     let taken = pairs.pairs.iter().filter(|pair| pair.taken().is_some()).count();
     ui.heading("Take over masks as labels");
-    let text = format!("{taken} of {} cases have a mask in {}", pairs.pairs.len(), pairs.from.display());
+    let text = format!("{taken} of {} cases get a mask from {}", pairs.pairs.len(), pairs.from.display());
     ui.label(RichText::new(text).color(tokens.weak));
     ScrollArea::vertical().max_height(320.0).auto_shrink([false, true]).show(ui, |ui| {
         Grid::new("masks of cases").num_columns(3).striped(true).show(ui, |ui| {

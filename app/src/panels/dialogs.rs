@@ -20,9 +20,10 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::Servers => modal(ui, context, 560.0, |ui| servers::show(ui, context)),
         Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
-        Dialog::Series(choice) => modal(ui, context, 640.0, |ui| series(ui, context, choice)),
+        Dialog::Series(choice) => modal(ui, context, 760.0, |ui| series(ui, context, choice)),
         Dialog::Masks(choice) => masks(ui, context, choice),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
+        Dialog::Kept(list) => modal(ui, context, 760.0, |ui| super::kept::show(ui, context, list)),
         Dialog::Relocate(problem) => relocate(ui, context, problem),
         Dialog::Deidentify(step) => {
             modal(ui, context, 560.0, |ui| super::deidentify::show(ui, context, step))
@@ -99,8 +100,8 @@ fn series(ui: &mut Ui, context: Context<'_>, choice: &SeriesChoice) {
     ui.label(RichText::new(format!("The folder holds {} series.", choice.series.len())).color(tokens.weak));
     ui.add_space(6.0);
     ScrollArea::vertical().max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
-        Grid::new("series").num_columns(4).striped(true).spacing([20.0, 6.0]).show(ui, |ui| {
-            for title in ["Series", "Modality", "Size", "Date"] {
+        Grid::new("series").num_columns(6).striped(true).spacing([20.0, 6.0]).show(ui, |ui| {
+            for title in ["Patient", "No.", "Series", "Modality", "Size", "Date"] {
                 ui.label(RichText::new(title).small().color(tokens.weak));
             }
             ui.end_row();
@@ -109,7 +110,11 @@ fn series(ui: &mut Ui, context: Context<'_>, choice: &SeriesChoice) {
                     "" => format!("Series {}", number + 1),
                     name => name.to_owned(),
                 };
-                if ui.link(name).on_hover_text("Open this series").clicked() {
+                ui.label(&series.patient.0);
+                ui.label(series.number.map_or_else(String::new, |number| number.to_string()));
+                let file = series.first_file.strip_prefix(&choice.path).unwrap_or(&series.first_file);
+                let hint = format!("Open this series; its first file is {}", file.display());
+                if ui.link(name).on_hover_text(hint).clicked() {
                     let (path, uid) = (choice.path.clone(), series.uid.clone());
                     context.actions.send(Action::CloseDialog);
                     context.actions.send(Action::Open { path, series_uid: Some(uid) });

@@ -15,6 +15,9 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
         command_button(ui, context, C::Redo);
     });
     let cursor = history.cursor();
+    if session.editing.walk.is_some() {
+        ui.label(RichText::new("A large step is being undone or made again…").small().color(tokens.weak));
+    }
     ScrollArea::vertical().id_salt("history").max_height(220.0).auto_shrink([false, true]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
         let opened = std::iter::once("Opened");

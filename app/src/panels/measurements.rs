@@ -61,7 +61,19 @@ fn labels(ui: &mut Ui, context: Context<'_>, session: &Session) {
     Grid::new("label measurements").striped(true).spacing([22.0, 4.0]).show(ui, |ui| {
         titles(
             ui,
-            &["Label", "Volume ml", long, short, "Slice", area, mean.trim(), "SD", "Median", "5–95 %"],
+            &[
+                "Label",
+                "Volume ml",
+                long,
+                short,
+                "Slice",
+                area,
+                mean.trim(),
+                "SD",
+                "Median",
+                "5–95 %",
+                "Parts",
+            ],
         );
         for row in rows {
             label(ui, context, session, row);
@@ -98,6 +110,11 @@ fn label(ui: &mut Ui, context: Context<'_>, session: &Session, row: &LabelRow) {
     ui.label(text(statistics.map(|s| format!("{:.1}", s.sd))));
     ui.label(text(statistics.map(|s| format!("{:.0}", s.median))));
     ui.label(text(statistics.map(|s| format!("{:.0} to {:.0}", s.p5, s.p95))));
+    let parts = RichText::new(row.parts.to_string());
+    match row.parts {
+        0 | 1 => drop(ui.label(parts)),
+        _ => drop(ui.label(parts.color(theme::of(ui).warning)).on_hover_text("The axes span all parts")),
+    }
 }
 
 /// "12.3 (11.9 – 12.8)".

@@ -8,7 +8,7 @@ use crate::theme;
 
 const FILE: &[&[C]] = &[
     &[C::OpenFile, C::OpenFolder, C::OpenFromServer, C::OpenSample],
-    &[C::OpenProject, C::SaveProject],
+    &[C::OpenProject, C::SaveProject, C::KeptWork],
     &[C::ImportMask, C::Save, C::SaveAs, C::StoreOnServer, C::ExportSurface],
     &[C::SavePicture, C::Deidentify],
     &[C::CloseImage, C::Quit],

@@ -7,6 +7,7 @@ mod dialogs;
 mod eye;
 mod history;
 mod inspect;
+mod kept;
 mod kept_maps;
 mod keys;
 mod labels;

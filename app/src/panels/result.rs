@@ -144,6 +144,11 @@ fn measurement(ui: &mut Ui, session: &Session) {
             fact(ui, "Long axis", &format!("{:.1} mm", recist.long_axis.length_mm));
             fact(ui, "Short axis", &format!("{:.1} mm", recist.short_axis.length_mm));
             fact(ui, "In slice", &format!("{}", recist.slice + 1));
+            if measured.parts > 1 {
+                let text = format!("The axes span all {} parts of the label", measured.parts);
+                let hint = "One lesion is one part. Islands… makes each part a label, or keeps the largest";
+                ui.label(RichText::new(text).small().color(tokens.warning)).on_hover_text(hint);
+            }
         }
         if let Some((mean, sd)) = measured.mean_sd {
             let unit = session.volume().meta().modality.unit();

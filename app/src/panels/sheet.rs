@@ -1,12 +1,12 @@
 //! The measurements as rows of cells, for the table, the clipboard and CSV files.
 
-use hilum_core::measure::{Interval, ObjectMeasure};
+use hilum_core::measure::Interval;
 
-use crate::jobs::{Agreed, Compared};
+use crate::jobs::{Agreed, Compared, LabelRow};
 use crate::state::Session;
 
 /// Titles of the columns; every figure has one column for itself and two for its interval.
-const TITLES: [&str; 24] = [
+const TITLES: [&str; 25] = [
     "Object",
     "Kind",
     "Slice",
@@ -28,6 +28,7 @@ const TITLES: [&str; 24] = [
     "Mean high",
     "SD",
     "Median",
+    "Parts",
     "Value",
     "Value low",
     "Value high",
@@ -51,7 +52,7 @@ pub fn compared_name(session: &Session, compared: Compared) -> String {
 pub fn rows(session: &Session) -> Vec<Vec<String>> {
     let mut rows = vec![TITLES.map(str::to_owned).to_vec()];
     if let Some(table) = &session.table {
-        rows.extend(table.rows.iter().map(|row| of_label(&label_name(session, row.label), &row.figures)));
+        rows.extend(table.rows.iter().map(|row| of_label(&label_name(session, row.label), row)));
     }
     let grid = session.volume().grid();
     for ruler in session.document.rulers().list() {
@@ -77,7 +78,8 @@ pub fn rows(session: &Session) -> Vec<Vec<String>> {
     rows
 }
 
-fn of_label(name: &str, figures: &ObjectMeasure) -> Vec<String> {
+fn of_label(name: &str, measured: &LabelRow) -> Vec<String> {
+    let figures = &measured.figures;
     let slice = figures.recist.map_or_else(String::new, |recist| (recist.slice + 1).to_string());
     let mut row = vec![name.to_owned(), "label".to_owned(), slice, figures.voxel_count.to_string()];
     let decimals = [
@@ -93,6 +95,7 @@ fn of_label(name: &str, figures: &ObjectMeasure) -> Vec<String> {
     let statistic = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
     row.push(statistic(figures.statistics.map(|s| s.sd)));
     row.push(statistic(figures.statistics.map(|s| s.median)));
+    row.push(measured.parts.to_string());
     row.resize(TITLES.len(), String::new());
     row
 }

@@ -24,6 +24,8 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
         ui.label(RichText::new(hint).small().color(tokens.weak));
         ui.add_space(24.0);
         recent(ui, context);
+        ui.add_space(8.0);
+        super::command_button(ui, context, C::KeptWork);
         ui.add_space(24.0);
         ui.label(RichText::new(DISCLAIMER).color(tokens.warning));
     });

@@ -226,9 +226,8 @@ fn open_case(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist, case: &
     if let Some(who) = &case.annotator {
         super::fact(ui, "Annotator", who);
     }
-    if case.spent_secs >= 1.0 {
-        super::fact(ui, "Time spent", &duration(case.spent_secs));
-    }
+    // Always there: what stands below must not move under the hand when the first second has passed.
+    super::fact(ui, "Time spent", &duration(case.spent_secs));
     if let Some(doubt) = &case.doubt {
         ui.label(RichText::new(format!("Why it comes {}.: {}", doubt.rank, doubt.reason)).color(tokens.weak));
     }

@@ -102,17 +102,23 @@ impl SliceRenderer {
         }
     }
 
-    /// Replaces the proposal by a box of bytes `[z, y, x]`, not zero inside; an empty box removes it.
+    /// Makes room for a proposal of so many voxels along x, y, z, at first empty; none of 0 voxels removes the last one.
     ///
     /// # Errors
     /// [`TextureError`] if it does not fit.
-    pub fn set_preview(&mut self, region: VoxelBox, inside: &[u8]) -> Result<(), TextureError> {
+    pub fn begin_preview(&mut self, size: [usize; 3]) -> Result<(), TextureError> {
         let Some(image) = &mut self.image else { return Ok(()) };
-        let dims = if region.is_empty() { [1; 3] } else { region.size() };
+        let dims = if size.contains(&0) { [1; 3] } else { size };
         image.preview = self.gpu.texture_3d("proposal", dims, TextureFormat::R8Uint)?;
-        self.gpu.write_box(&image.preview, VoxelBox::new([0; 3], region.size()), inside);
         self.slots.clear();
         Ok(())
+    }
+
+    /// Fills a box of the proposal, counted from its own first voxel, with bytes `[z, y, x]`, not zero inside.
+    pub fn write_preview(&self, part: VoxelBox, inside: &[u8]) {
+        if let Some(image) = &self.image {
+            self.gpu.write_box(&image.preview, part, inside);
+        }
     }
 
     /// Sets the colours of the labels.

@@ -204,7 +204,8 @@ fn both_renderers_draw_the_same_labels_and_proposal() {
     renderer.set_colors(&colors);
     renderer.write_labels(region, &voxels(region).map(label_at).collect::<Vec<_>>());
     let inside: Vec<u8> = voxels(proposal).map(|v| u8::from(preview_at(v))).collect();
-    renderer.set_preview(proposal, &inside).unwrap();
+    renderer.begin_preview(proposal.size()).unwrap();
+    renderer.write_preview(VoxelBox::new([0; 3], proposal.size()), &inside);
     for plane in AnatomicalPlane::ALL {
         let look = look(true);
         let map = view_of(&volume, plane).voxel_from_pixel(grid.affine(), Pos2::ZERO, 1.0);

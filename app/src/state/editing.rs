@@ -376,6 +376,17 @@ pub struct Editing {
     pub applied: Option<Plan>,
     /// Why there is no preview.
     pub note: Option<String>,
+    /// A walk through the history that takes longer than a frame.
+    pub walk: Option<Walk>,
+}
+
+/// A walk through the history under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// Number of the request.
+    pub request: u64,
+    /// Where it leads: so many of the known steps applied.
+    pub position: usize,
 }
 
 impl Editing {

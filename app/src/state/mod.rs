@@ -4,6 +4,7 @@ mod album;
 mod cine;
 mod editing;
 mod inspect;
+mod kept;
 mod keys;
 mod layout;
 mod messages;
@@ -27,7 +28,7 @@ use hilum_core::io::dicom::deidentify::DeidentifyOptions;
 use hilum_core::job::CancelToken;
 use hilum_core::label::LabelTable;
 use hilum_core::provenance::UsedModel;
-use hilum_core::volume::Source;
+use hilum_core::volume::{Modality, Source};
 use hilum_models::catalog::{ClickTask, DenseTask};
 use hilum_models::infer::{DeviceChoice, DeviceInfo};
 use hilum_models::train::recipe::Stage;
@@ -38,9 +39,10 @@ pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
 pub use editing::{
     Draft, EditOptions, Editing, HoleChoice, IslandChoice, OperationKind, Plan, RunningOperation, Seed,
-    ShownSlice, slice_at, slice_of,
+    ShownSlice, Walk, slice_at, slice_of,
 };
 pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};
+pub use kept::KeptList;
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
@@ -171,6 +173,8 @@ pub enum Dialog {
     Masks(MaskChoice),
     /// There is unsaved work and the person wants to do this.
     Unsaved(Guarded),
+    /// Work that was kept without a project.
+    Kept(KeptList),
     /// The image of a project is not where or what it was.
     Relocate(ImageProblem),
     /// Copies without names are to be made, are being made, or were made.
@@ -487,7 +491,10 @@ impl AppState {
             C::CloseImage | C::ResetView | C::AutoWindow | C::ToolNavigate | C::ToggleInterpolation => {
                 session.is_some()
             }
-            C::Preset1 | C::Preset2 | C::Preset3 | C::Preset4 | C::Preset5 | C::Preset6 => session.is_some(),
+            C::Preset1 | C::Preset2 | C::Preset3 | C::Preset4 | C::Preset5 | C::Preset6 => {
+                // Hounsfield units; what an unknown scale is, a person may know.
+                session.is_some_and(|s| matches!(s.volume().meta().modality, Modality::Ct | Modality::Other))
+            }
             C::ShowWarnings => session.is_some_and(|s| !s.warnings.is_empty()),
             _ => true,
         }

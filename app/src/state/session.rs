@@ -45,8 +45,10 @@ pub struct Measurement {
     pub label: u16,
     /// Volume in ml.
     pub volume_ml: f64,
-    /// Long and short axis, where the mask is large enough.
+    /// Long and short axis, where the mask is large enough. They span all parts.
     pub recist: Option<Recist>,
+    /// Pieces that do not touch.
+    pub parts: usize,
     /// Mean and standard deviation of the values inside.
     pub mean_sd: Option<(f64, f64)>,
 }

@@ -111,7 +111,9 @@ pub mod on_image {
     pub const LETTER: Color32 = Color32::from_rgb(240, 196, 96);
     /// The other of two maps that are compared.
     pub const COMPARED: Color32 = Color32::from_rgb(110, 200, 250);
-    /// Halo behind text.
+    /// Behind words.
+    pub const PLATE: Color32 = Color32::from_rgba_premultiplied(0, 0, 0, 150);
+    /// Around lines and knobs.
     pub const SHADOW: Color32 = Color32::from_rgba_premultiplied(0, 0, 0, 190);
     /// A click that belongs to the object.
     pub const POSITIVE: Color32 = Color32::from_rgb(92, 220, 132);

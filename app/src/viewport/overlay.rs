@@ -50,7 +50,7 @@ pub(super) fn paint(
     cursor(painter, state, shown, response);
 }
 
-/// Text with a dark halo, legible on any image.
+/// Text on a dark plate, legible on any image and any mask.
 pub(super) struct Text<'a> {
     pub(super) painter: &'a Painter,
     /// Where text may stand.
@@ -64,11 +64,10 @@ impl Text<'_> {
     }
 
     pub(super) fn sized(&self, pos: Pos2, align: Align2, text: &str, color: Color32, size: f32) {
-        let font = FontId::proportional(size);
-        for shift in [vec2(1.0, 1.0), vec2(-1.0, 0.0), vec2(0.0, -1.0)] {
-            self.painter.text(pos + shift, align, text, font.clone(), on_image::SHADOW);
-        }
-        self.painter.text(pos, align, text, font, color);
+        let words = self.painter.layout_no_wrap(text.to_owned(), FontId::proportional(size), color);
+        let place = align.anchor_size(pos, words.size());
+        self.painter.rect_filled(place.expand2(vec2(3.0, 0.0)), 3.0, on_image::PLATE);
+        self.painter.galley(place.min, words, color);
     }
 }
 

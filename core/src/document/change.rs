@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use nalgebra::{Point3, Vector3};
 
-use super::{Document, EditCommand, EditError, Effects, StrokeTool};
+use super::{Document, EditCommand, EditError, Effects, JournalRecord, StrokeTool};
 use crate::edit::{Change, EditBasis, EditRule};
 use crate::geometry::VoxelBox;
 use crate::history::{Commit, Delta};
 use crate::label::BoxMask;
 use crate::paint::{BrushFilter, MAX_SPREAD, MAX_VERTICES, polygon};
-use crate::patch::{LabelPatch, OverwriteRule};
+use crate::patch::{LabelPatch, OverwriteRule, Run};
 
 impl Document {
     /// What operations look at: a snapshot, cheap to make and free of the document.
@@ -101,9 +101,10 @@ impl Document {
     }
 
     pub(super) fn drop_change(&mut self) -> Effects {
-        self.staged
-            .take()
-            .map_or_else(Effects::default, |change| Effects::of_preview(change.changed().region()))
+        let Some(change) = self.staged.take() else { return Effects::default() };
+        let effects = Effects::of_preview(change.changed().region());
+        self.spent.take_change(change);
+        effects
     }
 
     pub(super) fn apply_change(&mut self) -> Result<Effects, EditError> {
@@ -115,7 +116,14 @@ impl Document {
         }
         let tables = change.table_changes().iter().cloned().map(Delta::Table);
         let deltas = tables.chain([Delta::Labels(change.patch().clone())]).collect();
-        let effects = self.commit(Commit { name: change.name().to_owned(), deltas })?;
+        let commit = Commit { name: change.name().to_owned(), deltas };
+        let present = self.labels().stamp();
+        let outcome = change.outcome().filter(|given| given.from == present).cloned();
+        let effects = match outcome {
+            Some(given) => self.record_given(JournalRecord::Commit(commit), given)?,
+            None => self.commit(commit)?,
+        };
+        self.spent.take_change(change);
         Ok(effects.and(dropped))
     }
 
@@ -125,14 +133,15 @@ impl Document {
         if change.patch().dims() != labels.grid().dims() {
             return Err(EditError::StaleChange);
         }
+        let holds_old =
+            |run: Run| labels.voxels()[run.start..run.start + run.len].iter().all(|label| *label == run.old);
+        // Labels of the same stamp need no look at every voxel.
+        if change.planned_for() != labels.stamp() && !change.patch().runs().all(holds_old) {
+            return Err(EditError::StaleChange);
+        }
         let locked = self.table().locked();
-        for run in change.patch().runs() {
-            if labels.voxels()[run.start..run.start + run.len].iter().any(|label| *label != run.old) {
-                return Err(EditError::StaleChange);
-            }
-            if locked.contains(&run.old) || locked.contains(&run.new) {
-                return Err(EditError::Protected);
-            }
+        if change.concerned().iter().any(|label| locked.contains(label)) {
+            return Err(EditError::Protected);
         }
         Ok(())
     }

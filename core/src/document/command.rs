@@ -4,13 +4,14 @@ use nalgebra::{Point3, Vector3};
 
 use crate::edit::Change;
 use crate::geometry::VoxelBox;
+use crate::io::LabelName;
 use crate::label::{BoxMask, LabelMap, LookChange, TableError};
 use crate::paint::{BrushFilter, BrushShape, IntensityRange, MAX_SPREAD, MAX_VERTICES};
 use crate::patch::{DrawOver, LabelPatch, PatchError};
 use crate::prompt::Click;
 use crate::ruler::RulerShape;
 
-use super::StateError;
+use super::{Arrival, StateError};
 
 /// What a stroke does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,31 @@ impl StrokeTool {
             Self::EraseAll => "Erase all labels",
             Self::Relabel { .. } => "Relabel",
         }
+    }
+}
+
+/// What a label that comes with a mask is called, and its colour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLabel {
+    /// Value in the mask.
+    pub id: u16,
+    /// Its name.
+    pub name: String,
+    /// Red, green, blue (sRGB); without, the label keeps the colour that it has or gets that of its value. A label that
+    /// is called so already keeps its own.
+    pub color: Option<[u8; 3]>,
+}
+
+impl NewLabel {
+    /// A label with a name and no colour of its own.
+    pub fn named(id: u16, name: impl Into<String>) -> Self {
+        Self { id, name: name.into(), color: None }
+    }
+}
+
+impl From<LabelName> for NewLabel {
+    fn from(label: LabelName) -> Self {
+        Self { id: label.value, name: label.name, color: Some(label.color) }
     }
 }
 
@@ -115,8 +141,8 @@ pub enum EditCommand {
         name: String,
         /// The new labels, on the image's grid.
         labels: LabelMap,
-        /// What labels are called. A label that has voxels already keeps its name.
-        names: Vec<(u16, String)>,
+        /// What labels are called. A label that has voxels already keeps its name and its colour.
+        names: Vec<NewLabel>,
     },
     /// Adds a label with the next free number and colour and makes it active. Step "Add label".
     AddLabel {
@@ -155,6 +181,8 @@ pub enum EditCommand {
     Redo,
     /// Undoes or redoes until so many of the known steps are applied.
     GoTo(usize),
+    /// Undoes or redoes as far as a [`Journey`](super::Journey) went, with the labels that it found.
+    Arrive(Box<Arrival>),
 }
 
 /// What a command changed, so that only this is drawn and computed again.

@@ -8,15 +8,17 @@ mod command;
 mod plan;
 mod record;
 mod state;
+mod travel;
 
 use std::sync::Arc;
 
-pub use command::{EditCommand, EditError, Effects, StrokeTool};
+pub use command::{EditCommand, EditError, Effects, NewLabel, StrokeTool};
 pub use record::JournalRecord;
 pub(crate) use state::SnapshotV1;
 pub use state::{Snapshot, State, StateError};
+pub use travel::{Arrival, Journey, Spent};
 
-use crate::edit::Change;
+use crate::edit::{Change, Given};
 use crate::geometry::VoxelBox;
 use crate::history::History;
 use crate::label::{BoxMask, LabelMap, LabelTable};
@@ -42,6 +44,8 @@ pub struct Document {
     revision: u64,
     prompts_revision: u64,
     journal: Option<Vec<JournalRecord>>,
+    /// Large things that are not needed any more.
+    spent: Spent,
 }
 
 impl Document {
@@ -94,6 +98,7 @@ impl Document {
             revision: 0,
             prompts_revision: 0,
             journal: None,
+            spent: Spent::default(),
         }
     }
 
@@ -282,8 +287,24 @@ impl Document {
 
     /// Applies a record and keeps it for the journal.
     fn record(&mut self, record: JournalRecord) -> Result<Effects, StateError> {
+        self.record_with(record, State::apply)
+    }
+
+    /// The same with the labels that the record leads to.
+    fn record_given(&mut self, record: JournalRecord, given: Given) -> Result<Effects, StateError> {
+        let before = Arc::clone(self.labels());
+        let effects = self.record_with(record, |state, record| state.apply_given(record, given))?;
+        self.spent.take_labels(before);
+        Ok(effects)
+    }
+
+    fn record_with(
+        &mut self,
+        record: JournalRecord,
+        apply: impl FnOnce(&mut State, JournalRecord) -> Result<Effects, StateError>,
+    ) -> Result<Effects, StateError> {
         let kept = self.journal.is_some().then(|| record.clone());
-        let effects = self.state.apply(record)?;
+        let effects = apply(&mut self.state, record)?;
         if let (Some(journal), Some(kept)) = (&mut self.journal, kept) {
             if journal.last().is_some_and(|last| last.is_superseded_by(&kept)) {
                 journal.pop();
@@ -309,6 +330,9 @@ impl Document {
         Ok(Effects::of_preview(region.union(&before)))
     }
 }
+
+#[cfg(test)]
+mod imports;
 
 #[cfg(test)]
 pub(crate) mod tests;

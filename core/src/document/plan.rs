@@ -11,7 +11,7 @@ use crate::prompt::{Click, Prompts};
 use crate::ruler::{RulerShape, Rulers};
 use crate::volume::Volume;
 
-use super::{Document, EditCommand, EditError, Effects, JournalRecord, StrokeTool};
+use super::{Document, EditCommand, EditError, Effects, JournalRecord, NewLabel, StrokeTool};
 
 /// Share of the brush's radius around the cursor from which the adaptive brush learns.
 const UNDER_CURSOR: f64 = 0.25;
@@ -137,6 +137,7 @@ impl Document {
             EditCommand::Redo if !self.can_redo() => Err(EditError::NothingToRedo),
             EditCommand::Redo => self.go_to(self.history().cursor() + 1),
             EditCommand::GoTo(step) => self.go_to(step),
+            EditCommand::Arrive(arrival) => self.arrive(*arrival),
             _ => Ok(Effects::default()),
         }?;
         Ok(ended.and(effects))
@@ -241,7 +242,7 @@ impl Document {
         &mut self,
         name: String,
         labels: &LabelMap,
-        names: &[(u16, String)],
+        names: &[NewLabel],
     ) -> Result<Effects, EditError> {
         let grid = *self.image().grid();
         if !grid.matches(labels.grid()) {
@@ -254,11 +255,16 @@ impl Document {
         for change in &changes {
             table.apply(change)?;
         }
-        for (id, called) in names.iter().filter(|(id, _)| table.get(*id).is_some()) {
-            let change = table.renaming(*id, called)?;
-            if self.labels().count(*id) == 0 && !change.is_idle() {
-                changes.push(change);
+        for NewLabel { id, name, color } in names.iter().filter(|label| table.get(label.id).is_some()) {
+            let renamed = table.renaming(*id, name)?;
+            let is_known =
+                self.labels().count(*id) > 0 || (self.table().get(*id).is_some() && renamed.is_idle());
+            if is_known {
+                continue;
             }
+            let recolored = color.map(|color| table.recoloring(*id, color)).transpose()?;
+            changes
+                .extend([Some(renamed), recolored].into_iter().flatten().filter(|change| !change.is_idle()));
         }
         let mut deltas: Vec<Delta> = changes.into_iter().map(Delta::Table).collect();
         if !patch.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Effects, JournalRecord};
+use crate::edit::Given;
 use crate::geometry::Grid;
 use crate::history::{Commit, Delta, History};
 use crate::label::{LabelMap, LabelTable, RleError, RunLengths, TableError};
@@ -48,6 +49,10 @@ pub enum StateError {
     },
 }
 
+/// Parts of a stroke are not joined beyond so many packed bytes: to join those of a long stroke over noise, with runs by
+/// the million, takes longer than a frame, in the midst of the stroke or at its end.
+const JOINED_BYTES: usize = 64 << 10;
+
 /// A stroke that is not finished.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct OpenStroke {
@@ -76,6 +81,9 @@ impl OpenStroke {
     /// Parts that touch a voxel twice stay apart and are undone one after the other.
     fn join_last_two(&mut self) -> bool {
         let [.., before, last] = &self.parts[..] else { return false };
+        if before.packed_bytes() + last.packed_bytes() > JOINED_BYTES {
+            return false;
+        }
         let Some(both) = before.merged(last) else { return false };
         self.parts.truncate(self.parts.len() - 2);
         self.parts.push(both);
@@ -197,15 +205,11 @@ impl State {
     /// [`StateError`] if the record was made for another state; nothing changes then.
     pub fn apply(&mut self, record: JournalRecord) -> Result<Effects, StateError> {
         match record {
-            JournalRecord::Commit(commit) => {
-                let effects = self.run(&commit, Direction::Forward)?;
-                self.history.push(commit);
-                Ok(effects.with_history())
-            }
+            JournalRecord::Commit(commit) => self.commit(commit, None),
             JournalRecord::StrokePart { name, patch } => self.extend_stroke(name, patch),
             JournalRecord::StrokeEnd => Ok(self.end_stroke()),
             JournalRecord::StrokeCancel => self.cancel_stroke(),
-            JournalRecord::GoTo(step) => self.go_to(step),
+            JournalRecord::GoTo(step) => self.go_to(step, None),
             JournalRecord::Look(change) => {
                 self.table.look(change)?;
                 Ok(Effects { table_changed: true, ..Effects::default() })
@@ -216,6 +220,29 @@ impl State {
             }
             JournalRecord::Origin(_) => Ok(Effects::default()),
         }
+    }
+
+    /// Changes the state by a step or a walk through the history whose labels were computed beforehand, from the
+    /// present ones.
+    ///
+    /// # Errors
+    /// As [`State::apply`]; also where the labels are not those that were computed from.
+    pub(super) fn apply_given(&mut self, record: JournalRecord, given: Given) -> Result<Effects, StateError> {
+        if given.from != self.labels.stamp() || self.has_open_stroke() {
+            return Err(StateError::Inconsistent { what: "labels computed beforehand" });
+        }
+        match record {
+            JournalRecord::Commit(commit) => self.commit(commit, Some(given.labels)),
+            JournalRecord::GoTo(step) => self.go_to(step, Some(given.labels)),
+            record => self.apply(record),
+        }
+    }
+
+    fn commit(&mut self, commit: Commit, given: Option<Arc<LabelMap>>) -> Result<Effects, StateError> {
+        let effects = self.run(&commit, Direction::Forward, given.is_some())?;
+        self.labels = given.unwrap_or_else(|| Arc::clone(&self.labels));
+        self.history.push(commit);
+        Ok(effects.with_history())
     }
 
     /// The state as it is stored.
@@ -249,13 +276,17 @@ impl State {
     fn cancel_stroke(&mut self) -> Result<Effects, StateError> {
         let Some(OpenStroke { name, parts }) = self.stroke.take() else { return Ok(Effects::default()) };
         let commit = Commit { name, deltas: parts.into_iter().map(Delta::Labels).collect() };
-        self.run(&commit, Direction::Backward)
+        self.run(&commit, Direction::Backward, false)
     }
 
-    fn go_to(&mut self, step: u64) -> Result<Effects, StateError> {
+    fn go_to(&mut self, step: u64, given: Option<Arc<LabelMap>>) -> Result<Effects, StateError> {
         let mut effects = self.end_stroke();
         let (first, last) = (self.history.absolute(0), self.history.absolute(self.history.len()));
         let target = self.history.relative(step).ok_or(StateError::NoSuchStep { step, first, last })?;
+        // Labels that are given come at the very end, so that everything else must be able to go back until then.
+        let before = given
+            .is_some()
+            .then(|| (self.table.clone(), self.prompts.clone(), self.rulers.clone(), self.history.cursor()));
         // The history is set aside so that its steps can be read while the rest changes.
         let mut history = std::mem::take(&mut self.history);
         let result = loop {
@@ -268,27 +299,48 @@ impl State {
                 }
             };
             let Some(commit) = commit else { break Ok(()) };
-            match self.run(commit, direction) {
+            match self.run(commit, direction, given.is_some()) {
                 Ok(more) => effects = effects.and(more),
                 Err(error) => break Err(error),
             }
             history.move_cursor(next);
         };
         self.history = history;
+        match (&result, given, before) {
+            (Ok(()), Some(labels), _) => self.labels = labels,
+            (Err(_), _, Some((table, prompts, rulers, cursor))) => {
+                (self.table, self.prompts, self.rulers) = (table, prompts, rulers);
+                self.history.move_cursor(cursor);
+            }
+            _ => {}
+        }
         result.map(|()| effects.with_history())
     }
 
-    /// Carries out all changes of a step, or none.
-    fn run(&mut self, commit: &Commit, direction: Direction) -> Result<Effects, StateError> {
+    /// Carries out all changes of a step, or none; where the labels are given, all but theirs.
+    fn run(
+        &mut self,
+        commit: &Commit,
+        direction: Direction,
+        labels_given: bool,
+    ) -> Result<Effects, StateError> {
         let count = commit.deltas.len();
         let mut effects = Effects::default();
         for done in 0..count {
-            match self.change(&commit.deltas[direction.index(done, count)], direction) {
+            let delta = &commit.deltas[direction.index(done, count)];
+            let changed = match delta {
+                Delta::Labels(patch) if labels_given => Ok(Effects::of_labels(patch)),
+                delta => self.change(delta, direction),
+            };
+            match changed {
                 Ok(more) => effects = effects.and(more),
                 Err(error) => {
                     for undo in (0..done).rev() {
+                        let delta = &commit.deltas[direction.index(undo, count)];
                         // What has just been done can be taken back.
-                        self.change(&commit.deltas[direction.index(undo, count)], direction.opposite()).ok();
+                        if !(labels_given && matches!(delta, Delta::Labels(_))) {
+                            self.change(delta, direction.opposite()).ok();
+                        }
                     }
                     return Err(error);
                 }

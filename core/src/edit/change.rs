@@ -1,5 +1,6 @@
 //! What an operation looks at, and what it would change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::OperationError;
@@ -128,7 +129,24 @@ pub struct Change {
     changed: Arc<BoxMask>,
     gained: usize,
     lost: usize,
+    /// Stamp of the labels that it was planned for.
+    planned_for: u64,
+    /// Labels that give or take voxels, ascending.
+    concerned: Vec<u16>,
+    outcome: Option<Given>,
 }
+
+/// Labels that were computed beforehand, beside the document, because changing so many takes longer than a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Given {
+    /// Stamp of the labels that they follow.
+    pub from: u64,
+    /// What they become.
+    pub labels: Arc<LabelMap>,
+}
+
+/// Changes of more voxels than this are computed beside the document: up to here, writing takes a few milliseconds.
+pub(crate) const LARGE_VOXELS: usize = 2 << 20;
 
 impl Change {
     /// The change after which the active label has exactly the voxels of the mask within the mask's box. Voxels
@@ -203,15 +221,47 @@ impl Change {
         let (start, size) = (bounds.start(), bounds.size());
         let mut inside = vec![false; bounds.voxel_count()];
         let (mut gained, mut lost) = (0, 0);
+        let mut concerned = BTreeSet::new();
+        let mut last = None;
         for run in patch.runs() {
             let [x, y, z] = grid.voxel(run.start);
             let at = ((z - start[2]) * size[1] + y - start[1]) * size[0] + x - start[0];
             inside[at..at + run.len].fill(true);
             gained += if run.new == basis.active() { run.len } else { 0 };
             lost += if run.old == basis.active() { run.len } else { 0 };
+            if last.replace((run.old, run.new)) != Some((run.old, run.new)) {
+                concerned.extend([run.old, run.new]);
+            }
         }
-        let changed = BoxMask::new(bounds, inside).unwrap_or_default();
-        Self { name: name.to_owned(), table, patch, changed: Arc::new(changed), gained, lost }
+        let changed = Arc::new(BoxMask::new(bounds, inside).unwrap_or_default());
+        let (name, planned_for) = (name.to_owned(), basis.labels.stamp());
+        let concerned = concerned.into_iter().collect();
+        Self { name, table, patch, changed, gained, lost, planned_for, concerned, outcome: None }
+    }
+
+    /// The same with the labels that it leads to, if it is so large that writing them would be felt.
+    pub(super) fn with_outcome(mut self, basis: &EditBasis) -> Result<Self, OperationError> {
+        if self.patch.voxel_count() > LARGE_VOXELS {
+            let mut labels = LabelMap::clone(&basis.labels);
+            self.patch.apply(&mut labels)?;
+            self.outcome = Some(Given { from: basis.labels.stamp(), labels: Arc::new(labels) });
+        }
+        Ok(self)
+    }
+
+    /// Stamp of the labels that it was planned for.
+    pub(crate) fn planned_for(&self) -> u64 {
+        self.planned_for
+    }
+
+    /// Labels that give or take voxels, ascending.
+    pub(crate) fn concerned(&self) -> &[u16] {
+        &self.concerned
+    }
+
+    /// The labels that it leads to, where they were computed beforehand.
+    pub(crate) fn outcome(&self) -> Option<&Given> {
+        self.outcome.as_ref()
     }
 
     /// Name of the step.

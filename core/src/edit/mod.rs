@@ -21,6 +21,7 @@ mod shape;
 mod slice;
 
 pub use change::{Change, EditBasis, EditRule};
+pub(crate) use change::{Given, LARGE_VOXELS};
 pub use fill::FillScope;
 pub use islands::{IslandRule, MAX_SPLIT};
 pub use logic::Logic;
@@ -229,6 +230,10 @@ impl Operation {
     /// # Errors
     /// [`OperationError`] with what to do, also where nothing would change.
     pub fn plan(&self, basis: &EditBasis, observer: &dyn Observer) -> Result<Change, OperationError> {
+        self.plan_patch(basis, observer)?.with_outcome(basis)
+    }
+
+    fn plan_patch(&self, basis: &EditBasis, observer: &dyn Observer) -> Result<Change, OperationError> {
         self.check()?;
         if !matches!(self, Self::SmoothAll { .. }) {
             basis.check_active()?;

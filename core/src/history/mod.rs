@@ -226,6 +226,16 @@ impl History {
         self.steps.get(self.cursor).map(|step| &step.commit)
     }
 
+    /// A known step by its index.
+    pub(crate) fn step(&self, index: usize) -> Option<&Commit> {
+        self.steps.get(index).map(|step| &step.commit)
+    }
+
+    /// Equal as long as no step was made, undone or redone.
+    pub(crate) fn stamp(&self) -> [u64; 2] {
+        [self.state(), self.last_state]
+    }
+
     /// Moves the cursor after the document has followed.
     pub(crate) fn move_cursor(&mut self, cursor: usize) {
         self.cursor = cursor.min(self.steps.len());

@@ -16,6 +16,7 @@ pub mod meta_image;
 pub mod nifti;
 pub mod nrrd;
 mod open;
+mod original;
 mod payload;
 pub mod raster;
 mod small;
@@ -29,7 +30,10 @@ pub use error::{OpenError, SaveError};
 pub use export::{LabelExport, LabelFormat};
 pub use labels::{CoveredLabel, LabelImage, LabelName, open_labels, open_labels_for, open_labels_within};
 pub use limits::Limits;
-pub use open::{FileKind, OpenObserver, OpenOptions, Opened, SeriesSummary, list_series, open, probe};
+pub use open::{
+    FileKind, OnScreen, OpenObserver, OpenOptions, Opened, SeriesSummary, list_series, open, probe,
+};
+pub use original::spare_original;
 pub use small::read_small_text;
 pub use warning::Warning;
 pub use write::replace_file;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -63,6 +63,16 @@ pub trait OpenObserver: Observer {
 
 impl OpenObserver for () {}
 
+/// Something about a patient that is for the screen alone: it is in no log and no report.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct OnScreen(pub String);
+
+impl std::fmt::Debug for OnScreen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnScreen(…)")
+    }
+}
+
 /// A series of a folder, for the chooser.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SeriesSummary {
@@ -76,6 +86,14 @@ pub struct SeriesSummary {
     pub date: Option<String>,
     /// Columns, rows, slices.
     pub dims: [usize; 3],
+    /// Number in its study, if given.
+    pub number: Option<i64>,
+    /// Name of the patient, else the number.
+    #[serde(skip)]
+    pub patient: OnScreen,
+    /// Its first file.
+    #[serde(skip)]
+    pub first_file: PathBuf,
 }
 
 /// Decides by content, not by name, what a path is.

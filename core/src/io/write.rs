@@ -25,7 +25,12 @@ fn write_and_rename(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let temporary = tempfile::Builder::new().prefix(".hilum-").suffix(".tmp").tempfile_in(folder)?;
+    let temporary = tempfile::Builder::new()
+        .prefix(".hilum-")
+        .suffix(".tmp")
+        .tempfile_in(folder)
+        // The name of the temporary file says nothing to people.
+        .map_err(|error| io::Error::from(error.kind()))?;
     let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
     fill(&mut writer)?;
     writer.flush()?;

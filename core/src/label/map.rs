@@ -1,6 +1,7 @@
 //! One label a voxel.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
@@ -10,6 +11,15 @@ use crate::provenance::hex;
 
 /// Number of values a label can take.
 const LABEL_VALUES: usize = 1 << 16;
+
+/// Labels looked at together when a map is copied.
+const BLOCK: usize = 2048;
+
+/// A number that no state of any map of this program has had.
+fn new_stamp() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
 
 /// Why labels do not fit a grid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +37,33 @@ pub enum LabelMapError {
 /// A label for every voxel of a [`Grid`], `[z, y, x]`; 0 is background.
 ///
 /// It changes only through a [`LabelPatch`](crate::patch::LabelPatch), so that every change can be undone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct LabelMap {
     grid: Grid,
     voxels: Vec<u16>,
     /// Voxels of each label, kept up to date because the window shows volumes in every frame.
     counts: Vec<usize>,
+    stamp: u64,
+}
+
+impl Clone for LabelMap {
+    /// Copies what is labelled: the pages of the copy that hold background alone take no memory.
+    fn clone(&self) -> Self {
+        let mut voxels = vec![0; self.voxels.len()];
+        for (to, from) in voxels.chunks_mut(BLOCK).zip(self.voxels.chunks(BLOCK)) {
+            if super::rle::count_leading(from, 0) < from.len() {
+                to.copy_from_slice(from);
+            }
+        }
+        Self { grid: self.grid, voxels, counts: self.counts.clone(), stamp: self.stamp }
+    }
+}
+
+impl PartialEq for LabelMap {
+    /// The same labels at the same place, however they came about.
+    fn eq(&self, other: &Self) -> bool {
+        self.grid == other.grid && (self.stamp == other.stamp || self.voxels == other.voxels)
+    }
 }
 
 impl LabelMap {
@@ -40,7 +71,7 @@ impl LabelMap {
     pub fn new(grid: Grid) -> Self {
         let mut counts = vec![0; LABEL_VALUES];
         counts[0] = grid.voxel_count();
-        Self { grid, voxels: vec![0; grid.voxel_count()], counts }
+        Self { grid, voxels: vec![0; grid.voxel_count()], counts, stamp: new_stamp() }
     }
 
     /// Joins labels, `[z, y, x]`, with their grid.
@@ -55,7 +86,7 @@ impl LabelMap {
         for run in super::runs_of(&voxels) {
             counts[usize::from(run[0])] += run.len();
         }
-        Ok(Self { grid, voxels, counts })
+        Ok(Self { grid, voxels, counts, stamp: new_stamp() })
     }
 
     /// Size and place.
@@ -107,11 +138,21 @@ impl LabelMap {
         hex(&hasher.finalize())
     }
 
-    /// Writes `new` over a range that holds only `old`. For [`LabelPatch`](crate::patch::LabelPatch) alone.
-    pub(crate) fn fill(&mut self, range: Range<usize>, old: u16, new: u16) {
-        self.counts[usize::from(old)] -= range.len();
-        self.counts[usize::from(new)] += range.len();
-        self.voxels[range].fill(new);
+    /// Identity of the present labels: two maps with the same stamp hold the same, for a copy keeps it and every change
+    /// gives a new one. Means nothing in another run of the program.
+    pub fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// Writes new labels over ranges that hold only an old one: (range, old, new). For
+    /// [`LabelPatch`](crate::patch::LabelPatch) alone.
+    pub(crate) fn fill(&mut self, changes: impl Iterator<Item = (Range<usize>, u16, u16)>) {
+        self.stamp = new_stamp();
+        for (range, old, new) in changes {
+            self.counts[usize::from(old)] -= range.len();
+            self.counts[usize::from(new)] += range.len();
+            self.voxels[range].fill(new);
+        }
     }
 }
 
@@ -129,6 +170,21 @@ mod tests {
         assert!(map.bounds(9).is_empty());
         assert!((map.volume_ml(7) - 0.03).abs() < 1e-12);
         assert_eq!((map.value([2, 0, 1]), map.value([3, 0, 0])), (2, 0));
+    }
+
+    #[test]
+    fn a_copy_is_the_same_until_either_changes() {
+        let grid = Grid::from_spacing([50, 50, 50], [1.0; 3]).unwrap();
+        let mut voxels = vec![0; grid.voxel_count()];
+        (voxels[7], voxels[2 * BLOCK], voxels[124_999]) = (3, 4, 5);
+        let map = LabelMap::from_voxels(grid, voxels).unwrap();
+        let mut copy = map.clone();
+        assert_eq!((copy.stamp(), copy.voxels(), copy.count(4)), (map.stamp(), map.voxels(), 1));
+        copy.fill([(7..8, 3, 0)].into_iter());
+        assert!(copy.stamp() != map.stamp() && copy != map);
+        copy.fill([(7..8, 0, 3)].into_iter());
+        assert!(copy.stamp() != map.stamp(), "no stamp is used twice");
+        assert_eq!(copy, map);
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) mod files;
 mod frame;
 mod generation;
 mod image;
+mod kept;
 pub(crate) mod lock;
 mod manifest;
 mod saved;
@@ -26,6 +27,7 @@ mod store;
 
 pub use error::{StoreError, StoreWarning};
 pub use image::{ImageMismatch, ImageReference};
+pub use kept::{KeptContents, KeptWork, find_kept, list_kept};
 pub use lock::Owner;
 pub use saved::Saved;
 pub use store::{Store, is_project, peek, read, set_aside};

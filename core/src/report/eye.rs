@@ -17,6 +17,8 @@ pub struct EyeEntry<'a> {
     pub reading: &'a DiscReading,
     /// Which eye, if anything tells.
     pub laterality: Option<LateralityGuess>,
+    /// Who or what outlined it, and whether a person has looked.
+    pub standing: &'a str,
 }
 
 /// The optic discs of a patient.
@@ -216,6 +218,7 @@ fn figures(page: &mut Page, eye: &EyeEntry<'_>, top: f32) {
             format!("ISNT rule {verdict} (order {}){doubt}", isnt.order)
         }));
     }
+    lines.push(eye.standing.to_owned());
     let how = if reading.motion == Motion::Together { "together" } else { "each on its own" };
     lines.push(format!("Intervals: outlines moved by {:.1} pixels, {how}", reading.shift_px));
     lines.push(format!("Quality: {}", reading.quality.trust.text()));
@@ -297,6 +300,7 @@ mod tests {
             mask: [&mask, &disc_alone][i],
             reading: &readings[i],
             laterality: guess.filter(|_| i == 0),
+            standing: ["Reviewed by a person", "Outlined by a network"][i],
         };
         let pdf = |eyes: Vec<EyeEntry<'_>>| eye_report_pdf(&EyeReport { patient: "P 7", made: "test", eyes });
         let count =
@@ -306,7 +310,14 @@ mod tests {
         assert_eq!((count(&two, "/MediaBox"), count(&two, "/Subtype /Image")), (1, 4));
         let vertical = format!("Vertical CDR {:.2}", readings[0].ratios.unwrap().vertical.value);
         assert_eq!(count(&two, &vertical), 1, "{vertical}");
-        for words in ["Left eye", "Eye not known", "No cup marked", "not for diagnosis", "Quality: good"] {
+        for words in [
+            "Left eye",
+            "Eye not known",
+            "No cup marked",
+            "not for diagnosis",
+            "Reviewed by",
+            "Outlined by a",
+        ] {
             assert_eq!(count(&two, words), 1, "{words}");
         }
         let three = pdf(vec![entry(0), entry(1), entry(0)]);

@@ -34,7 +34,11 @@ pub enum InferError {
         dims: [usize; 3],
     },
     /// The image has a single slice.
-    #[error("the image has a single slice of {dims:?} voxels; the one-click network needs a volume")]
+    #[error(
+        "the image has a single slice of {} × {} pixels, and the network that answers clicks needs a volume; label it with \
+         a model for pictures instead (\"Label image\" in the window, --model ID on the command line)",
+        dims[0], dims[1]
+    )]
     Flat {
         /// Voxels along x, y, z.
         dims: [usize; 3],

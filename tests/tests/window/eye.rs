@@ -160,6 +160,44 @@ fn a_folder_of_photographs_is_outlined_corrected_reviewed_and_written_as_a_table
 }
 
 #[test]
+fn rim_and_cup_stay_on_the_list_and_a_removed_cup_is_rim() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = photographs(folder.path(), &["a_OD.png"]);
+    let mut window = Window::open(folder.path(), vec![pictures]);
+    window.until_outlined("a_OD.png");
+    let count = |window: &Window<'_>, label| window.session().document.labels().count(label);
+    let (rim, cup) = (count(&window, RIM), count(&window, CUP));
+    assert!(rim > 0 && cup > 0);
+    window.harness.state().send(SegmentAction::Remove(CUP));
+    window.harness.run_ok();
+    assert_eq!((count(&window, RIM), count(&window, CUP)), (rim + cup, 0), "no hole is left in the disc");
+    assert!(window.session().document.table().get(CUP).is_some(), "the next cup has its label");
+    assert_eq!(window.session().document.history().steps().last(), Some("Remove cup"));
+    window.press(CTRL, Key::Z);
+    assert_eq!((count(&window, RIM), count(&window, CUP)), (rim, cup));
+    window.harness.state().send(SegmentAction::Remove(RIM));
+    window.harness.run_ok();
+    assert_eq!((count(&window, RIM), count(&window, CUP)), (0, 0), "there is no cup without a disc");
+}
+
+#[test]
+fn the_pictures_stay_where_nothing_came_of_what_was_to_be_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = photographs(folder.path(), &["a_OD.png", "b_OS.png"]);
+    let mut window = Window::open(folder.path(), vec![pictures]);
+    window.until_outlined("a_OD.png");
+    let broken = folder.path().join("broken.nii.gz");
+    std::fs::write(&broken, b"no image").unwrap();
+    window.harness.state().send(Action::Open { path: broken, series_uid: None });
+    window.until("it is refused", |s| {
+        s.opening.is_none() && s.messages.list().iter().any(|m| m.text.contains("broken.nii.gz"))
+    });
+    window.until("the pictures are there", |s| s.album.is_some());
+    window.press(Modifiers::NONE, Key::ArrowRight);
+    window.until_outlined("b_OS.png");
+}
+
+#[test]
 fn work_on_photographs_survives_a_window_that_ends_without_closing() {
     let folder = tempfile::tempdir().unwrap();
     let pictures = photographs(folder.path(), &["a.png", "b.png"]);

@@ -203,4 +203,10 @@ fn another_image_opened_while_a_case_is_read_is_not_taken_for_the_case() {
     assert!(window.session().project.is_none());
     let cases = window.state().worklist.as_ref().unwrap().list.cases();
     assert!(cases.iter().all(|case| case.state == CaseState::New), "{cases:?}");
+
+    // The image of a case is the case, however it is opened.
+    let worklist = window.state().worklist.as_ref().unwrap();
+    let (id, path) = (cases[1].id, cases[1].image.resolved(&worklist.folder));
+    window.harness.state().send(Action::Open { path, series_uid: None });
+    window.until("the case is open", |s| is_complete(s) && open_case(s) == Some(id.0));
 }

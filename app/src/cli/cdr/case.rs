@@ -8,7 +8,7 @@ use hilum_core::fundus::{
     laterality_of,
 };
 use hilum_core::io::nifti::{self, LabelName};
-use hilum_core::io::{self, OpenOptions, Warning, raster};
+use hilum_core::io::{self, OpenOptions, Warning, raster, spare_original};
 use hilum_core::measure::cdr::{
     DiscLabels, DiscMask, DiscReading, Extent, Perturbation, QualityReason, ReadOptions, read_disc,
 };
@@ -18,6 +18,7 @@ use super::propose;
 use crate::cli::convert::check_target;
 use crate::cli::masks::Mask;
 use crate::cli::output::Console;
+use crate::jobs::ReviewState;
 
 /// A measured photograph.
 pub struct Case {
@@ -43,6 +44,18 @@ pub enum Source {
     Mask(PathBuf),
     /// A network.
     Model(String),
+}
+
+impl Source {
+    /// Who or what outlined, as the page tells.
+    pub fn standing(&self) -> String {
+        match self {
+            Self::Mask(_) => "Outlines of a mask; who drew it is not known here".to_owned(),
+            Self::Model(model) => {
+                crate::jobs::photo::standing(ReviewState::Proposed, std::slice::from_ref(model))
+            }
+        }
+    }
 }
 
 impl Case {
@@ -110,6 +123,9 @@ impl Case {
 
     /// Writes the mask as it was measured.
     pub fn save_mask(&self, path: &Path, names: DiscLabels) -> anyhow::Result<()> {
+        if let Some(image) = self.volume.meta().source.path() {
+            spare_original(image, path)?;
+        }
         let labels = self.mask.labels(names);
         let saved = if is_nifti(path) {
             let name = |value: u16, name: &str, color| LabelName { value, name: name.into(), color };

@@ -33,7 +33,9 @@ pub fn write(path: &Path, patient: &str, cases: &[Case]) -> anyhow::Result<()> {
     let mut order: Vec<usize> = (0..cases.len()).collect();
     // The right eye comes first, as on paper.
     order.sort_by_key(|i| (cases[*i].laterality.map(|guess| guess.laterality), *i));
+    let standings: Vec<String> = cases.iter().map(|case| case.source.standing()).collect();
     let eyes = order.into_iter().map(|i| EyeEntry {
+        standing: &standings[i],
         name: &names[i],
         picture: &pictures[i],
         mask: cases[i].mask(),

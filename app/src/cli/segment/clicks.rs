@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use hilum_core::io::nifti::{LabelName, save_labels};
-use hilum_core::io::{self, Warning};
+use hilum_core::io::{self, Warning, spare_original};
 use hilum_core::measure::{Recist, mask_volume, recist};
 use hilum_core::prompt::Click;
 use hilum_core::volume::Volume;
@@ -26,6 +26,7 @@ impl Segment {
     pub(super) fn run_clicks(&self, console: &Console) -> anyhow::Result<()> {
         if let Some(path) = &self.out {
             check_nifti_target(path)?;
+            spare_original(&self.image, path)?;
         }
         let mut clock = Clock::start();
         let progress = Progress::start("reading");

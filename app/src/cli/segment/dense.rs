@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use hilum_core::io::nifti::{LabelName, save_labels, save_volume};
 use hilum_core::io::raster;
-use hilum_core::io::{self, FileKind};
+use hilum_core::io::{self, FileKind, spare_original};
 use hilum_core::label::color_of;
 use hilum_core::volume::{Source, Volume, Voxels};
 use hilum_models::device;
@@ -22,8 +22,14 @@ impl Segment {
     pub(super) fn run_dense(&self, console: &Console) -> anyhow::Result<()> {
         let id = self.model.as_deref().context("a model must be named")?;
         let jobs = self.jobs()?;
-        for target in jobs.iter().flat_map(|job| job.mask.iter().chain(&job.probability)) {
-            check_dense_target(target)?;
+        for job in &jobs {
+            for target in job.mask.iter().chain(&job.probability) {
+                check_dense_target(target)?;
+                // Of a folder, another picture may have the name of this one's mask.
+                for image in &jobs {
+                    spare_original(&image.image, target)?;
+                }
+            }
         }
         let progress = Progress::start("loading");
         let device = device::open(self.device)?;

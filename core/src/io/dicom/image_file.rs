@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 use dicom_encoding::text::{SpecificCharacterSet, TextCodec as _};
 
@@ -9,7 +10,7 @@ use super::dataset::{DataSet, PixelElement};
 use super::frames::{Frame, frames_of};
 use super::header::{Header, Syntax};
 use super::layout::PixelLayout;
-use crate::io::{Limits, OpenError};
+use crate::io::{Limits, OnScreen, OpenError};
 use crate::volume::Modality;
 
 /// A file with pixels that can be shown.
@@ -43,6 +44,8 @@ pub(super) struct SeriesFacts {
     pub date: Option<String>,
     /// A scout view.
     pub localizer: bool,
+    /// Name, else number, of the patient.
+    pub patient: OnScreen,
 }
 
 /// What a DICOM file turned out to be.
@@ -111,13 +114,22 @@ impl SeriesFacts {
             series_uid: text(tags::SERIES_INSTANCE_UID),
             study_uid: text(tags::STUDY_INSTANCE_UID),
             frame_of_reference_uid: text(tags::FRAME_OF_REFERENCE_UID),
-            description: description(set),
+            description: decoded(set, tags::SERIES_DESCRIPTION),
             number: set.decimal(tags::SERIES_NUMBER).map(|n| n as i64),
             modality: modality(&text(tags::MODALITY)),
             date: date.as_deref().and_then(iso_date),
+            patient: OnScreen(patient(set)),
             localizer: image_type.split('\\').any(|value| value.trim() == "LOCALIZER"),
         }
     }
+}
+
+/// `Family, Given` of a name in components (PS3.5 6.2.1), else the number.
+fn patient(set: &DataSet) -> String {
+    let name = decoded(set, tags::PATIENT_NAME).unwrap_or_default();
+    let letters = name.split('=').next().unwrap_or_default();
+    let parts: Vec<&str> = letters.split('^').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { decoded(set, tags::PATIENT_ID).unwrap_or_default() } else { parts.join(", ") }
 }
 
 fn modality(code: &str) -> Modality {
@@ -131,8 +143,9 @@ fn modality(code: &str) -> Modality {
 }
 
 /// Series description in the character set of the file (PS3.5 chapter 6); code extensions use the first set.
-fn description(set: &DataSet) -> Option<String> {
-    let raw = set.raw(tags::SERIES_DESCRIPTION)?;
+/// A text in the character set of its file.
+fn decoded(set: &DataSet, tag: Tag) -> Option<String> {
+    let raw = set.raw(tag)?;
     let name = set.text(tags::SPECIFIC_CHARACTER_SET).unwrap_or_default();
     let codes = name.split('\\').map(str::trim).filter(|code| !code.is_empty());
     let codec =

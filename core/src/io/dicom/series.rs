@@ -100,7 +100,7 @@ pub(super) fn group_of_file<'a>(files: &[ImageFile], groups: &'a [Group], path: 
 /// A group as the chooser shows it.
 pub(super) fn summary(files: &[ImageFile], group: &Group, slices: usize) -> SeriesSummary {
     let first = &files[group.frames[0].file];
-    let SeriesFacts { modality, date, .. } = first.facts.clone();
+    let SeriesFacts { modality, date, number, patient, .. } = first.facts.clone();
     let description = title(&first.facts);
     SeriesSummary {
         uid: group.uid.clone(),
@@ -108,6 +108,9 @@ pub(super) fn summary(files: &[ImageFile], group: &Group, slices: usize) -> Seri
         modality,
         date,
         dims: [first.layout.columns, first.layout.rows, slices],
+        number,
+        patient,
+        first_file: first.path.clone(),
     }
 }
 

@@ -250,6 +250,20 @@ fn a_length_beyond_the_file_is_refused_before_memory_is_taken() {
     assert!(error.contains("ends in the middle"), "{error}");
 }
 
+#[test]
+fn the_chooser_names_the_patient_on_the_screen_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = slice(folder.path(), 1, |_| {});
+    let found = super::super::list_series(&path, &OpenOptions::default(), &()).unwrap();
+    assert_eq!(found[0].patient.0, "Mustermann, Erik");
+    let told = format!("{found:?}{}", serde_json::to_string(&found).unwrap());
+    assert!(!told.contains("Mustermann, Erik"), "{told}");
+    let other = tempfile::tempdir().unwrap();
+    let path = slice(other.path(), 1, |o| _ = o.put(text(tags::PATIENT_NAME, VR::PN, "")));
+    let found = super::super::list_series(&path, &OpenOptions::default(), &()).unwrap();
+    assert_eq!(found[0].patient.0, value(&path, tags::PATIENT_ID).unwrap());
+}
+
 // Found by fuzzing: a second reader went on behind the padding and took the memory that it found announced there.
 #[test]
 fn what_stands_behind_padding_is_neither_read_nor_copied() {
