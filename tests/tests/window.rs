@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Role, vec2};
 use egui_kittest::kittest::Queryable as _;
@@ -54,6 +55,8 @@ mod views;
 #[path = "window/worklist.rs"]
 mod worklist;
 
+/// Only a test that fails waits so long.
+const LONGEST_WAIT: Duration = Duration::from_secs(240);
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
@@ -83,6 +86,16 @@ impl Dialogs for Answers {
 
 struct Window<'a> {
     harness: Harness<'a, HilumApp>,
+}
+
+/// Like a program that ends: afterwards no thread of the window holds a lock, writes, or asks the system for devices while
+/// the process of the tests goes down. It says no farewell, as after a crash; see `quit` for that.
+impl Drop for Window<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.harness.state_mut().end_threads();
+        }
+    }
 }
 
 impl Window<'_> {
@@ -121,6 +134,28 @@ impl Window<'_> {
         }
         let messages: Vec<_> = self.state().messages.list().iter().map(|m| m.text.as_str()).collect();
         panic!("waited in vain until {what}; messages: {messages:?}");
+    }
+
+    /// Runs frames until everything is handed over and the threads that keep it have done all that they were asked for.
+    fn settle(&mut self) {
+        let end = Instant::now() + LONGEST_WAIT;
+        let mut is_settled = false;
+        while !is_settled {
+            let has_unsaved =
+                self.state().session.as_ref().is_some_and(|session| session.document.has_unsaved());
+            let (sender, done) = sync_channel(3);
+            let asked = self.harness.state_mut().flush(&sender);
+            let mut answered = 0;
+            while answered < asked {
+                assert!(Instant::now() < end, "a thread does not answer");
+                self.harness.step();
+                answered += done.try_iter().count();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // A thread whose queue was full was not asked.
+            is_settled = asked == 3 && !has_unsaved;
+        }
+        self.harness.run_ok();
     }
 
     fn press(&mut self, modifiers: Modifiers, key: Key) {
@@ -199,7 +234,7 @@ fn sample(folder: &Path) -> (Window<'static>, WorldPoint) {
     let lesion = &ct_phantom(&CtPhantomOptions::default()).expect("the defaults are sane").lesions[0];
     let world = window.session().volume().grid().world_of(lesion.click_voxel);
     window.harness.state().send(ViewAction::Crosshair(world));
-    window.harness.run();
+    window.harness.run_ok();
     (window, world)
 }
 
@@ -236,7 +271,7 @@ fn a_lesion_is_clicked_accepted_undone_redone_painted_and_saved() {
         window.pointer(at + vec2(60.0, 12.0 * f32::from(step)), None);
     }
     window.pointer(at + vec2(60.0, 60.0), Some(false));
-    window.harness.run();
+    window.harness.run_ok();
     assert!(window.labelled() > before + 20, "the brush painted nothing");
     let steps: Vec<&str> = window.session().document.history().steps().collect();
     assert_eq!(steps, ["Add point", "Segment lesion", "Brush"]);
@@ -291,9 +326,9 @@ fn the_palette_runs_commands_and_keys_change_the_window_slice_and_layout() {
     window.press(CTRL_SHIFT, Key::P);
     assert!(matches!(window.state().dialog, Dialog::Palette(_)));
     window.harness.event(Event::Text("bone".into()));
-    window.harness.run();
+    window.harness.run_ok();
     window.harness.key_press(Key::Enter);
-    window.harness.run();
+    window.harness.run_ok();
     let views = &window.session().views;
     assert_eq!((views.center, views.width), (400.0, 1800.0));
     window.press(Modifiers::NONE, Key::Num2);
@@ -318,7 +353,7 @@ fn unsaved_work_is_guarded_and_can_be_discarded() {
     window.press(Modifiers::NONE, Key::B);
     let at = window.position(AXIAL, lesion);
     window.click(at);
-    window.harness.run();
+    window.harness.run_ok();
     assert!(window.labelled() > 0, "a click of the brush is a dab");
     window.press(CTRL, Key::W);
     assert!(matches!(window.state().dialog, Dialog::Unsaved(_)));
@@ -339,18 +374,9 @@ fn work_survives_a_window_that_ends_without_closing() {
         let at = window.position(AXIAL, lesion);
         window.click(at);
         window.until("the change is handed over", |s| !s.session.as_ref().unwrap().document.has_unsaved());
-        let written =
-            || std::fs::read_dir(folder.path().join("unsaved")).is_ok_and(|mut d| d.next().is_some());
-        for _ in 0..500 {
-            if written() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
         Arc::clone(window.session().document.labels())
     };
-    // The window was dropped without its farewell, as after a crash; its thread lets go of the lock.
-    std::thread::sleep(Duration::from_millis(300));
+    // The window was dropped without its farewell, as after a crash.
     let mut window = Window::open(folder.path(), Vec::new());
     window.button("Open sample case");
     window.until("the work is offered", |s| matches!(s.dialog, Dialog::Recover { .. }));

@@ -22,6 +22,7 @@ mod remote;
 mod screen;
 mod segment;
 mod teach;
+mod threads;
 mod travel;
 mod view;
 mod worklist;
@@ -41,8 +42,8 @@ use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest,
     LabellerFactory, Picture, ProjectRequest, ProjectWorker, RemotePlaces, RemoteRequest, SearchRequest,
-    SurfaceRequest, SystemDialogs, TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker,
-    handle_edit, handle_io, handle_remote, handle_search, handle_surface, network_engine, network_labeller,
+    SurfaceRequest, SystemDialogs, TeachRequest, Worker, WorklistRequest, handle_edit, handle_io,
+    network_engine, network_labeller,
 };
 use crate::panels;
 use crate::state::{Album, AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -50,6 +51,7 @@ use crate::theme;
 use crate::viewport::{CpuSlices, ViewContext};
 use project::LeftBehind;
 use screen::Screen;
+use threads::OtherThreads;
 
 /// Key under which the settings are stored.
 const SETTINGS_KEY: &str = "settings";
@@ -246,11 +248,6 @@ impl HilumApp {
         &self.state
     }
 
-    /// Tells `sender` when the thread that keeps changes has done what it was asked for so far; for tests.
-    pub(crate) fn when_kept(&self, sender: std::sync::mpsc::SyncSender<()>) {
-        self.project.ask(ProjectRequest::Flush(sender)).ok();
-    }
-
     /// Asks for something as a widget would; it is done in the next frame.
     pub fn send(&self, action: impl Into<Action>) {
         self.actions.send(action);
@@ -421,52 +418,6 @@ impl HilumApp {
     }
 }
 
-/// The threads of the worklist, of teaching, of servers and of the surfaces.
-struct OtherThreads {
-    worklists: Worker<WorklistRequest>,
-    searches: Worker<SearchRequest>,
-    teacher: Worker<TeachRequest>,
-    /// For what is quick: which versions there are, going back.
-    versions: Worker<TeachRequest>,
-    remotes: Worker<RemoteRequest>,
-    surfaces: Worker<SurfaceRequest>,
-}
-
-impl OtherThreads {
-    fn spawn(inbox: &Inbox, models: Option<&PathBuf>) -> anyhow::Result<Self> {
-        let (for_list, for_search) = (inbox.clone(), inbox.clone());
-        let worklists = Worker::spawn("worklist", inbox.clone(), move || {
-            let mut worker = WorklistWorker::new(for_list);
-            move |request| worker.handle(request)
-        });
-        let searches = Worker::spawn("search", inbox.clone(), move || {
-            move |request| handle_search(request, &for_search)
-        });
-        let teacher = |name| {
-            let (for_teacher, models) = (inbox.clone(), models.cloned());
-            Worker::spawn(name, inbox.clone(), move || {
-                let mut worker = TeachWorker::new(models, for_teacher);
-                move |request| worker.handle(request)
-            })
-        };
-        let for_remote = inbox.clone();
-        let remotes =
-            Worker::spawn("remote", inbox.clone(), move || move |asked| handle_remote(asked, &for_remote));
-        let for_surfaces = inbox.clone();
-        let surfaces = Worker::spawn("surface", inbox.clone(), move || {
-            move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
-        });
-        Ok(Self {
-            surfaces: surfaces.context("cannot start the thread of the surfaces")?,
-            remotes: remotes.context("cannot start the thread that talks to servers")?,
-            worklists: worklists.context("cannot start the thread of the worklist")?,
-            searches: searches.context("cannot start the thread that searches")?,
-            teacher: teacher("train").context("cannot start the thread that teaches")?,
-            versions: teacher("versions").context("cannot start the thread of the versions")?,
-        })
-    }
-}
-
 impl eframe::App for HilumApp {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.begin_frame(frame.info().cpu_usage);
@@ -523,6 +474,7 @@ impl eframe::App for HilumApp {
     fn on_exit(&mut self) {
         self.keep_photo(None);
         self.finish_project();
+        self.end_network();
     }
 
     /// Positions of panels are kept in the settings only as far as egui needs; a stale layout after an update

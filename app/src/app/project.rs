@@ -338,12 +338,7 @@ impl HilumApp {
     pub(super) fn finish_project(&mut self) {
         self.detach();
         let (sender, done) = sync_channel(3);
-        let waiting = [
-            self.flush_worklist(sender.clone()),
-            self.io.ask(IoRequest::Flush(sender.clone())).is_ok(),
-            self.project.ask(ProjectRequest::Flush(sender)).is_ok(),
-        ];
-        for _ in waiting.into_iter().filter(|is_asked| *is_asked) {
+        for _ in 0..self.flush(&sender) {
             done.recv_timeout(LAST_WRITE).ok();
         }
     }

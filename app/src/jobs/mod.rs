@@ -31,6 +31,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use case_masks::{MaskPair, MaskPairs, WrittenMasks, pair_masks, take_mask, write_masks};
@@ -143,10 +144,31 @@ impl Inbox {
     }
 }
 
-/// A named thread with a queue of requests; it ends when this handle is dropped.
+/// A named thread with a queue of requests; it ends when this handle is dropped or closed, after what it was asked for.
 #[derive(Debug)]
 pub struct Worker<Request> {
-    sender: SyncSender<Request>,
+    /// None: closed.
+    sender: Option<SyncSender<Request>>,
+    thread: JoinHandle<()>,
+}
+
+/// A thread that can be ended.
+pub trait Ending {
+    /// Takes no more requests; the thread ends after those that wait.
+    fn close(&mut self);
+
+    /// Whether the thread has ended.
+    fn has_ended(&self) -> bool;
+}
+
+impl<Request> Ending for Worker<Request> {
+    fn close(&mut self) {
+        self.sender = None;
+    }
+
+    fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
 }
 
 impl<Request: Numbered + Send + 'static> Worker<Request> {
@@ -160,7 +182,7 @@ impl<Request: Numbered + Send + 'static> Worker<Request> {
         make: impl FnOnce() -> Handler + Send + 'static,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel::<Request>(QUEUE_LENGTH);
-        std::thread::Builder::new().name(name.into()).spawn(move || {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
             let mut handle = make();
             while let Ok(request) = receiver.recv() {
                 let number = request.number();
@@ -172,7 +194,7 @@ impl<Request: Numbered + Send + 'static> Worker<Request> {
                 }
             }
         })?;
-        Ok(Self { sender })
+        Ok(Self { sender: Some(sender), thread })
     }
 
     /// The same, but waits for room in the queue: for what must not be lost.
@@ -182,7 +204,8 @@ impl<Request: Numbered + Send + 'static> Worker<Request> {
     pub fn ask_waiting(&self, mut request: Request, at_most: Duration) -> Result<(), Request> {
         let began = Instant::now();
         loop {
-            request = match self.sender.try_send(request) {
+            let Some(sender) = &self.sender else { return Err(request) };
+            request = match sender.try_send(request) {
                 Ok(()) => return Ok(()),
                 Err(TrySendError::Full(request)) if began.elapsed() < at_most => request,
                 Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) => {
@@ -198,7 +221,8 @@ impl<Request: Numbered + Send + 'static> Worker<Request> {
     /// # Errors
     /// The request itself.
     pub fn ask(&self, request: Request) -> Result<(), Request> {
-        self.sender.try_send(request).map_err(|error| match error {
+        let Some(sender) = &self.sender else { return Err(request) };
+        sender.try_send(request).map_err(|error| match error {
             TrySendError::Full(request) | TrySendError::Disconnected(request) => request,
         })
     }
@@ -219,7 +243,6 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     struct Job(u64);
 
@@ -243,7 +266,7 @@ mod tests {
         for number in [1, 2] {
             assert!(worker.ask(Job(number)).is_ok());
         }
-        let wait = Duration::from_secs(10);
+        let wait = Duration::from_secs(120);
         match events.recv_timeout(wait).unwrap() {
             Event::Panicked { thread: "io", text, request: Some(1) } => assert!(text.contains("broken")),
             other => panic!("{other:?}"),
@@ -251,5 +274,26 @@ mod tests {
         assert!(
             matches!(events.recv_timeout(wait).unwrap(), Event::Chosen(_, Some(path)) if path.as_os_str() == "2")
         );
+    }
+
+    #[test]
+    fn a_closed_thread_does_what_waits_and_ends() {
+        let (inbox, events) = Inbox::new(egui::Context::default());
+        let answers = inbox.clone();
+        let mut worker = Worker::spawn("io", inbox, move || {
+            move |job: Job| drop(answers.send(Event::Chosen(Ask::OpenFile, Some(job.0.to_string().into()))))
+        })
+        .unwrap();
+        for number in 0..50 {
+            assert!(worker.ask(Job(number)).is_ok());
+        }
+        worker.close();
+        assert!(
+            worker.ask(Job(50)).is_err() && worker.ask_waiting(Job(50), Duration::from_secs(60)).is_err()
+        );
+        while !worker.has_ended() {
+            std::thread::yield_now();
+        }
+        assert_eq!(events.try_iter().count(), 50);
     }
 }

@@ -213,7 +213,6 @@ fn work_on_photographs_survives_a_window_that_ends_without_closing() {
         });
         vertical(window.state())
     };
-    std::thread::sleep(std::time::Duration::from_millis(400));
     let mut window = Window::open(folder.path(), vec![pictures]);
     window.until_outlined("b.png");
     window.until("the journal is offered as well", |state| {

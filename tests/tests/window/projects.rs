@@ -17,18 +17,18 @@ fn a_click_in_the_history_goes_back_and_forward() {
     let mut painted = vec![window.labelled()];
     for step in 0..3u8 {
         window.click(at + vec2(24.0 * f32::from(step), 0.0));
-        window.harness.run();
+        window.harness.run_ok();
         painted.push(window.labelled());
     }
     for (step, name) in [(1, "1   Brush"), (3, "3   Brush"), (0, "0   Opened"), (2, "2   Brush")] {
         window.harness.get_by_label(name).click_accesskit();
-        window.harness.run();
+        window.harness.run_ok();
         assert_eq!(window.labelled(), painted[step], "step {step}");
         assert_eq!(window.session().document.history().cursor(), step);
     }
     assert_eq!(window.session().document.history().len(), 3, "going back forgets nothing");
     window.click(at + vec2(0.0, 40.0));
-    window.harness.run();
+    window.harness.run_ok();
     assert!(window.harness.query_by_label("4   Brush").is_none(), "a new step follows the second one");
 }
 
@@ -42,7 +42,7 @@ fn painted_file(folder: &Path) -> (Window<'static>, PathBuf) {
     let middle = window.session().views.crosshair;
     let at = window.position(AXIAL, middle);
     window.click(at);
-    window.harness.run();
+    window.harness.run_ok();
     assert!(window.labelled() > 0);
     (window, path)
 }
@@ -87,8 +87,7 @@ fn an_image_that_was_kept_for_later_or_saved_comes_back_with_labels_history_and_
     window.button("Discard");
     window.harness.state().send(Action::Open { path, series_uid: None });
     window.until("the file is open", is_complete);
-    std::thread::sleep(Duration::from_millis(300));
-    window.harness.run();
+    window.settle();
     assert!(window.session().document.history().is_empty(), "what was discarded is gone");
 }
 
@@ -99,12 +98,12 @@ fn what_was_discarded_for_an_image_that_did_not_open_is_still_kept() {
     let broken = folder.path().join("broken.nii.gz");
     std::fs::write(&broken, b"this is no image").unwrap();
     window.harness.state().send(Action::Open { path: broken, series_uid: None });
-    window.harness.run();
+    window.harness.run_ok();
     window.button("Discard");
     window.until("the error is told", |s| s.opening.is_none() && !s.messages.list().is_empty());
     let at = window.position(AXIAL, window.session().views.crosshair);
     window.click(at + vec2(40.0, 0.0));
-    window.harness.run();
+    window.harness.run_ok();
     let painted = Arc::clone(window.session().document.labels());
     quit(window);
     let mut window = Window::open(folder.path(), vec![path]);
@@ -129,7 +128,7 @@ fn a_project_keeps_the_case_and_the_settings_keep_the_hand() {
     let rect = window.harness.get_by_role_and_label(Role::Canvas, "Coronal view").rect();
     window.pointer(rect.center(), None);
     window.harness.event(Event::Zoom(2.0));
-    window.harness.run();
+    window.harness.run_ok();
     let seen = window.session().views.clone();
     let (within, layout) = (window.state().options.within, window.state().settings.layout);
     assert!(within.is_some() && layout == Layout::Four);
@@ -140,7 +139,7 @@ fn a_project_keeps_the_case_and_the_settings_keep_the_hand() {
     std::fs::create_dir(&other).unwrap();
     let mut window = Window::open(&other, vec![project]);
     window.until("the project is open", is_complete);
-    window.harness.run();
+    window.harness.run_ok();
     let (state, session) = (window.state(), window.session());
     assert_eq!(state.settings.layout, Layout::Four);
     assert_eq!((state.options.is_within, state.options.within), (true, within));
@@ -180,14 +179,14 @@ fn a_project_is_saved_closed_and_opened_with_labels_rulers_history_and_view() {
         let at = window.position(AXIAL, middle + nalgebra::Vector3::new(x, 0.0, 0.0));
         window.click(at);
     }
-    window.harness.run();
+    window.harness.run_ok();
     assert_eq!(window.session().document.rulers().len(), 1, "like {line:?}");
     let labels = Arc::clone(window.session().document.labels());
     window.press(CTRL, Key::W);
     assert!(window.state().session.is_none());
     assert!(std::fs::read_dir(folder.path().join("unsaved")).map_or(true, |mut d| d.next().is_none()));
     // The thread that writes lets go of the project.
-    std::thread::sleep(Duration::from_millis(300));
+    window.settle();
 
     window.harness.state().send(Action::Open { path: project.clone(), series_uid: None });
     window.until("the project is open", is_complete);
@@ -199,7 +198,7 @@ fn a_project_is_saved_closed_and_opened_with_labels_rulers_history_and_view() {
     let steps: Vec<&str> = session.document.history().steps().collect();
     assert_eq!(steps, ["Brush", "Add distance"]);
     window.harness.get_by_label("0   Opened").click_accesskit();
-    window.harness.run();
+    window.harness.run_ok();
     assert_eq!((window.labelled(), window.session().document.rulers().len()), (0, 0));
 }
 
@@ -211,7 +210,7 @@ fn a_moved_image_is_found_by_its_contents_and_a_changed_one_is_refused() {
     let painted = window.labelled();
     save_project(&mut window, &project);
     window.press(CTRL, Key::W);
-    std::thread::sleep(Duration::from_millis(300));
+    window.settle();
     let elsewhere = folder.path().join("archive");
     std::fs::create_dir(&elsewhere).unwrap();
     let moved = elsewhere.join("renamed.nii.gz");
@@ -236,7 +235,7 @@ fn a_moved_image_is_found_by_its_contents_and_a_changed_one_is_refused() {
     window.until("the project is open", is_complete);
     assert_eq!(window.labelled(), painted);
     window.press(CTRL, Key::W);
-    std::thread::sleep(Duration::from_millis(300));
+    window.settle();
     window.harness.state().send(open(None));
     window.until("the new place is remembered", is_complete);
 }
@@ -279,7 +278,6 @@ fn changes_that_cannot_be_written_wait_and_are_written_when_the_folder_is_back()
     window.until("the changes are written", |s| s.session.as_ref().unwrap().not_kept.is_none());
     let steps = window.session().document.history().len();
     drop(window);
-    std::thread::sleep(Duration::from_millis(300));
     let (_store, saved) = hilum_core::project::Store::open(&project).unwrap();
     assert_eq!(saved.into_state().unwrap().0.history().len(), steps);
 }
