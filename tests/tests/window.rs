@@ -123,7 +123,8 @@ impl Window<'_> {
 
     /// Runs frames until something holds; threads answer when they are ready.
     fn until(&mut self, what: &str, holds: impl Fn(&AppState) -> bool) {
-        for _ in 0..1500 {
+        let end = Instant::now() + LONGEST_WAIT;
+        while Instant::now() < end {
             self.harness.step();
             if holds(self.state()) {
                 self.harness.run_ok();
