@@ -51,6 +51,7 @@ use crate::theme;
 use crate::viewport::{CpuSlices, ViewContext};
 use project::LeftBehind;
 use screen::Screen;
+use teach::Listing;
 use threads::OtherThreads;
 
 /// Key under which the settings are stored.
@@ -111,6 +112,7 @@ pub struct HilumApp {
     worklists: Worker<WorklistRequest>,
     searches: Worker<SearchRequest>,
     worklist_at_secs: f64,
+    listing: Listing,
     teacher: Worker<TeachRequest>,
     versions: Worker<TeachRequest>,
     remotes: Worker<RemoteRequest>,
@@ -205,6 +207,7 @@ impl HilumApp {
             worklists,
             searches,
             worklist_at_secs: 0.0,
+            listing: Listing::default(),
             teacher,
             versions,
             remotes,
@@ -438,6 +441,7 @@ impl eframe::App for HilumApp {
         self.keep_photo_when_quiet(ctx);
         self.tend_attention();
         self.tend_worklist(ctx);
+        self.tend_versions(ctx);
         self.keep_changes(ctx);
     }
 

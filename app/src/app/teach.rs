@@ -1,14 +1,31 @@
 //! Teaching from the window: starting, watching, deciding, going back, asking what the network does not know.
 
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Duration;
 
 use hilum_core::worklist::{CaseChange, CaseOrder};
 use hilum_models::teach::{Control, Published, TeachOptions};
 
 use super::HilumApp;
 use crate::command::{TeachAction, UiCommand};
-use crate::jobs::{TeachAnswer, TeachOutcome, TeachRequest};
+use crate::jobs::{TeachAnswer, TeachOutcome, TeachRequest, WorklistRequest};
 use crate::state::{LookingBack, OpenWorklist, RunningRank, Severity, Teaching};
+
+/// How often it is looked whether the list is on disk.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How far the question is which versions there are.
+#[derive(Debug, Default)]
+pub(super) enum Listing {
+    /// It is not open.
+    #[default]
+    None,
+    /// It is to be asked.
+    Wanted,
+    /// The list is being written; brings word when it is.
+    Waits(Receiver<()>),
+}
 
 impl HilumApp {
     /// Commands about teaching; `false` if it is none.
@@ -96,11 +113,35 @@ impl HilumApp {
         is_asked
     }
 
-    /// Asks which versions there are of the model of the list that is open.
+    /// Asks which versions there are of the model of the list that is open, once that list is on disk, where the thread
+    /// reads it.
     pub(super) fn list_versions(&mut self) {
         self.keep_worklist_now();
-        self.wait_for_worklist();
-        self.ask_teach(TeachRequest::List);
+        self.listing = Listing::Wanted;
+    }
+
+    /// Every frame: however long the disk takes, the window does not wait for it.
+    pub(super) fn tend_versions(&mut self, ctx: &egui::Context) {
+        self.listing = match (&self.state.worklist, std::mem::take(&mut self.listing)) {
+            (None, _) => Listing::None,
+            (Some(worklist), Listing::Wanted) if !worklist.is_changed => {
+                let (sender, kept) = sync_channel(1);
+                let asked = self.worklists.ask(WorklistRequest::Flush(sender));
+                asked.map_or(Listing::Wanted, |()| Listing::Waits(kept))
+            }
+            (Some(worklist), Listing::Waits(kept)) => match kept.try_recv() {
+                Ok(()) => {
+                    let asked = self.versions.ask(TeachRequest::List(worklist.folder.clone()));
+                    asked.map_or(Listing::Wanted, |()| Listing::None)
+                }
+                Err(TryRecvError::Empty) => Listing::Waits(kept),
+                Err(TryRecvError::Disconnected) => Listing::Wanted,
+            },
+            (Some(_), other) => other,
+        };
+        if !matches!(self.listing, Listing::None) {
+            ctx.request_repaint_after(LOOK_AGAIN);
+        }
     }
 
     fn teach(&mut self) {

@@ -164,6 +164,7 @@ impl HilumApp {
             WorklistEvent::KeptAgain => {
                 self.with_worklist(|worklist| worklist.not_kept = None);
                 self.state.messages.say(Severity::Info, "The worklist is written now; nothing was lost");
+                self.list_versions();
             }
             WorklistEvent::Found(folder, _)
             | WorklistEvent::Outlines(folder, _)
