@@ -171,7 +171,9 @@ impl HilumApp {
         let (request, cancel) = self.begin(name.to_string_lossy().into_owned());
         // Also when the image of a case had to be looked for first.
         self.expect_case_of(&project.folder, request);
-        self.ask_io(IoRequest::OpenProject { request, project, cancel });
+        let (sender, released) = sync_channel(1);
+        self.project.ask_waiting(ProjectRequest::Flush(sender), LAST_REQUEST).ok();
+        self.ask_io(IoRequest::OpenProject { request, project, released, cancel });
     }
 
     pub(super) fn show_project(&mut self, project: OpenedProject) {

@@ -16,17 +16,17 @@ use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_core::volume::{Source, Volume};
 
 use super::map_file::{FigureFile, MapFile};
-use super::masks;
 use super::open_project::Refusal;
 use super::photo::{self, EnhanceRequest, KeepPhoto, OpenedPhoto, PageRequest, PhotoRecord, TableRow};
 use super::{
-    Event, ImageProblem, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, TableRequest, ahead,
+    Event, ImageProblem, ImportedMask, Inbox, MeasureTable, Numbered, OpenProject, OpenedProject, Picture,
+    TableRequest, ahead, masks,
 };
-use super::{ImportedMask, Picture};
 use crate::state::Measurement;
 
 /// Progress is told at most this often.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_RELEASE: Duration = Duration::from_secs(20);
 
 /// A mask to be written.
 #[derive(Clone, Debug)]
@@ -84,6 +84,8 @@ pub enum IoRequest {
         request: u64,
         /// Which.
         project: OpenProject,
+        /// Brings word when the window has let go of the project before, which may be the same.
+        released: std::sync::mpsc::Receiver<()>,
         /// Stops it.
         cancel: CancelToken,
     },
@@ -355,7 +357,8 @@ pub fn handle(request: IoRequest, inbox: &Inbox) {
             let options = OpenOptions { series_uid, time_point, ..OpenOptions::default() };
             open(path, &options, store.as_deref(), &watcher)
         }
-        IoRequest::OpenProject { request, project, cancel } => {
+        IoRequest::OpenProject { request, project, released, cancel } => {
+            released.recv_timeout(LONGEST_RELEASE).ok();
             let watcher = Watcher { request, cancel, inbox, last: std::sync::Mutex::new(None) };
             open_project(&project, &watcher)
         }
