@@ -77,6 +77,8 @@ fn quick(steps: usize) -> TeachOptions {
         budget_seconds: 600.0,
         validations: 1,
         batch: 2,
+        // The same samples, however much memory is free.
+        memory_limit_bytes: Some(1 << 30),
         ..TeachOptions::default()
     }
 }

@@ -72,6 +72,8 @@ fn quick(steps: usize) -> TeachOptions {
         learning_rate: 0.01,
         budget_seconds: 600.0,
         validations: 1,
+        // The same samples, however much memory is free.
+        memory_limit_bytes: Some(1 << 30),
         ..TeachOptions::default()
     }
 }
@@ -202,6 +204,40 @@ fn stopping_keeps_what_was_learned_and_before_the_first_step_there_is_nothing() 
     let at_once = StopsAfter(AtomicUsize::new(2));
     let nothing = finetune(&catalog, "tiny", &all, &options, &at_once, &mut |_| ());
     assert!(matches!(nothing, Err(TeachError::Cancelled(_))));
+}
+
+/// Goes on by itself when it should rest.
+struct Rests {
+    control: Control,
+    count: AtomicUsize,
+}
+
+impl Observer for Rests {
+    fn wait_while_paused(&self) {
+        if self.control.is_paused() {
+            self.count.fetch_add(1, Ordering::Relaxed);
+            self.control.resume();
+        }
+    }
+}
+
+#[test]
+fn learning_rests_after_the_step_in_which_it_was_paused() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(folder.path());
+    let all = cases(CaseUse::Corrected, 0..2);
+    let options = TeachOptions { replay_share: 0.0, ..quick(4) };
+    let rests = Rests { control: Control::default(), count: AtomicUsize::new(0) };
+    let mut counts = Vec::new();
+    let taught = finetune(&catalog, "tiny", &all, &options, &rests, &mut |event| {
+        if let TeachEvent::Step { step, .. } = event {
+            counts.push(rests.count.load(Ordering::Relaxed));
+            if *step == 2 {
+                rests.control.pause();
+            }
+        }
+    });
+    assert_eq!((taught.unwrap().steps_done, counts), (4, vec![0, 0, 1, 1]));
 }
 
 #[test]

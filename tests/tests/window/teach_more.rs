@@ -7,10 +7,11 @@ use super::teach::{correct, model, with_cases};
 use super::worklist::open_case;
 use super::*;
 use hilum::command::{TeachAction, UiCommand, WorklistAction};
-use hilum::jobs::read_lesson;
+use hilum::jobs::{TeachAnswer, TeachRequest, TeachWorker, read_lesson};
 use hilum::state::TeachChoice;
 use hilum_models::catalog::{Catalog, sha256_hex};
 use hilum_models::checkpoint::FloatFormat;
+use hilum_models::device::DeviceChoice;
 use hilum_models::teach::{Control, TeachOptions, VersionState, finetune};
 use serde_json::json;
 
@@ -51,6 +52,31 @@ fn learn_without_comparing(worklist: &Path, models: &Path) {
     lesson.versions.add(lesson.catalog.find("tiny").unwrap(), &taught).unwrap();
 }
 
+/// What the thread that teaches says of a comparison that is stopped. On this thread: from the window it might be over before
+/// it is stopped.
+fn compare_stopped(worklist: &Path, models: &Path) {
+    let (inbox, events) = Inbox::new(egui::Context::default());
+    let control = Control::default();
+    control.stop();
+    let request = TeachRequest::Compare {
+        request: 7,
+        worklist: worklist.to_owned(),
+        version: 1,
+        device: DeviceChoice::Cpu,
+        control,
+    };
+    TeachWorker::new(Some(models.to_owned()), inbox).handle(request);
+    let results: Vec<_> = events
+        .try_iter()
+        .filter_map(|event| match event {
+            JobEvent::Teach(TeachAnswer::Ended { request: 7, result }) => Some(result),
+            _ => None,
+        })
+        .collect();
+    let [Err(Some(why))] = &results[..] else { panic!("{results:?}") };
+    assert!(why.contains("tiny@0001 is kept but was not compared"), "{why}");
+}
+
 #[test]
 fn a_comparison_that_was_stopped_is_made_up_for_and_two_models_share_a_list() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,6 +88,7 @@ fn a_comparison_that_was_stopped_is_made_up_for_and_two_models_share_a_list() {
         correct(&mut window, case);
     }
     window.press(Modifiers::ALT, Key::S);
+    window.settle();
     learn_without_comparing(&folder.path().join("list"), &folder.path().join("models"));
     choose_model(&mut window, "other");
     choose_model(&mut window, "tiny");
@@ -74,10 +101,8 @@ fn a_comparison_that_was_stopped_is_made_up_for_and_two_models_share_a_list() {
     assert!(version(window.state(), 0).comparison.is_none());
     assert_eq!(current(window.state()), "tiny");
 
-    // Both in one frame, before the first case can be read: it is stopped for certain.
-    window.harness.state().send(TeachAction::Compare(1));
-    window.harness.state().send(UiCommand::StopTeaching);
-    window.until("it is stopped", |s| rests(s) && said(s, "tiny@0001 is kept but was not compared"));
+    window.settle();
+    compare_stopped(&folder.path().join("list"), &folder.path().join("models"));
     assert!(version(window.state(), 0).comparison.is_none());
     window.harness.get_by_role_and_label(Role::Button, "Compare version 1").click_accesskit();
     window.until("it is compared", |s| rests(s) && s.worklist.as_ref().unwrap().teaching.last.is_some());
@@ -88,6 +113,13 @@ fn a_comparison_that_was_stopped_is_made_up_for_and_two_models_share_a_list() {
     // Another model has its own versions and its own weights in use.
     choose_model(&mut window, "other");
     assert_eq!(current(window.state()), "other");
+    window.settle();
+    choose(&mut window, 1000);
+    window.harness.state().send(UiCommand::Teach);
+    window.harness.state().send(UiCommand::PauseTeaching);
+    window.harness.run_ok();
+    window.harness.state().send(UiCommand::StopTeaching);
+    window.until("it is stopped", |s| rests(s) && said(s, "Teaching was stopped before it began"));
     choose(&mut window, 1);
     window.harness.state().send(UiCommand::Teach);
     window.until("it is taught", |s| rests(s) && s.worklist.as_ref().unwrap().teaching.last.is_some());
@@ -101,6 +133,7 @@ fn a_comparison_that_was_stopped_is_made_up_for_and_two_models_share_a_list() {
 
     // What was drawn for one region is not taught as another.
     choose_model(&mut window, "vessels");
+    window.settle();
     window.harness.state().send(UiCommand::Teach);
     window.until("it is refused", |s| rests(s) && said(s, "no corrected case"));
     assert!(said(window.state(), "\"part\" is none of the model's regions (vessel)"));
@@ -117,6 +150,7 @@ fn where_a_network_looked_while_it_learned_is_drawn_over_its_case_step_by_step()
     correct(&mut window, 2);
     window.press(Modifiers::ALT, Key::S);
     choose(&mut window, 10);
+    window.settle();
     window.harness.state().send(UiCommand::Teach);
     window.until("it is taught", |s| rests(s) && s.worklist.as_ref().unwrap().teaching.last.is_some());
     window.until("its version is listed", |s| {
@@ -190,6 +224,7 @@ fn the_network_that_answers_clicks_is_taught_and_its_version_answers() {
     choose_model(&mut window, "second");
     assert_eq!(window.state().engine_choice().model.as_deref(), Some("second"));
     choose(&mut window, 2);
+    window.settle();
     window.harness.state().send(UiCommand::Teach);
     window.until("it is taught", |s| rests(s) && s.worklist.as_ref().unwrap().teaching.last.is_some());
     let last = window.state().worklist.as_ref().unwrap().teaching.last.clone().unwrap();
