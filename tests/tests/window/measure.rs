@@ -8,7 +8,7 @@ fn painted(folder: &Path) -> (Window<'static>, Pos2) {
     window.press(Modifiers::NONE, Key::B);
     let at = window.position(AXIAL, lesion);
     window.click(at);
-    window.harness.run();
+    window.harness.run_ok();
     assert!(window.labelled() > 0);
     (window, at)
 }
@@ -28,7 +28,7 @@ fn a_distance_is_clicked_or_dragged_and_has_the_length_of_the_patient() {
     window.click(at);
     assert_eq!(window.session().ruler_draft.len(), 1);
     window.click(there);
-    window.harness.run();
+    window.harness.run_ok();
     assert_eq!(rulers(&window), ["Distance 1"]);
     let value = window.session().document.rulers().list()[0].shape.value();
     assert!((value - 20.0).abs() < 0.2, "{value}");
@@ -38,7 +38,7 @@ fn a_distance_is_clicked_or_dragged_and_has_the_length_of_the_patient() {
         window.pointer(at.lerp(there, share), None);
     }
     window.pointer(there, Some(false));
-    window.harness.run();
+    window.harness.run_ok();
     assert_eq!(rulers(&window), ["Distance 1", "Distance 2"]);
     window.press(CTRL, Key::Z);
     assert_eq!(rulers(&window), ["Distance 1"], "undo takes a distance back");
@@ -64,7 +64,7 @@ fn an_angle_takes_three_clicks_escape_starts_again_and_the_list_deletes() {
         let pos = at(&window, x, y);
         window.click(pos);
     }
-    window.harness.run();
+    window.harness.run_ok();
     let angle = window.session().document.rulers().list()[0].shape.value();
     assert!((angle - 90.0).abs() < 1.0, "{angle}");
     window.press(Modifiers::ALT, Key::M);
@@ -158,7 +158,7 @@ fn the_long_axis_is_shown_and_its_slice_is_found_again() {
     window.press(Modifiers::NONE, Key::PageDown);
     let link = format!("Go to the long axis of Lesion, slice {wanted}");
     window.harness.get_by_role_and_label(Role::Link, &link).click();
-    window.harness.run();
+    window.harness.run_ok();
     assert_eq!(slice(&window), wanted);
 }
 

@@ -305,7 +305,7 @@ fn slices_of_a_turned_plane_are_copied_and_filled_as_they_are_seen() {
         .harness
         .state()
         .send(ViewAction::SetTurn(AXIAL, hilum::state::Turn::from_degrees([25.0, 10.0, 0.0])));
-    window.harness.run();
+    window.harness.run_ok();
     let at = window.position(AXIAL, lesion);
     window.press(Modifiers::NONE, Key::B);
     window.click(at);
@@ -342,7 +342,7 @@ fn slices_of_a_turned_plane_are_copied_and_filled_as_they_are_seen() {
 
     // A second disc four slices on; between them it is filled.
     window.harness.state().send(ViewAction::Crosshair(from + axes.into * (4.0 * thickness)));
-    window.harness.run();
+    window.harness.run_ok();
     window.press(Modifiers::NONE, Key::B);
     window.click(at);
     window.harness.run_ok();

@@ -184,14 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn figures_follow_an_edit_within_a_frame() {
-        for size in [[1024, 880], [2048, 1760]] {
+    fn figures_are_the_same_at_every_resolution() {
+        let ratio = |size| {
             let (facts, labels, _) = labels_of(size);
-            let mut times: Vec<Duration> = (0..9).map(|_| measure(&facts, &labels, None).took).collect();
-            times.sort();
-            println!("{size:?}: {:.2} ms", times[4].as_secs_f64() * 1e3);
-            assert!(times[0] < Duration::from_millis(50), "{times:?}");
-            assert!(measure(&facts, &labels, None).vertical().is_some());
-        }
+            measure(&facts, &labels, None).vertical().unwrap()[0]
+        };
+        let (small, large) = (ratio([1024, 880]), ratio([2048, 1760]));
+        assert!((small - large).abs() < 0.02, "{small} and {large}");
     }
 }
