@@ -281,7 +281,9 @@ mod tests {
         let (inbox, events) = Inbox::new(egui::Context::default());
         let answers = inbox.clone();
         let mut worker = Worker::spawn("io", inbox, move || {
-            move |job: Job| drop(answers.send(Event::Chosen(Ask::OpenFile, Some(job.0.to_string().into()))))
+            move |job: Job| {
+                answers.send(Event::Chosen(Ask::OpenFile, Some(job.0.to_string().into())));
+            }
         })
         .unwrap();
         for number in 0..50 {
