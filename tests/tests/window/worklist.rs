@@ -208,5 +208,8 @@ fn another_image_opened_while_a_case_is_read_is_not_taken_for_the_case() {
     let worklist = window.state().worklist.as_ref().unwrap();
     let (id, path) = (cases[1].id, cases[1].image.resolved(&worklist.folder));
     window.harness.state().send(Action::Open { path, series_uid: None });
+    window.harness.run_ok();
+    // What was painted on the other image stands in no case.
+    window.button("Discard");
     window.until("the case is open", |s| is_complete(s) && open_case(s) == Some(id.0));
 }
