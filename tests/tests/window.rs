@@ -334,6 +334,15 @@ fn the_palette_runs_commands_and_keys_change_the_window_slice_and_layout() {
     assert_eq!((views.center, views.width), (400.0, 1800.0));
     window.press(Modifiers::NONE, Key::Num2);
     assert_eq!(window.session().views.width, 1500.0);
+    // Without the panels at the sides the images have their room.
+    let view =
+        |window: &Window<'_>| window.harness.get_by_role_and_label(Role::Canvas, "Axial view").rect().width();
+    let narrow = view(&window);
+    window.press(Modifiers::SHIFT, Key::F10);
+    window.harness.run();
+    assert!(view(&window) > narrow + 50.0, "{} after {narrow}", view(&window));
+    window.press(Modifiers::SHIFT, Key::F10);
+    window.harness.run();
     // Keys act on the view under the mouse.
     let rect = window.harness.get_by_role_and_label(Role::Canvas, "Axial view").rect();
     window.pointer(rect.center(), None);

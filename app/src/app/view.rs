@@ -21,6 +21,7 @@ impl HilumApp {
         }
         match command {
             C::ToggleInterpolation => self.state.settings.linear = !self.state.settings.linear,
+            C::TogglePanels => self.state.hides_panels = !self.state.hides_panels,
             C::ToggleCrosshair => self.state.settings.crosshair = !self.state.settings.crosshair,
             C::SceneSurfaces => self.state.settings.scene = SceneMode::Surfaces,
             C::SceneMip => self.state.settings.scene = SceneMode::Mip,

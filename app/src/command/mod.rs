@@ -183,6 +183,8 @@ commands! {
     ToggleInterpolation,
     /// Show or hide the lines of the other planes.
     ToggleCrosshair,
+    /// Show or hide the panels at the sides.
+    TogglePanels,
     /// Fit the image to the views.
     ResetView,
     /// All three planes.

@@ -226,6 +226,11 @@ impl UiCommand {
                 "Show or hide the lines of the other planes",
                 const { &[key(Key::X)] },
             ),
+            Self::TogglePanels => row(
+                "Toggle side panels",
+                "Show or hide worklist and panel at the sides, for more room for the image",
+                const { &[shift(Key::F10)] },
+            ),
             Self::ResetView => row("Reset view", "Fit the image to the views", const { &[key(Key::R)] }),
             Self::LayoutAll => {
                 row("Layout: three planes", "Show all three planes", const { &[key(Key::F5)] })

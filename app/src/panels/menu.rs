@@ -25,7 +25,7 @@ const VIEW: &[&[C]] = &[
     &[C::SceneSurfaces, C::SceneMip, C::SceneVolume],
     &[C::ToggleCine, C::ToggleBounce, C::TurnPlanes, C::ResetPlanes],
     &[C::Preset1, C::Preset2, C::Preset3, C::Preset4, C::Preset5, C::Preset6, C::AutoWindow],
-    &[C::ToggleMask, C::ToggleCrosshair, C::ToggleInterpolation],
+    &[C::ToggleMask, C::ToggleCrosshair, C::ToggleInterpolation, C::TogglePanels],
     &[C::ResetView, C::CenterOnLabel],
     &[C::ToggleTheme, C::ToggleContrast, C::LargerText, C::SmallerText, C::ToggleReadout],
 ];

@@ -56,7 +56,8 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
     let bar = Frame::new().fill(tokens.bar).inner_margin(Margin::symmetric(8, 4));
     Panel::top("menu").frame(bar).show(ui, |ui| menu::show(ui, panels));
     Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, panels));
-    if let Some(worklist) = &context.state.worklist {
+    let shows_sides = !context.state.hides_panels;
+    if let Some(worklist) = context.state.worklist.as_ref().filter(|_| shows_sides) {
         let list = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
         Panel::left("worklist")
             .frame(list)
@@ -81,12 +82,14 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>) -> egui::Rect {
                 .resizable(true)
                 .show(ui, |ui| measurements::show(ui, panels));
         }
-        let side = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
-        Panel::right("side")
-            .frame(side)
-            .default_size(296.0)
-            .size_range(240.0..=460.0)
-            .show(ui, |ui| side_panel(ui, panels));
+        if shows_sides {
+            let side = Frame::new().fill(tokens.panel).inner_margin(Margin::ZERO);
+            Panel::right("side")
+                .frame(side)
+                .default_size(296.0)
+                .size_range(240.0..=460.0)
+                .show(ui, |ui| side_panel(ui, panels));
+        }
     }
     // What is seen of it between the views.
     let center = Frame::new().fill(if context.state.session.is_some() { tokens.line } else { tokens.panel });

@@ -311,6 +311,8 @@ pub struct AppState {
     pub graphics: Option<String>,
     /// The table of measurements is shown.
     pub show_measurements: bool,
+    /// The panels at the sides are hidden, so that the image has their room.
+    pub hides_panels: bool,
     /// Speed and memory.
     pub readout: Readout,
     /// The window may close without asking.
@@ -523,6 +525,7 @@ impl AppState {
             C::ToggleMask => self.session.as_ref().is_some_and(|s| s.show_mask),
             C::ToggleInterpolation => self.settings.linear,
             C::ToggleCrosshair => self.settings.crosshair,
+            C::TogglePanels => !self.hides_panels,
             C::ToggleBall => self.settings.ball,
             C::LayoutScene => single(Some(ViewId::Scene)),
             C::MaximiseView => self.session.as_ref().is_some_and(|s| s.views.single.is_some()),
