@@ -42,8 +42,8 @@ use crate::command::{self, Action, Actions, UiCommand, ViewAction};
 use crate::jobs::{
     Ask, Dialogs, EditRequest, EngineFactory, Event, Inbox, InferRequest, InferWorker, IoRequest,
     LabellerFactory, Picture, ProjectRequest, ProjectWorker, RemotePlaces, RemoteRequest, SearchRequest,
-    SurfaceRequest, SystemDialogs, TeachRequest, Worker, WorklistRequest, handle_edit, handle_io,
-    network_engine, network_labeller,
+    SurfaceRequest, SystemDialogs, TeachRequest, Worker, WorklistRequest, handle_io, network_engine,
+    network_labeller,
 };
 use crate::panels;
 use crate::state::{Album, AppState, Dialog, Guarded, KeyMap, KeysPage, Settings};
@@ -188,11 +188,7 @@ impl HilumApp {
             move |request| worker.handle(request)
         })
         .context("cannot start the thread that keeps changes")?;
-        let for_planner = inbox.clone();
-        let planner =
-            Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner))
-                .context("cannot start the thread that plans operations")?;
-        let OtherThreads { worklists, searches, teacher, versions, remotes, surfaces } =
+        let OtherThreads { planner, worklists, searches, teacher, versions, remotes, surfaces } =
             OtherThreads::spawn(&inbox, services.models_folder.as_ref())?;
         let mut app = Self {
             state: AppState { options: settings.tools.clone(), settings, ..AppState::default() },

@@ -8,16 +8,18 @@ use anyhow::Context as _;
 
 use super::HilumApp;
 use crate::jobs::{
-    Ending, Inbox, IoRequest, ProjectRequest, RemoteRequest, SearchRequest, SurfaceRequest, TeachRequest,
-    TeachWorker, Worker, WorklistRequest, WorklistWorker, handle_remote, handle_search, handle_surface,
+    EditRequest, Ending, Inbox, IoRequest, ProjectRequest, RemoteRequest, SearchRequest, SurfaceRequest,
+    TeachRequest, TeachWorker, Worker, WorklistRequest, WorklistWorker, handle_edit, handle_remote,
+    handle_search, handle_surface,
 };
 
 /// How long the program waits for the thread of the network when it ends.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(1);
 
-/// The threads of the worklist, of teaching, of servers and of the surfaces.
+/// The threads of operations, of the worklist, of teaching, of servers and of the surfaces.
 pub(super) struct OtherThreads {
+    pub(super) planner: Worker<EditRequest>,
     pub(super) worklists: Worker<WorklistRequest>,
     pub(super) searches: Worker<SearchRequest>,
     pub(super) teacher: Worker<TeachRequest>,
@@ -29,6 +31,9 @@ pub(super) struct OtherThreads {
 
 impl OtherThreads {
     pub(super) fn spawn(inbox: &Inbox, models: Option<&PathBuf>) -> anyhow::Result<Self> {
+        let for_planner = inbox.clone();
+        let planner =
+            Worker::spawn("edit", inbox.clone(), move || move |asked| handle_edit(asked, &for_planner));
         let (for_list, for_search) = (inbox.clone(), inbox.clone());
         let worklists = Worker::spawn("worklist", inbox.clone(), move || {
             let mut worker = WorklistWorker::new(for_list);
@@ -52,6 +57,7 @@ impl OtherThreads {
             move |request: SurfaceRequest| handle_surface(&request, &for_surfaces)
         });
         Ok(Self {
+            planner: planner.context("cannot start the thread that plans operations")?,
             surfaces: surfaces.context("cannot start the thread of the surfaces")?,
             remotes: remotes.context("cannot start the thread that talks to servers")?,
             worklists: worklists.context("cannot start the thread of the worklist")?,
