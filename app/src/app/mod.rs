@@ -130,9 +130,7 @@ pub struct HilumApp {
     /// The next frame was asked for at once.
     next_is_due: bool,
     left_behind: Option<LeftBehind>,
-    /// Work on images is kept when they are closed.
-    keeps_work: bool,
-    /// Where it is kept.
+    /// Where work on images is kept when they are closed.
     kept_folder: Option<PathBuf>,
     /// Session and state of its history whose work the person has dropped.
     dropped: Option<(u64, u64)>,
@@ -180,7 +178,6 @@ impl HilumApp {
         .context("cannot start the thread of the network")?;
         let folder = services.project_folder;
         let keys_folder = folder.as_deref().and_then(std::path::Path::parent).map(PathBuf::from);
-        let keeps_work = folder.is_some();
         let kept_folder = folder.clone();
         let project = Worker::spawn("project", inbox.clone(), move || {
             let mut worker =
@@ -216,7 +213,6 @@ impl HilumApp {
             frame_start: Instant::now(),
             next_is_due: false,
             left_behind: None,
-            keeps_work,
             kept_folder,
             dropped: None,
             left_pictures: None,

@@ -31,7 +31,7 @@ impl HilumApp {
     /// From now on the changes of a session are kept.
     pub(super) fn attach(&mut self, session: &mut Session) {
         session.document.start_journal();
-        session.is_kept = self.keeps_work;
+        session.is_kept = self.kept_folder.is_some();
         if let Some(folder) = self.folder_of_opening_case() {
             // The work on a case lies in the worklist, not among that of single images.
             session.project = Some(folder.clone());
