@@ -31,7 +31,7 @@ pub fn open_model(bytes: &[u8]) {
         let card = String::from_utf8_lossy(bytes).replace("SHA256", &sha256_hex(&weights));
         std::fs::write(folder.join("card.json"), card).expect("a file");
         if let Ok(model) = Model::read(folder) {
-            let _ = (model.card.label_table(), model.load(&hilum_models::device::cpu().device));
+            let _ = (model.card.dense().map(|task| task.label_table()), model.load(&hilum_models::device::cpu().device));
         }
         let _ = Catalog::new(folder.parent());
     });

@@ -28,8 +28,8 @@ enum What {
     },
     /// Delete some of it, after a question. Images are never touched.
     Delete {
-        /// Names as `hilum kept list` tells them.
-        #[arg(required = true, value_name = "NAME", allow_hyphen_values = true)]
+        /// Names as `hilum kept list` tells them; those that begin with - stand behind a --.
+        #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
         /// Another folder than that of the program's data.
         #[arg(long, value_name = "DIR")]
