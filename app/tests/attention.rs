@@ -161,6 +161,8 @@ fn a_click_shows_the_maps_of_both_stages_where_they_belong() {
             io::open(&out.join(map["file"].as_str().unwrap()), &OpenOptions::default(), &()).unwrap();
         assert!(opened.volume.grid().voxel_at_world(world).is_some(), "the click lies in {}", map["name"]);
         assert!(matches!(opened.volume.voxels(), Voxels::F32(_)));
+        // What leaves the device is no larger than a slice of a CT (docs/decisions/0005).
+        assert!(opened.volume.grid().voxel_count() <= 512 * 512, "{}", map["name"]);
         count += usize::from(map["meaning"] == "divergence");
     }
     // Every junction shows both paths and what it changes.
