@@ -186,6 +186,8 @@ fn the_pictures_stay_where_nothing_came_of_what_was_to_be_opened() {
     let pictures = photographs(folder.path(), &["a_OD.png", "b_OS.png"]);
     let mut window = Window::open(folder.path(), vec![pictures]);
     window.until_outlined("a_OD.png");
+    // Until then the window would ask first.
+    window.until("the outline is kept", |s| !s.session.as_ref().unwrap().has_unsaved_work());
     let broken = folder.path().join("broken.nii.gz");
     std::fs::write(&broken, b"no image").unwrap();
     window.harness.state().send(Action::Open { path: broken, series_uid: None });
