@@ -407,6 +407,18 @@ fn an_oblique_volume_opens_from_the_command_line_and_a_broken_file_is_explained(
     assert!(window.session().volume().grid().matches(volume.grid()));
     assert_eq!(window.state().settings.recent.first(), Some(&path));
 
+    // Windows in Hounsfield units say nothing about an MR image.
+    let mr = folder.path().join("knee_T1_mr.nii.gz");
+    save_volume(&mr, &volume).unwrap();
+    window.harness.state().send(Action::Open { path: mr.clone(), series_uid: None });
+    window.until("the MR image is open", |s| {
+        is_complete(s) && s.session.as_ref().unwrap().volume().meta().source.path() == Some(&*mr)
+    });
+    assert_eq!(window.session().volume().meta().modality, hilum_core::volume::Modality::Mr);
+    let before = (window.session().views.center, window.session().views.width);
+    window.press(Modifiers::NONE, Key::Num2);
+    assert_eq!((window.session().views.center, window.session().views.width), before);
+
     let broken = folder.path().join("broken.nii.gz");
     std::fs::write(&broken, b"this is no image").unwrap();
     window.harness.state().send(Action::Open { path: broken, series_uid: None });

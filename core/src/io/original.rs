@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::SaveError;
+use super::{FileKind, SaveError, dicom, probe};
 
-/// Refuses a target that is the image itself, one of the files of its folder, or the other half of a pair of header and data.
+/// Refuses a target that is the image itself, a DICOM file of its folder that holds no labels, or the other half of a pair of header and data.
 ///
 /// # Errors
 /// [`SaveError::Unsupported`] with what to do.
@@ -12,21 +12,19 @@ pub fn spare_original(original: &Path, target: &Path) -> Result<(), SaveError> {
     // Mostly the target is not there yet, and nothing more is to be asked.
     let Ok(to) = target.canonicalize() else { return Ok(()) };
     let Ok(from) = original.canonicalize() else { return Ok(()) };
-    let is_within = from.is_dir() && to.is_file() && to.starts_with(&from) && !is_ours(&to);
-    if from == to && to.is_file() || is_within || is_other_half(&from, &to) {
-        let what =
-            "this file is the image itself, which is never overwritten; choose another name".to_owned();
-        return Err(SaveError::Unsupported { what, path: target.to_owned() });
-    }
-    Ok(())
-}
-
-/// A mask that was saved into the folder of a series before may be saved there again: no slice ends so.
-fn is_ours(file: &Path) -> bool {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    [".nii", ".nii.gz", ".nrrd", ".mha", ".json", ".csv", ".stl", ".obj", ".ply", ".seg.dcm", ".rtstruct.dcm"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    let is_dicom = |path: &Path| matches!(probe(path), Ok(FileKind::Dicom));
+    // One slice that was opened stands for the series beside it.
+    let folder = if is_dicom(&from) { from.parent() } else { Some(&*from).filter(|from| from.is_dir()) };
+    let is_slice =
+        || folder.is_some_and(|folder| to.starts_with(folder)) && is_dicom(&to) && !dicom::holds_labels(&to);
+    let what = if from == to && to.is_file() || is_other_half(&from, &to) {
+        "this file is the image itself, which is never overwritten; choose another name"
+    } else if is_slice() {
+        "this DICOM file lies among those of the image, which are never overwritten; choose another name"
+    } else {
+        return Ok(());
+    };
+    Err(SaveError::Unsupported { what: what.to_owned(), path: target.to_owned() })
 }
 
 /// `a.img` of `a.hdr`, `a.raw` of `a.mhd` or `a.nhdr`, and the other way round.
@@ -44,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_image_its_slices_and_its_other_half_are_spared_and_nothing_else() {
+    fn the_image_and_its_other_half_are_spared_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| {
             let path = folder.path().join(name);
@@ -57,9 +55,7 @@ mod tests {
         assert!(spare_original(&image, &folder.path().join(".").join("ct.nii.gz")).is_err());
         assert!(spare_original(&image, &other).is_ok());
         assert!(spare_original(&image, &folder.path().join("new.nii.gz")).is_ok());
-        let slice = file("IM0001.dcm");
-        assert!(spare_original(folder.path(), &slice).is_err());
-        assert!(spare_original(folder.path(), &other).is_ok(), "a mask beside the slices");
+        assert!(spare_original(folder.path(), &other).is_ok(), "a mask beside the slices of a folder");
         assert!(spare_original(&file("a.hdr"), &file("a.img")).is_err());
         assert!(spare_original(&file("a.mhd"), &file("b.raw")).is_ok());
         assert!(spare_original(&folder.path().join("gone.png"), &other).is_ok());

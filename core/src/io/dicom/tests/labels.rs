@@ -237,6 +237,21 @@ fn structure_set(path: &std::path::Path, contours: &[&str]) {
 }
 
 #[test]
+fn slices_are_spared_and_labels_beside_them_may_be_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [slice, labels] = ["slice", "labels.dcm"].map(|name| folder.path().join(name));
+    super::Writer::new(2, 2, [0.0; 3], &[0; 4]).write(&slice);
+    let next = super::Writer::new(2, 2, [0.0, 0.0, 2.0], &[0; 4]).write(&folder.path().join("next"));
+    structure_set(&labels, &["1\\1\\0"]);
+    let refused = crate::io::spare_original(folder.path(), &slice).unwrap_err().to_string();
+    assert!(refused.contains("lies among those of the image"), "{refused}");
+    crate::io::spare_original(&next, &slice).unwrap_err();
+    for image in [folder.path(), &next] {
+        crate::io::spare_original(image, &labels).unwrap();
+    }
+}
+
+#[test]
 fn contours_that_lie_are_refused_and_others_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.dcm");
