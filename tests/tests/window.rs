@@ -40,6 +40,8 @@ mod large;
 mod measure;
 #[path = "window/outside.rs"]
 mod outside;
+#[path = "window/parts.rs"]
+mod parts;
 #[path = "window/projects.rs"]
 mod projects;
 #[path = "window/remote.rs"]
@@ -410,7 +412,7 @@ fn an_oblique_volume_opens_from_the_command_line_and_a_broken_file_is_explained(
     // Windows in Hounsfield units say nothing about an MR image.
     let mr = folder.path().join("knee_T1_mr.nii.gz");
     save_volume(&mr, &volume).unwrap();
-    window.harness.state().send(Action::Open { path: mr.clone(), series_uid: None });
+    window.harness.state().send(Action::open(mr.clone()));
     window.until("the MR image is open", |s| {
         is_complete(s) && s.session.as_ref().unwrap().volume().meta().source.path() == Some(&*mr)
     });
@@ -421,7 +423,7 @@ fn an_oblique_volume_opens_from_the_command_line_and_a_broken_file_is_explained(
 
     let broken = folder.path().join("broken.nii.gz");
     std::fs::write(&broken, b"this is no image").unwrap();
-    window.harness.state().send(Action::Open { path: broken, series_uid: None });
+    window.harness.state().send(Action::open(broken));
     window.until("the error is told", |s| s.messages.list().iter().any(|m| m.text.contains("broken.nii.gz")));
     assert!(window.state().session.is_some(), "the open image stays");
 }

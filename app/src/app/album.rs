@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_core::fundus::patient_from_name;
+use hilum_core::io::Selection;
 use hilum_core::job::CancelToken;
 
 use super::HilumApp;
@@ -69,7 +70,7 @@ impl HilumApp {
             if let Some(next) = album.next.take() {
                 next.stop();
             }
-            self.open_path(path, None, 0);
+            self.open_path(path, Selection::default());
             return;
         };
         match next.found.take() {
@@ -149,8 +150,7 @@ impl HilumApp {
         let asked = IoRequest::Prefetch {
             request,
             path,
-            series_uid: None,
-            time_point: 0,
+            selection: Selection::default(),
             store,
             cancel: cancel.clone(),
         };
@@ -170,7 +170,7 @@ impl HilumApp {
             match found {
                 Some(found) => self.show_found(path, found, NextLabels::NotAsked),
                 // Opened again, so that the reason is told.
-                None => self.open_path(path, None, 0),
+                None => self.open_path(path, Selection::default()),
             }
             return;
         }
@@ -261,8 +261,14 @@ impl HilumApp {
             None => revision != 0,
         };
         let labels = labels_changed.then(|| Arc::clone(session.document.labels()));
-        let keep =
-            KeepPhoto { session: session.id, store, image: image.clone(), record: record.clone(), labels };
+        let keep = KeepPhoto {
+            session: session.id,
+            store,
+            image: image.clone(),
+            selection: Selection::of(session.volume()),
+            record: record.clone(),
+            labels,
+        };
         if self.io.ask(IoRequest::Keep(Box::new(keep))).is_err() {
             return;
         }

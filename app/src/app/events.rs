@@ -44,7 +44,7 @@ impl HilumApp {
             return self.state.messages.error(error.to_string());
         }
         self.actions.send(match ask {
-            Ask::OpenFile | Ask::OpenFolder => Action::Open { path, series_uid: None },
+            Ask::OpenFile | Ask::OpenFolder => Action::open(path),
             Ask::OpenProject => Action::OpenProject(OpenProject { folder: path, image_at: None }),
             Ask::Relocate { project, .. } => {
                 Action::OpenProject(OpenProject { folder: project, image_at: Some(path) })
@@ -146,6 +146,7 @@ impl HilumApp {
                 self.show_opened(path.as_deref(), found);
                 self.case_opened(request);
             }
+            IoEvent::Slide(found) => self.show_slide(found),
             IoEvent::ProjectOpened { request, project } if self.is_opening(request) => {
                 self.show_project(*project);
                 self.case_opened(request);

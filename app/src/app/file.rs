@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egui::ViewportCommand;
 use hilum_core::document::Document;
-use hilum_core::io::{LabelName, Warning};
+use hilum_core::io::{LabelName, Selection, Warning};
 use hilum_core::job::CancelToken;
 use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
@@ -20,11 +20,16 @@ impl HilumApp {
         match command {
             UiCommand::OpenFile => self.ask(Ask::OpenFile),
             UiCommand::OpenFolder => self.ask(Ask::OpenFolder),
-            UiCommand::OpenSample => self.guard(ctx, Guarded::Open { path: None, series_uid: None }),
+            UiCommand::OpenSample => {
+                self.guard(ctx, Guarded::Open { path: None, selection: Selection::default() })
+            }
             UiCommand::ImportMask => self.ask(Ask::ImportMask),
             UiCommand::Save => self.save(false),
             UiCommand::SaveAs => self.save(true),
             UiCommand::ExportSurface => self.ask_for_surface(),
+            UiCommand::ChoosePart => self.look_at_slide(),
+            UiCommand::NextTimePoint => self.open_time_point(true),
+            UiCommand::PreviousTimePoint => self.open_time_point(false),
             UiCommand::SavePicture => self.take_picture(ctx),
             UiCommand::Deidentify => self.deidentify(DeidentifyAction::Choose(DeidentifyChoice::default())),
             UiCommand::CloseImage => self.guard(ctx, Guarded::CloseImage),
@@ -62,7 +67,7 @@ impl HilumApp {
                 first
             }
         };
-        self.actions.send(crate::command::Action::Open { path, series_uid: None });
+        self.actions.send(crate::command::Action::open(path));
     }
 
     /// Whether the window may close without a question.
@@ -89,11 +94,12 @@ impl HilumApp {
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Guarded::CloseImage => self.close_image(),
-            Guarded::Open { path: Some(path), series_uid } => {
+            Guarded::Open { path: Some(path), selection } => {
                 self.leave_pictures();
-                match self.case_of_image(&path, series_uid.as_deref()) {
+                self.remember_look(&path);
+                match self.case_of_image(&path, &selection) {
                     Some(case) => self.open_case(case),
-                    None => self.open_path(path, series_uid, 0),
+                    None => self.open_path(path, selection),
                 }
             }
             Guarded::Open { path: None, .. } => {
@@ -160,7 +166,7 @@ impl HilumApp {
     }
 
     /// Starts to open a file or folder.
-    pub(super) fn open_path(&mut self, path: PathBuf, series_uid: Option<String>, time_point: usize) {
+    pub(super) fn open_path(&mut self, path: PathBuf, selection: Selection) {
         if path.is_dir() && hilum_core::worklist::is_worklist(&path) {
             return self.open_worklist(path);
         }
@@ -170,7 +176,7 @@ impl HilumApp {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (request, cancel) = self.begin(name);
         let store = self.photo_store.clone();
-        self.ask_io(IoRequest::Open { request, path, series_uid, time_point, store, cancel });
+        self.ask_io(IoRequest::Open { request, path, selection, store, cancel });
     }
 
     fn start_sample(&mut self) {
@@ -226,6 +232,7 @@ impl HilumApp {
         self.detach();
         self.state.options.forget_case();
         self.attach(&mut session);
+        self.look_as_before(path, &mut session);
         if session.can_segment() {
             self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
         }

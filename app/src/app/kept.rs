@@ -64,9 +64,9 @@ impl HilumApp {
     /// compared as that of a project, so that one that moved is asked for.
     fn open_kept(&mut self, work: &KeptWork) {
         let image = work.image.as_ref().filter(|image| image.grid.dims()[2] == 1);
-        let picture = image.and_then(|image| Some((image.path.clone()?, image.series_uid.clone())));
+        let picture = image.and_then(|image| Some((image.path.clone()?, image.selection.clone())));
         self.actions.send(match picture.filter(|(path, _)| path.exists()) {
-            Some((path, series_uid)) => Action::Open { path, series_uid },
+            Some((path, selection)) => Action::Open { path, selection },
             None => Action::OpenProject(OpenProject { folder: work.folder.clone(), image_at: None }),
         });
     }

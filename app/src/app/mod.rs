@@ -21,6 +21,7 @@ mod project_view;
 mod remote;
 mod screen;
 mod segment;
+mod slide;
 mod teach;
 mod threads;
 mod travel;
@@ -136,6 +137,8 @@ pub struct HilumApp {
     dropped: Option<(u64, u64)>,
     /// The list of pictures that was left for something that may not open, and the session that was open then.
     left_pictures: Option<(u64, Album)>,
+    /// Where a person looked before another image of the same file was asked for.
+    last_look: Option<slide::LastLook>,
     retried_at_secs: f64,
     view_at_secs: f64,
     kept_view: Option<serde_json::Value>,
@@ -216,6 +219,7 @@ impl HilumApp {
             kept_folder,
             dropped: None,
             left_pictures: None,
+            last_look: None,
             retried_at_secs: 0.0,
             view_at_secs: 0.0,
             kept_view: None,
@@ -259,9 +263,10 @@ impl HilumApp {
         match action {
             Action::Ui(command) if self.state.is_enabled(command) => self.run(ctx, command),
             Action::Ui(_) => {}
-            Action::Open { path, series_uid } => {
-                self.guard(ctx, Guarded::Open { path: Some(path), series_uid })
+            Action::Open { path, selection } => {
+                self.guard(ctx, Guarded::Open { path: Some(path), selection })
             }
+            Action::Part(part) => self.choose_part(part),
             Action::OpenPictures(paths) => self.guard(ctx, Guarded::OpenPictures(paths)),
             Action::Photo(action) => self.photo(ctx, action),
             Action::Measure(action) => self.measure(ctx, action),
@@ -336,6 +341,9 @@ impl HilumApp {
             | C::SaveAs
             | C::ExportSurface
             | C::SavePicture
+            | C::ChoosePart
+            | C::NextTimePoint
+            | C::PreviousTimePoint
             | C::Deidentify
             | C::CloseImage
             | C::Quit => {

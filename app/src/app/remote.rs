@@ -1,5 +1,6 @@
 //! Searching, fetching and storing on servers.
 
+use hilum_core::io::Selection;
 use hilum_core::job::CancelToken;
 use hilum_core::volume::Source;
 use hilum_dicomweb::{Auth, Secret, Server, ServerList};
@@ -258,7 +259,7 @@ impl HilumApp {
                     "These are labels. Open the images they belong to first, then fetch the labels again";
                 self.state.messages.say(Severity::Warning, text);
             }
-            None => self.guard(ctx, Guarded::Open { path: Some(folder), series_uid: None }),
+            None => self.guard(ctx, Guarded::Open { path: Some(folder), selection: Selection::default() }),
         }
     }
 }

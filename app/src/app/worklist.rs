@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum_core::document::{EditCommand, NewLabel};
+use hilum_core::io::Selection;
 use hilum_core::label::{BACKGROUND, DIFFERENCES, LabelMap};
 use hilum_core::project::is_project;
 use hilum_core::worklist::{Case, CaseChange, CaseId, CaseState, FoundImages, Role, Worklist};
@@ -275,25 +276,24 @@ impl HilumApp {
         let Ok(case) = worklist.list.case(id) else { return };
         let folder = case.project_folder(&worklist.folder);
         let image = case.image.resolved(&worklist.folder);
-        let (series, time_point) = (case.image.series_uid.clone(), case.image.time_point);
+        let selection = case.image.selection.clone();
         if is_project(&folder) {
             // Where the list says that the image lies; the project itself knows where it was.
             let image_at = image.exists().then_some(image);
             self.open_project(OpenProject { folder, image_at });
         } else {
-            self.open_path(image, series, time_point);
+            self.open_path(image, selection);
         }
         let Some(request) = self.state.opening.as_ref().map(|opening| opening.request) else { return };
         self.with_worklist(|worklist| worklist.opening = Some(OpeningCase { case: id, request }));
     }
 
     /// The case of the open list that an image is: opened by its file, it has the case's labels all the same.
-    pub(super) fn case_of_image(&self, path: &Path, series_uid: Option<&str>) -> Option<CaseId> {
+    pub(super) fn case_of_image(&self, path: &Path, selection: &Selection) -> Option<CaseId> {
         let worklist = self.state.worklist.as_ref()?;
         let is_it = |case: &&Case| {
             let image = &case.image;
-            (image.series_uid.as_deref(), image.time_point) == (series_uid, 0)
-                && image.resolved(&worklist.folder) == path
+            image.selection == *selection && image.resolved(&worklist.folder) == path
         };
         worklist.list.cases().iter().find(is_it).map(|case| case.id)
     }

@@ -34,8 +34,7 @@ impl HilumApp {
         let asked = IoRequest::Prefetch {
             request,
             path: case.image.resolved(&worklist.folder),
-            series_uid: case.image.series_uid.clone(),
-            time_point: case.image.time_point,
+            selection: case.image.selection.clone(),
             store: self.photo_store.clone(),
             cancel: cancel.clone(),
         };

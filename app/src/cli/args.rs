@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use anyhow::anyhow;
 use hilum_core::geometry::Grid;
-use hilum_core::io::OpenOptions;
 use hilum_core::io::raster::PixelRegion;
+use hilum_core::io::{OpenOptions, Selection};
 use nalgebra::Point3;
 
 use super::info::chosen_series;
@@ -53,13 +53,13 @@ pub struct Choice {
 impl Choice {
     /// What a person typed, for the reader; a UID's beginning is completed.
     pub fn options(&self, path: &Path, progress: &Progress) -> anyhow::Result<OpenOptions> {
-        Ok(OpenOptions {
+        let selection = Selection {
             time_point: self.time_point,
             series_uid: chosen_series(path, self.series.as_deref(), progress)?,
             page: self.page,
             region: self.crop,
-            ..OpenOptions::default()
-        })
+        };
+        Ok(selection.into())
     }
 
     /// Whether a series was named.

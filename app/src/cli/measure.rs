@@ -8,7 +8,7 @@ use hilum_core::geometry::Grid;
 use hilum_core::io::{self, OpenOptions};
 use hilum_core::label::BoxMask;
 use hilum_core::measure::{
-    Agreement, Axis, Interval, MaskStatistics, MaskVolume, ObjectMeasure, agreement, mask_volume,
+    Agreement, Axis, Interval, MaskStatistics, MaskVolume, ObjectMeasure, Scale, agreement, mask_volume,
     measure_object,
 };
 use hilum_core::paint::{Components, Connectivity};
@@ -71,6 +71,7 @@ impl Measure {
             has_physical_spacing: mask.has_physical_spacing,
             labels: objects,
             compared,
+            scale: Scale::new(&mask.grid, mask.has_physical_spacing, None),
             unit: image.map_or("", |volume| volume.meta().modality.unit()),
             warnings: warnings_json(&mask.warnings),
         })
@@ -158,6 +159,8 @@ struct MeasureReport {
     compared: Vec<Compared>,
     #[serde(skip)]
     unit: &'static str,
+    #[serde(skip)]
+    scale: Scale,
     warnings: Vec<serde_json::Value>,
 }
 
@@ -260,16 +263,16 @@ impl Object {
         })
     }
 
-    fn row(&self, with_values: bool) -> Vec<String> {
+    fn row(&self, with_values: bool, scale: &Scale) -> Vec<String> {
         let name =
             self.name.as_ref().map_or_else(|| self.label.to_string(), |n| format!("{} {n}", self.label));
         let mut row = vec![
             self.part.map_or_else(|| name.clone(), |part| format!("{name} part {part}")),
             self.size.voxel_count.to_string(),
-            with_interval(self.intervals.volume_ml, 3),
-            with_interval(self.intervals.long_axis_mm, 1),
-            with_interval(self.intervals.short_axis_mm, 1),
-            with_interval(self.intervals.surface_mm2, 0),
+            with_interval(self.intervals.volume_ml.map(|ml| scale.size(ml)), 3),
+            with_interval(self.intervals.long_axis_mm.map(|world| scale.length(world)), 1),
+            with_interval(self.intervals.short_axis_mm.map(|world| scale.length(world)), 1),
+            with_interval(self.intervals.surface_mm2.map(|mm2| scale.border(mm2)), 0),
             self.recist.as_ref().map_or_else(|| "–".into(), |lines| (lines.slice + 1).to_string()),
             self.parts.to_string(),
         ];
@@ -297,13 +300,16 @@ fn with_interval(Interval { value, low, high }: Interval, digits: usize) -> Stri
 impl Report for MeasureReport {
     fn text(&self) -> String {
         let with_values = self.labels.iter().any(|object| object.statistics.is_some());
-        let mut header =
-            vec!["label", "voxels", "volume ml", "long mm", "short mm", "surface mm²", "slice", "parts"];
+        let (scale, unit) = (&self.scale, self.scale.length_unit());
+        let size = format!("{} {}", scale.size_name().to_lowercase(), scale.size_unit());
+        let [long, short] = ["long", "short"].map(|which| format!("{which} {unit}"));
+        let border = format!("{} {}", scale.border_name().to_lowercase(), scale.border_unit());
+        let mut header = vec!["label", "voxels", &size, &long, &short, &border, "slice", "parts"];
         let mean = format!("mean {}", self.unit);
         if with_values {
             header.extend([mean.trim(), "sd", "min", "median", "max"]);
         }
-        let rows: Vec<_> = self.labels.iter().map(|object| object.row(with_values)).collect();
+        let rows: Vec<_> = self.labels.iter().map(|object| object.row(with_values, scale)).collect();
         let mut text = table(&header, &rows);
         if !self.compared.is_empty() {
             let rows: Vec<Vec<String>> = self
@@ -311,12 +317,14 @@ impl Report for MeasureReport {
                 .iter()
                 .map(|compared| {
                     let Agreement { dice, hd95_mm, mean_distance_mm } = compared.agreement;
+                    let [hd95, mean] =
+                        [hd95_mm, mean_distance_mm].map(|d| d.map(|world| scale.length(world)));
                     let name = format!("{} and {}", compared.label, compared.other);
-                    vec![name, format!("{dice:.4}"), decimals(hd95_mm), decimals(mean_distance_mm)]
+                    vec![name, format!("{dice:.4}"), decimals(hd95), decimals(mean)]
                 })
                 .collect();
-            text =
-                format!("{text}\n\n{}", table(&["compared", "dice", "hd95 mm", "mean distance mm"], &rows));
+            let [hd95, mean] = ["hd95", "mean distance"].map(|name| format!("{name} {unit}"));
+            text = format!("{text}\n\n{}", table(&["compared", "dice", &hd95, &mean], &rows));
         }
         text
     }

@@ -132,11 +132,7 @@ fn answer(
 }
 
 fn open_image(folder: &Path, image: &ImageReference) -> anyhow::Result<Volume> {
-    let options = OpenOptions {
-        series_uid: image.series_uid.clone(),
-        time_point: image.time_point,
-        ..OpenOptions::default()
-    };
+    let options = OpenOptions::from(image.selection.clone());
     let mut why = "it is the synthetic case".to_owned();
     for place in image.candidates(folder) {
         match io::open(&place, &options, &()) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use egui::{KeyboardShortcut, Vec2};
 use hilum_core::fundus::{Enhancement, Laterality};
 use hilum_core::geometry::{PatientDirection, WorldPoint};
+use hilum_core::io::Selection;
 use hilum_core::label::LookChange;
 use hilum_core::worklist::{CaseFilter, CaseId, CaseOrder, Role};
 use hilum_dicomweb::{Query, Uid};
@@ -334,13 +335,15 @@ pub enum RemoteAction {
 pub enum Action {
     /// A command without data.
     Ui(UiCommand),
-    /// Open a path; a series of a folder by its UID.
+    /// Open a path, or one of the images that it holds.
     Open {
         /// File or folder.
         path: PathBuf,
-        /// Series Instance UID.
-        series_uid: Option<String>,
+        /// Which image of it.
+        selection: Selection,
     },
+    /// Of the slide that a part is chosen of: this page, and this part of it, or all.
+    Part(Selection),
     /// Look at several pictures one after the other.
     OpenPictures(Vec<PathBuf>),
     /// Work on a flat picture.
@@ -414,6 +417,13 @@ pub enum KeptAction {
     Keep,
     /// It shall.
     Delete,
+}
+
+impl Action {
+    /// Open a path as it is shown when nobody chose.
+    pub fn open(path: impl Into<PathBuf>) -> Self {
+        Self::Open { path: path.into(), selection: Selection::default() }
+    }
 }
 
 impl From<KeptAction> for Action {

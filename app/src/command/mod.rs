@@ -61,6 +61,12 @@ commands! {
     KeptWork,
     /// Ask where to make a project.
     SaveProject,
+    /// Choose a resolution or a part of a slide.
+    ChoosePart,
+    /// Open the next time point of a 4-D file.
+    NextTimePoint,
+    /// Open the time point before.
+    PreviousTimePoint,
     /// Ask where to make a worklist.
     NewWorklist,
     /// Ask for the folder of a worklist.

@@ -73,6 +73,21 @@ impl UiCommand {
             Self::OpenSample => {
                 row("Open sample case", "Open a synthetic CT with lesions to try the tools on", &[])
             }
+            Self::ChoosePart => row(
+                "Choose part of slide…",
+                "Open another resolution, page or part of this TIFF or slide",
+                const { &[ctrl(Key::G)] },
+            ),
+            Self::NextTimePoint => row(
+                "Next time point",
+                "Open the next volume of this 4-D file; every time point has its own labels",
+                const { &[alt(Key::PageDown)] },
+            ),
+            Self::PreviousTimePoint => row(
+                "Previous time point",
+                "Open the volume before in this 4-D file; every time point has its own labels",
+                const { &[alt(Key::PageUp)] },
+            ),
             Self::ImportMask => row("Import mask…", "Replace the labels by those of a NIfTI file", &[]),
             Self::Save => row(
                 "Save mask",

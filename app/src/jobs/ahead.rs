@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hilum_core::io::OpenOptions;
+use hilum_core::io::{OpenOptions, Selection};
 use hilum_core::job::CancelToken;
 
 use super::io::IoEvent;
@@ -11,7 +11,7 @@ use super::photo::{self, OpenedPhoto};
 pub(super) fn list_pictures(request: u64, paths: Vec<PathBuf>, store: Option<&Path>) -> IoEvent {
     let mut notes = Vec::new();
     let mut with_record = |path: PathBuf| {
-        let found = store.map_or(Ok(None), |store| photo::record(store, &path));
+        let found = store.map_or(Ok(None), |store| photo::record(store, &path, &Selection::default()));
         let record = found.unwrap_or_else(|error| {
             notes.push(format!("{error:#}"));
             None

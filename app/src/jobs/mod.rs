@@ -20,6 +20,7 @@ mod outside;
 pub mod photo;
 mod project;
 mod remote;
+mod slide;
 mod surface;
 mod table;
 mod teach;
@@ -57,6 +58,7 @@ pub use remote::{
     RemoteAnswer, RemoteEvent, RemoteFailure, RemotePlaces, RemoteRequest, RemoteWhat,
     handle as handle_remote,
 };
+pub use slide::{Overview, SlidePages};
 pub use surface::{Meshed, SurfaceRequest, handle as handle_surface};
 pub use table::{Agreed, Compared, LabelRow, MeasureTable, TableRequest};
 pub use teach::{

@@ -119,7 +119,5 @@ impl OpenProject {
 }
 
 fn open_as(image: &ImageReference, place: &Path, observer: &dyn OpenObserver) -> Result<Opened, OpenError> {
-    let series_uid = image.series_uid.clone();
-    let options = OpenOptions { series_uid, time_point: image.time_point, ..OpenOptions::default() };
-    hilum_core::io::open(place, &options, observer)
+    hilum_core::io::open(place, &OpenOptions::from(image.selection.clone()), observer)
 }

@@ -14,8 +14,7 @@ use hilum_core::fundus::{
     ClaheOptions, Enhancement, FieldOfView, FundusCheck, Laterality, LateralityGuess, Picture, check,
     enhance, laterality_of,
 };
-use hilum_core::geometry::Grid;
-use hilum_core::io::{self, FileKind, OpenOptions, raster, read_small_text, replace_file};
+use hilum_core::io::{self, FileKind, Limits, OpenOptions, Selection, raster, read_small_text, replace_file};
 use hilum_core::label::LabelMap;
 use hilum_core::volume::{Volume, Voxels};
 use hilum_models::catalog::sha256_hex;
@@ -39,19 +38,22 @@ pub struct PhotoFacts {
     pub field: Option<FieldOfView>,
     /// The eye by header or file name.
     pub named: Option<LateralityGuess>,
+    /// Pages of its file, where that is a TIFF.
+    pub pages: Vec<raster::Page>,
 }
 
 impl PhotoFacts {
     /// Looks at an image of one slice.
     pub fn of(volume: &Volume, path: Option<&Path>) -> Self {
+        let pages = path.and_then(|path| raster::pages(path, &Limits::default()).ok()).unwrap_or_default();
         match Picture::of(volume) {
             Ok(picture) => {
                 let field = FieldOfView::of(&picture);
                 let check = check(&picture, &field);
                 let named = laterality_of(path, None, &field);
-                Self { check: Ok(check), field: Some(field), named }
+                Self { check: Ok(check), field: Some(field), named, pages }
             }
-            Err(error) => Self { check: Err(error.to_string()), field: None, named: None },
+            Err(error) => Self { check: Err(error.to_string()), field: None, named: None, pages },
         }
     }
 
@@ -150,7 +152,7 @@ impl OpenedPhoto {
         if !volume.grid().is_flat() {
             return None;
         }
-        let found = store.zip(path).map(|(store, path)| load(store, path, volume.grid()));
+        let found = store.zip(path).map(|(store, path)| load(store, path, volume));
         let (kept, note) = match found {
             Some(Ok(kept)) => (kept, None),
             Some(Err(error)) => (None, Some(format!("{error:#}"))),
@@ -169,6 +171,8 @@ pub struct KeepPhoto {
     pub store: PathBuf,
     /// The picture.
     pub image: PathBuf,
+    /// Which page or part of it.
+    pub selection: Selection,
     /// What is known.
     pub record: PhotoRecord,
     /// The labels, if they changed.
@@ -181,7 +185,7 @@ impl KeepPhoto {
     /// # Errors
     /// What the disk said.
     pub fn write(&self) -> anyhow::Result<()> {
-        let home = home(&self.store, &self.image);
+        let home = home(&self.store, &self.image, &self.selection);
         std::fs::create_dir_all(&home)
             .with_context(|| format!("cannot make a folder: {}", home.display()))?;
         if let Some(labels) = &self.labels {
@@ -202,10 +206,17 @@ impl KeepPhoto {
     }
 }
 
-/// The folder of a picture: the same whenever it is opened from the same place.
-fn home(store: &Path, image: &Path) -> PathBuf {
+/// The folder of a picture, or of a part of it: the same whenever it is opened from the same place.
+fn home(store: &Path, image: &Path, selection: &Selection) -> PathBuf {
     let path = std::path::absolute(image).unwrap_or_else(|_| image.to_owned());
-    let key = sha256_hex(path.as_os_str().as_encoded_bytes());
+    let mut name = path.into_os_string().into_encoded_bytes();
+    match (selection.page.unwrap_or(0), selection.region) {
+        (0, None) => {}
+        // No path holds a zero byte.
+        (page, None) => name.extend(format!("\0{page}").bytes()),
+        (page, Some(region)) => name.extend(format!("\0{page},{region}").bytes()),
+    }
+    let key = sha256_hex(&name);
     store.join(&key[..20])
 }
 
@@ -217,8 +228,8 @@ fn stamp(image: &Path) -> Option<(u64, u64)> {
 }
 
 /// The record of a picture; `None` if there is none, or if the picture is not the one it was made for.
-pub fn record(store: &Path, image: &Path) -> anyhow::Result<Option<PhotoRecord>> {
-    let path = home(store, image).join("record.json");
+pub fn record(store: &Path, image: &Path, selection: &Selection) -> anyhow::Result<Option<PhotoRecord>> {
+    let path = home(store, image, selection).join("record.json");
     let text = match read_small_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -233,9 +244,10 @@ pub fn record(store: &Path, image: &Path) -> anyhow::Result<Option<PhotoRecord>>
     Ok(is_same.then_some(stored.record))
 }
 
-fn load(store: &Path, image: &Path, grid: &Grid) -> anyhow::Result<Option<Kept>> {
-    let Some(record) = record(store, image)? else { return Ok(None) };
-    let path = home(store, image).join("labels.png");
+fn load(store: &Path, image: &Path, volume: &Volume) -> anyhow::Result<Option<Kept>> {
+    let (grid, selection) = (volume.grid(), Selection::of(volume));
+    let Some(record) = record(store, image, &selection)? else { return Ok(None) };
+    let path = home(store, image, &selection).join("labels.png");
     if !path.is_file() {
         return Ok(Some(Kept { record, labels: LabelMap::new(*grid) }));
     }
@@ -314,6 +326,7 @@ mod tests {
             session: 1,
             store: store.clone(),
             image: image.clone(),
+            selection: Selection::default(),
             record: record.clone(),
             labels: Some(Arc::clone(&labels)),
         };
@@ -321,7 +334,7 @@ mod tests {
         let kept = OpenedPhoto::of(&phantom.volume, Some(&image), Some(&store)).unwrap().kept.unwrap();
         assert_eq!((kept.record, kept.labels.voxels()), (record, labels.voxels()));
 
-        std::fs::write(home(&store, &image).join("record.json"), "{").unwrap();
+        std::fs::write(home(&store, &image, &Selection::default()).join("record.json"), "{").unwrap();
         let damaged = OpenedPhoto::of(&phantom.volume, Some(&image), Some(&store)).unwrap();
         assert!(damaged.kept.is_none() && damaged.note.unwrap().contains("damaged"));
         keep.write().unwrap();
@@ -332,6 +345,6 @@ mod tests {
     }
 
     fn record_of(store: &Path, image: &Path) -> Option<PhotoRecord> {
-        super::record(store, image).unwrap()
+        super::record(store, image, &Selection::default()).unwrap()
     }
 }

@@ -162,11 +162,7 @@ pub(super) fn is_damage(warning: &StoreWarning) -> bool {
 /// # Errors
 /// Why it cannot be opened, with the name of the case.
 pub fn open_case_image(folder: &Path, case: &Case) -> anyhow::Result<Volume> {
-    let options = OpenOptions {
-        time_point: case.image.time_point,
-        series_uid: case.image.series_uid.clone(),
-        ..OpenOptions::default()
-    };
+    let options = OpenOptions::from(case.image.selection.clone());
     let path = case.image.resolved(folder);
     let opened = io::open(&path, &options, &()).with_context(|| format!("the case {}", case.name))?;
     Ok(opened.volume)
@@ -176,6 +172,7 @@ pub fn open_case_image(folder: &Path, case: &Case) -> anyhow::Result<Volume> {
 mod tests {
     use super::*;
     use crate::jobs::take_mask;
+    use hilum_core::io::Selection;
     use hilum_core::io::nifti::{save_labels, save_volume};
     use hilum_core::label::{DIFFERENCES, LabelEntry, LabelTable};
     use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
@@ -237,11 +234,12 @@ mod tests {
         let mut list = WorklistStore::peek(&list_folder).unwrap();
         let id = list.cases()[0].id;
         let path = list.cases()[0].image.path.clone();
-        let image = FileImage { path, series_uid: Some("1.2".into()), time_point: 3 };
+        let selection = Selection { time_point: 3, ..Selection::series("1.2") };
+        let image = FileImage { path, selection: selection.clone() };
         list.apply(id, CaseChange::Image(image), 5).unwrap();
         let task = Catalog::new(None).unwrap().find("lesion-div-light").unwrap().card.task.clone();
         let case = case_of(&list_folder, &list.cases()[0], &task, &mut Vec::new()).unwrap();
         let CaseImage::File(image) = &case.image else { panic!("{case:?}") };
-        assert_eq!((image.series_uid.as_deref(), image.time_point), (Some("1.2"), 3));
+        assert_eq!(image.selection, selection);
     }
 }

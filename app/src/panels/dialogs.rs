@@ -1,11 +1,14 @@
 //! Dialogs in front of the window.
 
 use egui::{Grid, Modal, ModalResponse, RichText, ScrollArea, Ui};
+use hilum_core::io::Selection;
 
-use super::{Context, DISCLAIMER, case_masks, keys, models, palette, remote, sentence, servers, settings};
+use super::{
+    Context, DISCLAIMER, case_masks, keys, models, palette, remote, sentence, servers, settings, slide,
+};
 use crate::command::Action;
 use crate::jobs::ImageProblem;
-use crate::state::{Dialog, Guarded, MaskChoice, SeriesChoice, Session};
+use crate::state::{Dialog, Guarded, MaskChoice, SeriesChoice, Session, SlideChoice};
 use crate::theme;
 
 pub(super) fn show(ui: &Ui, context: Context<'_>) {
@@ -21,6 +24,7 @@ pub(super) fn show(ui: &Ui, context: Context<'_>) {
         Dialog::Models => modal(ui, context, 760.0, |ui| models::show(ui, context)),
         Dialog::Warnings => modal(ui, context, 520.0, |ui| warnings(ui, context)),
         Dialog::Series(choice) => modal(ui, context, 760.0, |ui| series(ui, context, choice)),
+        Dialog::Slide(choice) => slide_dialog(ui, context, choice),
         Dialog::Masks(choice) => masks(ui, context, choice),
         Dialog::Unsaved(guarded) => unsaved(ui, context, guarded),
         Dialog::Kept(list) => modal(ui, context, 760.0, |ui| super::kept::show(ui, context, list)),
@@ -59,6 +63,13 @@ fn modal(ui: &Ui, context: Context<'_>, width: f32, contents: impl FnOnce(&mut U
 
 fn masks(ui: &Ui, context: Context<'_>, choice: &MaskChoice) {
     let response = frame(ui, 640.0, |ui| case_masks::show(ui, context, choice));
+    if response.should_close() {
+        context.actions.send(Action::CloseDialog);
+    }
+}
+
+fn slide_dialog(ui: &Ui, context: Context<'_>, choice: &SlideChoice) {
+    let response = frame(ui, 720.0, |ui| slide::show(ui, context, choice));
     if response.should_close() {
         context.actions.send(Action::CloseDialog);
     }
@@ -117,7 +128,7 @@ fn series(ui: &mut Ui, context: Context<'_>, choice: &SeriesChoice) {
                 if ui.link(name).on_hover_text(hint).clicked() {
                     let (path, uid) = (choice.path.clone(), series.uid.clone());
                     context.actions.send(Action::CloseDialog);
-                    context.actions.send(Action::Open { path, series_uid: Some(uid) });
+                    context.actions.send(Action::Open { path, selection: Selection::series(uid) });
                 }
                 ui.label(series.modality.code());
                 let [columns, rows, slices] = series.dims;

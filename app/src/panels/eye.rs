@@ -41,6 +41,11 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
 fn plain(ui: &mut Ui, context: Context<'_>, session: &Session, photo: &Photo) {
     let tokens = theme::of(ui);
     labelling(ui, context, session);
+    super::menu::label_image(ui, context);
+    // Nobody takes a slide for a photograph of an eye.
+    if !photo.facts.pages.is_empty() {
+        return;
+    }
     if session.volume().voxels().is_color() {
         ui.label(RichText::new("This does not look like a photograph of the fundus").color(tokens.warning));
         ui.label(RichText::new(super::sentence(&photo.facts.doubts())).small().color(tokens.weak));

@@ -2,6 +2,7 @@
 
 use egui::{Grid, RichText, ScrollArea, Ui};
 use hilum_core::calendar::Moment;
+use hilum_core::io::Selection;
 use hilum_core::project::{KeptContents, KeptWork};
 
 use super::Context;
@@ -111,7 +112,11 @@ fn size(bytes: u64) -> String {
 /// Whether the open image goes on with this work.
 fn is_open(session: &Session, work: &KeptWork) -> bool {
     let Some(image) = &work.image else { return false };
-    let meta = session.volume().meta();
-    let opened = meta.source.path().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-    session.project.is_none() && image.path == opened && image.time_point == meta.time_point
+    let opened = session
+        .volume()
+        .meta()
+        .source
+        .path()
+        .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    session.project.is_none() && image.path == opened && image.selection == Selection::of(session.volume())
 }

@@ -2,6 +2,7 @@
 
 use egui::{Frame, Margin, RichText, Slider, TextEdit, Ui, Vec2};
 use hilum_core::label::{LabelEntry, LookChange, MAX_NAME_CHARS};
+use hilum_core::measure::Scale;
 
 use super::{Context, command_button};
 use crate::command::{SegmentAction, UiCommand as C};
@@ -88,12 +89,15 @@ fn size_text(session: &Session, id: u16) -> Option<String> {
     }
     Some(if !session.views.is_flat() {
         super::result::millilitres(session.document.label_volume_ml(id))
-    } else if volume.meta().has_physical_spacing {
-        let [x, y, _] = volume.grid().spacing_mm();
-        let area = count as f64 * x * y;
-        if area >= 10.0 { format!("{area:.0} mm²") } else { format!("{area:.3} mm²") }
     } else {
-        format!("{count} px")
+        let scale = Scale::of(volume);
+        let area = scale.size(session.document.label_volume_ml(id));
+        match scale.size_unit() {
+            "px²" => format!("{count} px"),
+            "µm²" if area >= 1e5 => format!("{:.3} mm²", area / 1e6),
+            unit if area >= 10.0 => format!("{area:.0} {unit}"),
+            unit => format!("{area:.3} {unit}"),
+        }
     })
 }
 

@@ -1,7 +1,7 @@
 //! The table of measurements: labels, distances and angles, two masks compared.
 
 use egui::{ComboBox, Grid, RichText, ScrollArea, Ui};
-use hilum_core::measure::{Interval, surface_area_error};
+use hilum_core::measure::{Interval, Scale, surface_area_error};
 
 use super::{Context, command_button, sheet};
 use crate::command::{MeasureAction, UiCommand as C};
@@ -51,23 +51,22 @@ fn labels(ui: &mut Ui, context: Context<'_>, session: &Session) {
         ui.label(RichText::new(text).color(tokens.weak));
         return;
     }
-    let physical = session.volume().meta().has_physical_spacing;
+    let scale = Scale::of(session.volume());
     let unit = session.volume().meta().modality.unit();
     let mean = format!("Mean {unit}");
-    let (long, short, area) = match physical {
-        true => ("Long axis mm", "Short axis mm", "Surface mm²"),
-        false => ("Long axis px", "Short axis px", "Surface px²"),
-    };
+    let size = format!("{} {}", scale.size_name(), scale.size_unit());
+    let [long, short] = ["Long", "Short"].map(|which| format!("{which} axis {}", scale.length_unit()));
+    let border = format!("{} {}", scale.border_name(), scale.border_unit());
     Grid::new("label measurements").striped(true).spacing([22.0, 4.0]).show(ui, |ui| {
         titles(
             ui,
             &[
                 "Label",
-                "Volume ml",
-                long,
-                short,
+                &size,
+                &long,
+                &short,
                 "Slice",
-                area,
+                &border,
                 mean.trim(),
                 "SD",
                 "Median",
@@ -76,18 +75,19 @@ fn labels(ui: &mut Ui, context: Context<'_>, session: &Session) {
             ],
         );
         for row in rows {
-            label(ui, context, session, row);
+            label(ui, context, session, row, &scale);
             ui.end_row();
         }
     });
 }
 
-fn label(ui: &mut Ui, context: Context<'_>, session: &Session, row: &LabelRow) {
+fn label(ui: &mut Ui, context: Context<'_>, session: &Session, row: &LabelRow, scale: &Scale) {
     let figures = &row.figures;
     ui.label(sheet::label_name(session, row.label));
-    interval(ui, Some(figures.volume_ml), 3);
-    interval(ui, Some(figures.long_axis_mm), 1);
-    interval(ui, Some(figures.short_axis_mm), 1);
+    let digits = if scale.size_unit() == "ml" { 3 } else { 0 };
+    interval(ui, Some(figures.volume_ml.map(|ml| scale.size(ml))), digits);
+    interval(ui, Some(figures.long_axis_mm.map(|world| scale.length(world))), 1);
+    interval(ui, Some(figures.short_axis_mm.map(|world| scale.length(world))), 1);
     match figures.recist.filter(|_| !session.views.is_flat()) {
         Some(recist) => {
             let text = format!("{}", recist.slice + 1);
@@ -102,8 +102,10 @@ fn label(ui: &mut Ui, context: Context<'_>, session: &Session, row: &LabelRow) {
         None => drop(ui.label("–")),
     }
     let error = surface_area_error(session.volume().grid().spacing_mm()) * 100.0;
-    let note = format!("The surface of a round shape is found within {error:.0} % at this spacing");
-    ui.scope(|ui| interval(ui, Some(figures.surface_mm2), 0)).response.on_hover_text(note);
+    let what = scale.border_name().to_lowercase();
+    let note = format!("The {what} of a round shape is found within {error:.0} % at this spacing");
+    let border = figures.surface_mm2.map(|mm2| scale.border(mm2));
+    ui.scope(|ui| interval(ui, Some(border), 0)).response.on_hover_text(note);
     interval(ui, figures.mean, 1);
     let statistics = figures.statistics;
     let text = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
@@ -138,21 +140,15 @@ fn rulers(ui: &mut Ui, context: Context<'_>, session: &Session) {
         return;
     }
     let tokens = theme::of(ui);
-    let unit = |shape: &hilum_core::ruler::RulerShape| match (
-        shape.unit(),
-        session.volume().meta().has_physical_spacing,
-    ) {
-        ("mm", false) => "px",
-        (unit, _) => unit,
-    };
+    let scale = Scale::of(session.volume());
     ui.add_space(6.0);
     Grid::new("rulers").striped(true).spacing([22.0, 4.0]).show(ui, |ui| {
         titles(ui, &["Drawn", "Value", "", ""]);
         for ruler in list {
-            let value = ruler.shape.measured(session.volume().grid());
+            let (value, unit) = sheet::ruler_value(&ruler.shape, session.volume().grid(), &scale);
             ui.label(ruler.name());
             ui.horizontal(|ui| {
-                ui.label(format!("{:.1} {}", value.value, unit(&ruler.shape)));
+                ui.label(format!("{:.1} {unit}", value.value));
                 let range = format!("({:.1} – {:.1})", value.low, value.high);
                 ui.label(RichText::new(range).small().color(tokens.weak))
                     .on_hover_text("Every point may lie half a voxel beside where it was placed");
@@ -212,13 +208,15 @@ fn comparison(ui: &mut Ui, context: Context<'_>, session: &Session) {
         if let Some(Agreed { agreement, .. }) =
             agreed.filter(|agreed| Some(agreed.compared) == session.compared)
         {
-            let mm = |length: Option<f64>| length.map_or_else(|| "–".to_owned(), |mm| format!("{mm:.2} mm"));
+            let scale = Scale::of(session.volume());
+            let told = |world: f64| format!("{:.2} {}", scale.length(world), scale.length_unit());
+            let length = |world: Option<f64>| world.map_or_else(|| "–".to_owned(), told);
             ui.separator();
             ui.label(format!(
                 "Dice {:.3}   HD95 {}   mean surface distance {}",
                 agreement.dice,
-                mm(agreement.hd95_mm),
-                mm(agreement.mean_distance_mm)
+                length(agreement.hd95_mm),
+                length(agreement.mean_distance_mm)
             ));
         }
     });

@@ -10,6 +10,7 @@ const FILE: &[&[C]] = &[
     &[C::OpenFile, C::OpenFolder, C::OpenFromServer, C::OpenSample],
     &[C::OpenProject, C::SaveProject, C::KeptWork],
     &[C::ImportMask, C::Save, C::SaveAs, C::StoreOnServer, C::ExportSurface],
+    &[C::ChoosePart, C::PreviousTimePoint, C::NextTimePoint],
     &[C::SavePicture, C::Deidentify],
     &[C::CloseImage, C::Quit],
 ];
@@ -131,7 +132,7 @@ fn text(context: Context<'_>, command: C) -> String {
 }
 
 /// The models that label every pixel.
-fn label_image(ui: &mut Ui, context: Context<'_>) {
+pub(super) fn label_image(ui: &mut Ui, context: Context<'_>) {
     let models = || context.state.models.iter().filter_map(|model| Some((&model.card, model.card.dense()?)));
     let is_possible = context.state.editable().is_some() && models().next().is_some();
     ui.add_enabled_ui(is_possible, |ui| {
@@ -155,7 +156,7 @@ fn recent(ui: &mut Ui, context: Context<'_>) {
             for path in recent {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
                 if ui.button(name.as_ref()).on_hover_text(path.display().to_string()).clicked() {
-                    context.actions.send(Action::Open { path: path.clone(), series_uid: None });
+                    context.actions.send(Action::open(path.clone()));
                     ui.close();
                 }
             }

@@ -22,6 +22,7 @@ mod result;
 mod servers;
 mod settings;
 pub(crate) mod sheet;
+mod slide;
 mod start;
 mod status;
 mod teach;
@@ -109,6 +110,7 @@ fn side_panel(ui: &mut Ui, context: Context<'_>) {
         if let Some(inspect) = &context.state.inspect {
             section(ui, "Attention", |ui| inspect::show(ui, context, inspect));
         }
+        slide::section_of_image(ui, context);
         let photo = context.state.session.as_ref().and_then(|session| session.photo.as_ref());
         if let Some(photo) = photo {
             let title = if photo.is_eye() { "Eye" } else { "Picture" };

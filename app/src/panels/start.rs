@@ -47,7 +47,7 @@ fn recent(ui: &mut Ui, context: Context<'_>) {
         ui.horizontal(|ui| {
             let link = ui.link(RichText::new(name).color(tokens.accent));
             if link.clicked() {
-                context.actions.send(Action::Open { path: path.clone(), series_uid: None });
+                context.actions.send(Action::open(path.clone()));
             }
             let text = RichText::new(folder).small().color(tokens.weak);
             ui.add(Label::new(text).truncate().sense(Sense::hover()));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use hilum_core::document::{Document, Effects};
 use hilum_core::geometry::{VoxelBox, WorldPoint};
-use hilum_core::io::Warning;
+use hilum_core::io::raster::PixelRegion;
+use hilum_core::io::{Selection, Warning};
 use hilum_core::job::CancelToken;
 use hilum_core::label::{BoxMask, LabelMap};
 use hilum_core::measure::Recist;
@@ -297,13 +298,30 @@ impl Session {
         let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| self.volume().meta().title.clone());
         let mut stem = name.as_str();
-        for ending in
-            [".gz", ".nii", ".hdr", ".img", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"]
-        {
+        for ending in [
+            ".gz", ".nii", ".hdr", ".img", ".dcm", ".nrrd", ".nhdr", ".mha", ".mhd", ".png", ".jpg", ".jpeg",
+            ".tif", ".tiff", ".svs", ".bmp",
+        ] {
             stem = stem.strip_suffix(ending).unwrap_or(stem);
         }
         let safe: String =
             stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-        format!("{}_mask.nii.gz", if safe.is_empty() { "image" } else { &safe })
+        let name = if safe.is_empty() { "image" } else { &safe };
+        format!("{name}{}_mask.nii.gz", part_of_name(&Selection::of(self.volume())))
     }
+}
+
+/// What tells masks of several images of one file apart.
+fn part_of_name(selection: &Selection) -> String {
+    let mut name = String::new();
+    if selection.time_point > 0 {
+        name += &format!("_t{}", selection.time_point + 1);
+    }
+    if let Some(page) = selection.page.filter(|page| *page > 0) {
+        name += &format!("_page{page}");
+    }
+    if let Some(PixelRegion { start: [x, y], size: [width, height] }) = selection.region {
+        name += &format!("_{x}_{y}_{width}x{height}");
+    }
+    name
 }

@@ -2,6 +2,7 @@
 
 use egui::{Align2, Color32, CursorIcon, FontId, Painter, Pos2, Rect, Response, Stroke, Vec2, pos2, vec2};
 use hilum_core::geometry::{PatientDirection, WorldPoint};
+use hilum_core::measure::Scale;
 use hilum_core::volume::Voxels;
 use nalgebra::Vector3;
 
@@ -94,10 +95,12 @@ fn direction_letters(direction: Vector3<f64>) -> String {
 
 /// The longest round length that takes at most a third of the view.
 fn scale_bar(text: &Text<'_>, session: &Session, shown: &SliceView) {
-    let limit_mm = f64::from(shown.rect.width()) / 3.5 * shown.mm_per_point;
-    let decade = 10f64.powf(limit_mm.log10().floor());
-    let length = [5.0, 2.0, 1.0].map(|f| f * decade).into_iter().find(|l| *l <= limit_mm).unwrap_or(decade);
-    let points = (length / shown.mm_per_point) as f32;
+    let scale = Scale::of(session.volume());
+    let per_point = scale.length(shown.mm_per_point);
+    let limit = f64::from(shown.rect.width()) / 3.5 * per_point;
+    let decade = 10f64.powf(limit.log10().floor());
+    let length = [5.0, 2.0, 1.0].map(|f| f * decade).into_iter().find(|l| *l <= limit).unwrap_or(decade);
+    let points = (length / per_point) as f32;
     if !points.is_finite() || points < 4.0 {
         return;
     }
@@ -110,11 +113,10 @@ fn scale_bar(text: &Text<'_>, session: &Session, shown: &SliceView) {
             text.painter.line_segment([end - vec2(0.0, 4.0), end + vec2(0.0, 1.0)], stroke);
         }
     }
-    let unit = if session.volume().meta().has_physical_spacing { "mm" } else { "px" };
-    let label = if length >= 100.0 && unit == "mm" {
-        format!("{} cm", length / 10.0)
-    } else {
-        format!("{length} {unit}")
+    let label = match scale.length_unit() {
+        "mm" if length >= 100.0 => format!("{} cm", length / 10.0),
+        "µm" if length >= 1000.0 => format!("{} mm", length / 1000.0),
+        unit => format!("{length} {unit}"),
     };
     text.at(left.lerp(right, 0.5) - vec2(0.0, 6.0), Align2::CENTER_BOTTOM, &label, on_image::TEXT);
 }

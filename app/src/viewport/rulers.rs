@@ -2,7 +2,7 @@
 
 use egui::{Align2, Color32, PointerButton, Pos2, Response, Stroke, Ui, vec2};
 use hilum_core::geometry::WorldPoint;
-use hilum_core::measure::Axis;
+use hilum_core::measure::{Axis, Scale};
 use hilum_core::ruler::RulerShape;
 use nalgebra::Point3;
 
@@ -56,17 +56,18 @@ pub(super) fn paint(
     if session.show_mask {
         axes(&pen, session);
     }
-    let unit = if session.volume().meta().has_physical_spacing { "mm" } else { "px" };
+    let scale = Scale::of(session.volume());
     for ruler in session.document.rulers().list() {
-        pen.shape(&ruler.shape, unit);
+        pen.shape(&ruler.shape, &scale);
     }
-    draft(&pen, state, session, response, unit);
+    draft(&pen, state, session, response, &scale);
 }
 
 /// Long and short axis of the active label in their slice.
 fn axes(pen: &Pen<'_, '_>, session: &Session) {
     let Some(recist) = session.active_recist() else { return };
     let affine = session.volume().grid().affine();
+    let scale = Scale::of(session.volume());
     let world = |voxel: [f64; 3]| affine.world_from_voxel(Point3::from(voxel));
     for (axis, width) in [(recist.long_axis, 1.8), (recist.short_axis, 1.2)] {
         let Axis { length_mm, from_voxel, to_voxel } = axis;
@@ -76,13 +77,18 @@ fn axes(pen: &Pen<'_, '_>, session: &Session) {
         {
             let [a, b] = ends.map(|end| pen.shown.screen_from_world(end));
             pen.line(a, b, AXES.gamma_multiply(fade), width);
-            pen.caption(a, b, &format!("{length_mm:.1} mm"), AXES.gamma_multiply(fade));
+            pen.caption(
+                a,
+                b,
+                &format!("{:.1} {}", scale.length(length_mm), scale.length_unit()),
+                AXES.gamma_multiply(fade),
+            );
         }
     }
 }
 
 /// What is being drawn, up to the mouse.
-fn draft(pen: &Pen<'_, '_>, state: &AppState, session: &Session, response: &Response, unit: &str) {
+fn draft(pen: &Pen<'_, '_>, state: &AppState, session: &Session, response: &Response, scale: &Scale) {
     if session.ruler_draft.is_empty() {
         return;
     }
@@ -92,8 +98,8 @@ fn draft(pen: &Pen<'_, '_>, state: &AppState, session: &Session, response: &Resp
     }
     let raw: Vec<[f64; 3]> = points.iter().map(|point| point.coords.into()).collect();
     match (state.tool, &raw[..]) {
-        (Tool::Distance, &[a, b]) => pen.shape(&RulerShape::Distance([a, b]), unit),
-        (Tool::Angle, &[a, vertex, b]) => pen.shape(&RulerShape::Angle([a, vertex, b]), unit),
+        (Tool::Distance, &[a, b]) => pen.shape(&RulerShape::Distance([a, b]), scale),
+        (Tool::Angle, &[a, vertex, b]) => pen.shape(&RulerShape::Angle([a, vertex, b]), scale),
         (Tool::Angle, &[a, b]) => {
             let [a, b] = [a, b].map(|end| pen.shown.screen_from_world(Point3::from(end)));
             pen.line(a, b, DRAWN, 1.6);
@@ -123,7 +129,7 @@ impl Pen<'_, '_> {
         Some(if slices <= NEAR_SLICES { 1.0 } else { 0.4 })
     }
 
-    fn shape(&self, shape: &RulerShape, unit: &str) {
+    fn shape(&self, shape: &RulerShape, scale: &Scale) {
         let points = shape.points();
         let Some(fade) = self.fade(&points) else { return };
         let color = DRAWN.gamma_multiply(fade);
@@ -131,7 +137,8 @@ impl Pen<'_, '_> {
         match shape {
             RulerShape::Distance(_) => {
                 self.line(at[0], at[1], color, 1.8);
-                self.caption(at[0], at[1], &format!("{:.1} {unit}", shape.value()), color);
+                let length = format!("{:.1} {}", scale.length(shape.value()), scale.length_unit());
+                self.caption(at[0], at[1], &length, color);
             }
             RulerShape::Angle(_) => {
                 self.line(at[1], at[0], color, 1.8);

@@ -19,6 +19,7 @@ mod open;
 mod original;
 mod payload;
 pub mod raster;
+mod selection;
 mod small;
 mod stream;
 pub mod surface;
@@ -34,6 +35,7 @@ pub use open::{
     FileKind, OnScreen, OpenObserver, OpenOptions, Opened, SeriesSummary, list_series, open, probe,
 };
 pub use original::spare_original;
+pub use selection::Selection;
 pub use small::read_small_text;
 pub use warning::Warning;
 pub use write::replace_file;

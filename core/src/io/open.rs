@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::raster::PixelRegion;
-use super::{Limits, OpenError, Warning, dicom, meta_image, nifti, nrrd, raster};
+use super::{Limits, OpenError, Selection, Warning, dicom, meta_image, nifti, nrrd, raster};
 use crate::job::Observer;
 use crate::volume::{Modality, Source, Volume};
 
@@ -29,19 +28,19 @@ pub enum FileKind {
     MetaImage,
 }
 
-/// What to open out of a path that holds several images.
+/// What to open, and how much of it.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Time point of a 4-D file, from 0.
-    pub time_point: usize,
-    /// Series Instance UID; without one the series with most slices is taken.
-    pub series_uid: Option<String>,
-    /// Page of a TIFF, from 0; without one the finest resolution that can be shown as a whole.
-    pub page: Option<usize>,
-    /// Part of a picture, in pixels of that page.
-    pub region: Option<PixelRegion>,
+    /// Which image, where the path holds several.
+    pub selection: Selection,
     /// Bounds on what a file may ask for.
     pub limits: Limits,
+}
+
+impl From<Selection> for OpenOptions {
+    fn from(selection: Selection) -> Self {
+        Self { selection, ..Self::default() }
+    }
 }
 
 /// An image with what a person should know about it.

@@ -3,13 +3,16 @@
 //! The header is `HILUMPRJ`, the schema version and, from schema 2 on, a checksum of both: a flipped bit is told from
 //! a format of the future, whose header must stay the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::{ImageReference, SCHEMA_VERSION, StoreError};
 use crate::document::{JournalRecord, Snapshot, SnapshotV1};
+use crate::geometry::Grid;
+use crate::io::Selection;
+use crate::io::raster::PixelRegion;
 
 /// First bytes of every file, followed by the schema version.
 const MAGIC: [u8; 8] = *b"HILUMPRJ";
@@ -100,14 +103,59 @@ pub(super) struct StoredState {
     pub schema: u32,
 }
 
+/// The image as a snapshot has named it from schema 2 on, in this order. What came later about it stands in a frame
+/// behind the state, which readers of before pass over.
+#[derive(Serialize, Deserialize)]
+struct StoredImage {
+    path: Option<PathBuf>,
+    series_uid: Option<String>,
+    time_point: usize,
+    file_bytes: Option<u64>,
+    modified_unix_secs: Option<u64>,
+    voxels_sha256: String,
+    grid: Grid,
+}
+
+/// The page of a picture, and the part of that page.
+type StoredPart = (Option<usize>, Option<PixelRegion>);
+
+impl StoredImage {
+    fn of(image: &ImageReference) -> (Self, StoredPart) {
+        let Selection { series_uid, time_point, page, region } = image.selection.clone();
+        let stored = Self {
+            path: image.path.clone(),
+            series_uid,
+            time_point,
+            file_bytes: image.file_bytes,
+            modified_unix_secs: image.modified_unix_secs,
+            voxels_sha256: image.voxels_sha256.clone(),
+            grid: image.grid,
+        };
+        (stored, (page, region))
+    }
+
+    fn with(self, (page, region): StoredPart) -> ImageReference {
+        ImageReference {
+            path: self.path,
+            selection: Selection { series_uid: self.series_uid, time_point: self.time_point, page, region },
+            file_bytes: self.file_bytes,
+            modified_unix_secs: self.modified_unix_secs,
+            voxels_sha256: self.voxels_sha256,
+            grid: self.grid,
+        }
+    }
+}
+
 /// The bytes of a snapshot's file.
 ///
 /// # Errors
 /// [`StoreError::Encode`].
 pub(super) fn encode_snapshot(image: &ImageReference, snapshot: &Snapshot) -> Result<Vec<u8>, StoreError> {
     let mut bytes = file_header().to_vec();
-    push_frame(&mut bytes, image)?;
+    let (image, part) = StoredImage::of(image);
+    push_frame(&mut bytes, &image)?;
     push_frame(&mut bytes, snapshot)?;
+    push_frame(&mut bytes, &part)?;
     Ok(bytes)
 }
 
@@ -129,8 +177,11 @@ pub(super) fn decode_snapshot(file: &[u8], path: &Path) -> Result<StoredState, S
 
 fn decode_current(frames: &[u8]) -> Option<StoredState> {
     let (image, length) = first_frame(frames)?;
-    let (snapshot, _) = first_frame(frames.get(length..)?)?;
-    Some(StoredState { image: Some(decode(image)?), snapshot: decode(snapshot)?, schema: SCHEMA_VERSION })
+    let frames = frames.get(length..)?;
+    let (snapshot, length) = first_frame(frames)?;
+    let part = frames.get(length..).and_then(first_frame).and_then(|(payload, _)| decode(payload));
+    let image = decode::<StoredImage>(image)?.with(part.unwrap_or_default());
+    Some(StoredState { image: Some(image), snapshot: decode(snapshot)?, schema: SCHEMA_VERSION })
 }
 
 /// What a journal's file holds.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::geometry::Grid;
-use crate::volume::{Source, Volume, Voxels};
+use crate::io::Selection;
+use crate::volume::{Volume, Voxels};
 
 /// How an image differs from the one that a project was made for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,10 +31,9 @@ pub enum ImageMismatch {
 pub struct ImageReference {
     /// File or folder; none for a synthetic image.
     pub path: Option<PathBuf>,
-    /// Series Instance UID, where the folder may hold several series.
-    pub series_uid: Option<String>,
-    /// Time point of a 4-D file.
-    pub time_point: usize,
+    /// Which image of it.
+    #[serde(flatten)]
+    pub selection: Selection,
     /// Size of the file in bytes, if it is one file.
     pub file_bytes: Option<u64>,
     /// When the file or folder was last changed, in seconds since 1970.
@@ -53,11 +53,7 @@ impl ImageReference {
         let modified = metadata.as_ref().and_then(|m| m.modified().ok());
         Self {
             path: source.path().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
-            series_uid: match source {
-                Source::Dicom { series_uid, .. } => Some(series_uid.clone()),
-                _ => None,
-            },
-            time_point: image.meta().time_point,
+            selection: Selection::of(image),
             file_bytes: metadata.filter(std::fs::Metadata::is_file).map(|m| m.len()),
             modified_unix_secs: modified
                 .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
@@ -101,7 +97,7 @@ impl ImageReference {
             .map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' })
             .collect();
         let digits: String = self.voxels_sha256.chars().take(16).collect();
-        format!("{readable}-{digits}-t{}", self.time_point)
+        format!("{readable}-{digits}-t{}", self.selection.time_point)
     }
 }
 

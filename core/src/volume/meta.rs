@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::io::raster::PixelRegion;
+
 /// How the image was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Modality {
@@ -84,8 +86,9 @@ pub enum Source {
 pub struct PicturePart {
     /// The page, from 0.
     pub page: usize,
-    /// First column and row of that page.
-    pub start: [usize; 2],
+    /// The part of that page; `None`: all of it.
+    #[serde(default)]
+    pub region: Option<PixelRegion>,
     /// Pixels of the finest resolution along one of the page's.
     pub downsample: f64,
     /// Micrometres a pixel of the page, if the file says so.
@@ -94,11 +97,19 @@ pub struct PicturePart {
 
 impl Default for PicturePart {
     fn default() -> Self {
-        Self { page: 0, start: [0; 2], downsample: 1.0, pixel_um: None }
+        Self { page: 0, region: None, downsample: 1.0, pixel_um: None }
     }
 }
 
 impl Source {
+    /// Of a slide: µm along one unit of its world, which is a pixel of the finest resolution.
+    pub fn world_um(&self) -> Option<f64> {
+        match self {
+            Self::Raster { part: Some(part), .. } => part.pixel_um.map(|um| um / part.downsample),
+            _ => None,
+        }
+    }
+
     /// The file or folder, if there is one.
     pub fn path(&self) -> Option<&std::path::Path> {
         match self {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::io::Selection;
+
 /// Number of a case in its worklist, from 1; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -69,18 +71,15 @@ pub enum Role {
 pub struct CaseImage {
     /// File or folder; relative to the folder of the worklist if it lies below it.
     pub path: PathBuf,
-    /// Series Instance UID, where a folder may hold several series.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub series_uid: Option<String>,
-    /// Time point of a 4-D file, from 0.
-    #[serde(default)]
-    pub time_point: usize,
+    /// Which image of it.
+    #[serde(flatten)]
+    pub selection: Selection,
 }
 
 impl CaseImage {
     /// A whole file or folder.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), series_uid: None, time_point: 0 }
+        Self { path: path.into(), selection: Selection::default() }
     }
 
     /// Where it lies for a worklist in `folder`.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::case::{Case, CaseImage};
 use super::store::is_worklist;
-use crate::io::{self, FileKind};
+use crate::io::{self, FileKind, Selection};
 use crate::project::is_project;
 
 /// How deep folders are searched.
@@ -91,11 +91,12 @@ fn search(folder: &Path, depth: usize, wants_series: bool, found: &mut FoundImag
 
 fn take_series(folder: &Path, found: &mut FoundImages) {
     match io::list_series(folder, &io::OpenOptions::default(), &()) {
-        Ok(series) => found.images.extend(series.into_iter().map(|series| CaseImage {
-            path: folder.to_owned(),
-            series_uid: Some(series.uid),
-            time_point: 0,
-        })),
+        Ok(series) => {
+            found.images.extend(series.into_iter().map(|series| CaseImage {
+                path: folder.to_owned(),
+                selection: Selection::series(series.uid),
+            }))
+        }
         Err(error) => found.notes.push(error.to_string()),
     }
 }
@@ -186,7 +187,7 @@ mod tests {
         let Some(folder) = shared_data("data/dicom/ct_liver_series") else { return };
         let found = find_images(&[folder]);
         assert!(!found.images.is_empty());
-        assert!(found.images.iter().all(|image| image.series_uid.is_some()), "{found:?}");
+        assert!(found.images.iter().all(|image| image.selection.series_uid.is_some()), "{found:?}");
     }
 
     #[test]

@@ -138,12 +138,7 @@ impl TeachingCase {
     pub(crate) fn open(&self) -> Result<OpenedCase, TeachError> {
         let volume = match &self.image {
             CaseImage::File(image) => {
-                let options = OpenOptions {
-                    time_point: image.time_point,
-                    series_uid: image.series_uid.clone(),
-                    ..OpenOptions::default()
-                };
-                Arc::new(io::open(&image.path, &options, &())?.volume)
+                Arc::new(io::open(&image.path, &OpenOptions::from(image.selection.clone()), &())?.volume)
             }
             CaseImage::Memory(volume) => volume.clone(),
         };

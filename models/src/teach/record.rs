@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hilum_core::io::Selection;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Comparison;
@@ -28,12 +29,9 @@ pub struct CaseRecord {
     pub purpose: CaseUse,
     /// Its image file; none if it was in memory alone.
     pub image: Option<PathBuf>,
-    /// Series Instance UID, where the folder holds several series.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub series_uid: Option<String>,
-    /// Time point of a 4-D file, from 0.
-    #[serde(default)]
-    pub time_point: usize,
+    /// Which image of that file.
+    #[serde(flatten)]
+    pub selection: Selection,
     /// Its labels: a file of the version's folder where the path is relative.
     pub labels: Option<PathBuf>,
     /// SHA-256 of the image's voxels, see [`hilum_core::project::ImageReference`].

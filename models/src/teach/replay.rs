@@ -116,8 +116,7 @@ fn case_of(version: &Version, record: &CaseRecord) -> Result<TeachingCase, Teach
         TeachError::Unsuitable(format!("the image of the case {} was in memory alone", record.id))
     })?;
     let labels = record.labels.as_ref().map(|path| CaseLabels::File(version.folder.join(path)));
-    let image =
-        ImageFile { path: image, series_uid: record.series_uid.clone(), time_point: record.time_point };
+    let image = ImageFile { path: image, selection: record.selection.clone() };
     Ok(TeachingCase {
         id: record.id.clone(),
         image: CaseImage::File(image),

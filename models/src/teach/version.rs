@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hilum_core::io::{nifti, read_small_text, replace_file};
+use hilum_core::io::{Selection, nifti, read_small_text, replace_file};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -344,9 +344,9 @@ fn card_of(parent: &Model, taught: &Taught, id: &str, weights_sha256: &str) -> C
 /// What is written down of a case. Labels that a person may change further are kept beside.
 fn keep_case(folder: &Path, nth: usize, case: &LoadedCase) -> Result<CaseRecord, TeachError> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let (image, series_uid, time_point) = match &case.case.image {
-        CaseImage::File(image) => (Some(absolute(&image.path)), image.series_uid.clone(), image.time_point),
-        CaseImage::Memory(volume) => (volume.meta().source.path().map(absolute), None, 0),
+    let (image, selection) = match &case.case.image {
+        CaseImage::File(image) => (Some(absolute(&image.path)), image.selection.clone()),
+        CaseImage::Memory(volume) => (volume.meta().source.path().map(absolute), Selection::of(volume)),
     };
     let labels = match (&case.case.labels, &case.labels) {
         (CaseLabels::File(path), _) => Some(absolute(path)),
@@ -366,8 +366,7 @@ fn keep_case(folder: &Path, nth: usize, case: &LoadedCase) -> Result<CaseRecord,
         id: case.case.id.clone(),
         purpose: case.case.purpose,
         image,
-        series_uid,
-        time_point,
+        selection,
         labels,
         image_sha256: case.image_sha256.clone(),
         labels_sha256: case.labels_sha256.clone(),

@@ -190,7 +190,7 @@ fn the_pictures_stay_where_nothing_came_of_what_was_to_be_opened() {
     window.until("the outline is kept", |s| !s.session.as_ref().unwrap().has_unsaved_work());
     let broken = folder.path().join("broken.nii.gz");
     std::fs::write(&broken, b"no image").unwrap();
-    window.harness.state().send(Action::Open { path: broken, series_uid: None });
+    window.harness.state().send(Action::open(broken));
     window.until("it is refused", |s| {
         s.opening.is_none() && s.messages.list().iter().any(|m| m.text.contains("broken.nii.gz"))
     });
@@ -352,7 +352,7 @@ fn a_picture_of_something_else_stays_a_picture_and_can_be_labelled() {
     });
     window.button("Measure as fundus anyway");
     assert!(photo(window.state()).unwrap().is_eye());
-    window.harness.state().send(Action::Open { path, series_uid: None });
+    window.harness.state().send(Action::open(path));
     window.until_outlined("checks.png");
     assert!(window.harness.query_all_by_label("Do not trust these figures").next().is_some());
 }

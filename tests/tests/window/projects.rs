@@ -64,7 +64,7 @@ fn an_image_that_was_kept_for_later_or_saved_comes_back_with_labels_history_and_
     assert!(window.state().session.is_none());
 
     // In the same window, without a question.
-    let open = Action::Open { path: path.clone(), series_uid: None };
+    let open = Action::open(path.clone());
     window.harness.state().send(open);
     window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
     assert!(matches!(window.state().dialog, Dialog::None));
@@ -85,7 +85,7 @@ fn an_image_that_was_kept_for_later_or_saved_comes_back_with_labels_history_and_
     // Undone is a change as well, and can be dropped.
     window.press(CTRL, Key::W);
     window.button("Discard");
-    window.harness.state().send(Action::Open { path, series_uid: None });
+    window.harness.state().send(Action::open(path));
     window.until("the file is open", is_complete);
     window.settle();
     assert!(window.session().document.history().is_empty(), "what was discarded is gone");
@@ -97,7 +97,7 @@ fn what_was_discarded_for_an_image_that_did_not_open_is_still_kept() {
     let (mut window, path) = painted_file(folder.path());
     let broken = folder.path().join("broken.nii.gz");
     std::fs::write(&broken, b"this is no image").unwrap();
-    window.harness.state().send(Action::Open { path: broken, series_uid: None });
+    window.harness.state().send(Action::open(broken));
     window.harness.run_ok();
     window.button("Discard");
     window.until("the error is told", |s| s.opening.is_none() && !s.messages.list().is_empty());
@@ -188,7 +188,7 @@ fn a_project_is_saved_closed_and_opened_with_labels_rulers_history_and_view() {
     // The thread that writes lets go of the project.
     window.settle();
 
-    window.harness.state().send(Action::Open { path: project.clone(), series_uid: None });
+    window.harness.state().send(Action::open(project.clone()));
     window.until("the project is open", is_complete);
     let session = window.session();
     assert_eq!(session.project.as_deref(), Some(&*project));

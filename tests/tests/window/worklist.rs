@@ -190,7 +190,7 @@ fn another_image_opened_while_a_case_is_read_is_not_taken_for_the_case() {
     save_volume(&other, &oblique_volume()).unwrap();
     window.harness.key_press(Key::N);
     window.harness.step();
-    window.harness.state().send(Action::Open { path: other.clone(), series_uid: None });
+    window.harness.state().send(Action::open(other.clone()));
     window.until("the other image is open", |s| {
         is_complete(s)
             && s.session
@@ -207,7 +207,7 @@ fn another_image_opened_while_a_case_is_read_is_not_taken_for_the_case() {
     // The image of a case is the case, however it is opened.
     let worklist = window.state().worklist.as_ref().unwrap();
     let (id, path) = (cases[1].id, cases[1].image.resolved(&worklist.folder));
-    window.harness.state().send(Action::Open { path, series_uid: None });
+    window.harness.state().send(Action::open(path));
     window.harness.run_ok();
     // What was painted on the other image stands in no case.
     window.button("Discard");

@@ -53,7 +53,7 @@ use stack::Choice;
 pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> Result<Opened, OpenError> {
     let (found, clicked) = find(path, options, observer)?;
     let groups = series::groups(&found.images);
-    let group = match (&options.series_uid, clicked) {
+    let group = match (&options.selection.series_uid, clicked) {
         (Some(uid), _) => groups.iter().find(|group| group.uid == *uid).ok_or_else(|| {
             let what = format!("the series {uid} is not there (it has {} others)", groups.len());
             OpenError::NotFound { what, path: path.to_owned() }
@@ -63,8 +63,11 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
         }
         (None, None) => groups.first().ok_or_else(|| nothing_found(&found, path))?,
     };
-    let stack =
-        stack::arrange(&found.images, group, Choice { clicked, time_point: options.time_point, path })?;
+    let stack = stack::arrange(
+        &found.images,
+        group,
+        Choice { clicked, time_point: options.selection.time_point, path },
+    )?;
     let mut opened = assemble::assemble(&found.images, stack, path, &options.limits, observer)?;
     if let (Some(first), None) = (found.failures.first(), clicked) {
         let why = first.to_string();

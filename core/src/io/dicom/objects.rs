@@ -8,7 +8,7 @@ use super::dataset::DataSet;
 use super::header::Header;
 use super::{rtstruct, seg};
 use crate::geometry::Grid;
-use crate::io::{LabelImage, Limits, OpenError, OpenOptions, Warning};
+use crate::io::{LabelImage, Limits, OpenError, OpenOptions, Selection, Warning};
 use crate::volume::Source;
 
 /// Bytes of elements before the pixels; a structure set has nothing else.
@@ -68,8 +68,7 @@ pub fn holds_labels(path: &Path) -> bool {
 fn on_own_series(header: &Header, path: &Path, limits: &Limits) -> Result<LabelImage, OpenError> {
     let series = rtstruct::referenced_series(&header.elements);
     let open_one = |uid: &String| {
-        let options =
-            OpenOptions { series_uid: Some(uid.clone()), limits: *limits, ..OpenOptions::default() };
+        let options = OpenOptions { selection: Selection::series(uid), limits: *limits };
         super::open(super::parent_of(path), &options, &()).ok()
     };
     let image = series.iter().find_map(open_one).ok_or_else(|| OpenError::NotFound {

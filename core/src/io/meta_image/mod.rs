@@ -25,7 +25,8 @@ pub fn looks_like(start: &[u8], path: &Path) -> bool {
     has_key || matches!(name.as_deref(), Some("mha" | "mhd"))
 }
 
-/// Opens a MetaImage. Of a fourth axis or several channels, reads the one of [`OpenOptions::time_point`]; three or four
+/// Opens a MetaImage. Of a fourth axis or several channels, reads the one of
+/// [`Selection::time_point`](super::Selection::time_point); three or four
 /// 8-bit channels are colours.
 ///
 /// # Errors
@@ -38,7 +39,7 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
     let grid = Grid::new(dims, affine).map_err(|e| OpenError::grid(&e, path))?;
     let payload = header.payload(dims, path)?;
     payload.check(&options.limits, path)?;
-    let (frames, frame) = (payload.frames, options.time_point);
+    let (frames, frame) = (payload.frames, options.selection.time_point);
     if frame >= frames {
         let what = format!("time point {frame} was asked for, but the file has 0 to {}", frames - 1);
         return Err(OpenError::NotFound { what, path: path.to_owned() });

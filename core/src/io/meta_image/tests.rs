@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::io::{FileKind, open_labels, probe};
+use crate::io::{FileKind, Selection, open_labels, probe};
 use crate::volume::Voxels;
 
 struct Folder(tempfile::TempDir);
@@ -78,7 +78,7 @@ fn channels_and_times() {
     assert_eq!(*volume.voxels(), Voxels::Rgb8(vec![[1, 2, 3], [4, 5, 6], [7, 8, 9], [0, 0, 0]]));
     let four = "NDims = 4\nDimSize = 2 1 1 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n";
     let path = folder.write("t.mha", &[four.as_bytes(), &[1, 2, 3, 4]].concat());
-    let opened = open(&path, &OpenOptions { time_point: 1, ..OpenOptions::default() }, &()).unwrap();
+    let opened = open(&path, &OpenOptions::from(Selection::at_time_point(1)), &()).unwrap();
     assert_eq!(values(&opened.volume), [3.0, 4.0]);
     let seen = [Warning::NoSpacing, Warning::NoOrientation, Warning::TimePoints { count: 2, shown: 2 }];
     assert_eq!(opened.warnings, seen);

@@ -24,13 +24,13 @@ use self::fields::HeaderBytes;
 use super::{OpenError, OpenObserver, OpenOptions, Opened};
 
 /// Opens a NIfTI file, or a pair by either of its files. Reads only the time point of
-/// [`OpenOptions::time_point`].
+/// [`Selection::time_point`](super::Selection::time_point).
 ///
 /// # Errors
 /// [`OpenError`] for a header that contradicts itself or the file's size, a type without a display (128-bit float),
 /// more than four axes, damaged or missing bytes, and when the observer cancels.
 pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> Result<Opened, OpenError> {
-    read::Reader::new(path, &options.limits)?.read(options.time_point, observer)
+    read::Reader::new(path, &options.limits)?.read(options.selection.time_point, observer)
 }
 
 /// Whether a file is NIfTI by its first bytes or, so that a damaged one gets a fitting message, by its name.

@@ -30,7 +30,7 @@ pub fn looks_like(start: &[u8], path: &Path) -> bool {
 }
 
 /// Opens an NRRD file, or a detached header with its data files. Of a fourth axis, reads the frame of
-/// [`OpenOptions::time_point`].
+/// [`Selection::time_point`](super::Selection::time_point).
 ///
 /// # Errors
 /// [`OpenError`] for a header that contradicts itself or the files' sizes, bzip2, the type `block`, more than one axis
@@ -39,7 +39,7 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
     let file = NrrdFile::read(path, &options.limits)?;
     let NrrdFile { payload, grid, mut warnings, has_spacing, .. } = file;
     let frames = payload.frames;
-    let frame = options.time_point;
+    let frame = options.selection.time_point;
     if frame >= frames {
         let what = format!("time point {frame} was asked for, but the file has 0 to {}", frames - 1);
         return Err(OpenError::NotFound { what, path: path.to_owned() });

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::geometry::Grid;
-use crate::io::{FileKind, open_labels as door, probe};
+use crate::io::{FileKind, Selection, open_labels as door, probe};
 
 struct Folder(tempfile::TempDir);
 
@@ -101,11 +101,11 @@ fn a_fourth_axis_is_time_in_front_or_behind() {
              encoding: ascii\n\n"
         );
         let path = folder.write("t.nrrd", &[header.as_bytes(), data.as_bytes()].concat());
-        let options = OpenOptions { time_point: 1, ..OpenOptions::default() };
+        let options = OpenOptions::from(Selection::at_time_point(1));
         let opened = open(&path, &options, &()).unwrap();
         assert_eq!(values(&opened.volume), [10.0, 20.0]);
         assert_eq!(opened.warnings, [Warning::TimePoints { count: 2, shown: 2 }]);
-        let beyond = OpenOptions { time_point: 2, ..OpenOptions::default() };
+        let beyond = OpenOptions::from(Selection::at_time_point(2));
         assert!(matches!(open(&path, &beyond, &()), Err(OpenError::NotFound { .. })));
     }
 }

@@ -26,7 +26,7 @@ use crate::volume::{ImageMeta, Modality, PicturePart, Source, Volume, Voxels};
 /// No picture decodes to more; a whole slide needs its pyramid.
 const MAX_PICTURE_BYTES: u64 = 4 << 30;
 /// Of a slide with several resolutions, the finest of at most so many pixels is shown when nobody chose.
-const SHOWN_PIXELS: usize = 100_000_000;
+pub const MAX_SHOWN_PIXELS: usize = 100_000_000;
 /// Decoded bytes a byte of a PNG, JPEG or BMP file can hold at the very most (deflate reaches 1032).
 const MAX_RATIO: u64 = 2048;
 /// CCITT codes a white line of any width in one bit, so TIFF may shrink further.
@@ -83,10 +83,10 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
     observer.progress("reading the picture", 0, file_len);
     if format == ImageFormat::Tiff {
         let mut slide = Slide::open(path, &options.limits)?;
-        let page = options.page.unwrap_or_else(|| slide.level_within(SHOWN_PIXELS).index);
-        return slide.read(page, options.region, observer);
+        let page = options.selection.page.unwrap_or_else(|| slide.level_within(MAX_SHOWN_PIXELS).index);
+        return slide.read(page, options.selection.region, observer);
     }
-    if let Some(page) = options.page.filter(|page| *page > 0) {
+    if let Some(page) = options.selection.page.filter(|page| *page > 0) {
         let what = format!("there is no page {page}; only TIFF files have several");
         return Err(OpenError::invalid(what, path));
     }
@@ -96,15 +96,16 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
     if is_animated_png(format, &start) {
         picture.notes.push("the file is animated; its first picture is shown".into());
     }
-    if let Some(region) = options.region {
+    if let Some(region) = options.selection.region {
         picture = cut(picture, region, path)?;
     }
     observer.progress("reading the picture", file_len, file_len);
-    let start = options.region.map_or([0.0; 2], |region| region.start.map(|s| s as f64));
+    let start = options.selection.region.map_or([0.0; 2], |region| region.start.map(|s| s as f64));
     let affine =
         Affine::from_rows([[1.0, 0.0, 0.0, start[0]], [0.0, 1.0, 0.0, start[1]], [0.0, 0.0, 1.0, 0.0]])
             .map_err(|e| OpenError::invalid(e.to_string(), path))?;
-    let part = options.region.map(|region| PicturePart { start: region.start, ..PicturePart::default() });
+    let part =
+        options.selection.region.map(|region| PicturePart { region: Some(region), ..PicturePart::default() });
     finish(picture, path, &affine, part)
 }
 

@@ -185,12 +185,7 @@ impl Slide {
             Some(region) => self.read_region(&page, region, observer)?,
             None => self.read_page(&page)?,
         };
-        let part = PicturePart {
-            page: index,
-            start: region.map_or([0; 2], |region| region.start),
-            downsample: page.downsample,
-            pixel_um: page.pixel_um,
-        };
+        let part = PicturePart { page: index, region, downsample: page.downsample, pixel_um: page.pixel_um };
         finish(picture, &self.path, &affine(&part), Some(part))
     }
 
@@ -344,7 +339,10 @@ fn pixel_um(decoder: &mut Decoder<BufReader<File>>, description: &str) -> Option
 /// centre is theirs.
 fn affine(part: &PicturePart) -> Affine {
     let step = part.downsample;
-    let origin = part.start.map(|start| start as f64 * step + (step - 1.0) / 2.0);
+    let origin = part
+        .region
+        .map_or([0; 2], |region| region.start)
+        .map(|start| start as f64 * step + (step - 1.0) / 2.0);
     Affine::from_rows([[step, 0.0, 0.0, origin[0]], [0.0, step, 0.0, origin[1]], [0.0, 0.0, 1.0, 0.0]])
         .unwrap_or_else(|_| Affine::from_spacing([1.0; 3]).expect("a unit spacing is fine"))
 }

@@ -4,7 +4,7 @@ use nalgebra::Vector3;
 
 use super::{Watcher, open_path};
 use crate::io::dicom::{list_series, open};
-use crate::io::{OpenError, OpenOptions, Warning};
+use crate::io::{OpenError, OpenOptions, Selection, Warning};
 use crate::testing::shared_data;
 use crate::volume::{Modality, Source, Voxels};
 
@@ -119,11 +119,11 @@ fn a_series_is_chosen_by_its_uid() {
     let series = list_series(&folder, &OpenOptions::default(), &()).unwrap();
     assert!(series.len() >= 2, "{series:?}");
     for summary in series {
-        let options = OpenOptions { series_uid: Some(summary.uid.clone()), ..OpenOptions::default() };
+        let options = OpenOptions::from(Selection::series(&summary.uid));
         let opened = open(&folder, &options, &()).unwrap();
         assert_eq!(opened.volume.grid().dims(), summary.dims);
     }
-    let options = OpenOptions { series_uid: Some("9.9".to_owned()), ..OpenOptions::default() };
+    let options = OpenOptions::from(Selection::series("9.9"));
     assert!(matches!(open(&folder, &options, &()), Err(OpenError::NotFound { .. })));
 }
 

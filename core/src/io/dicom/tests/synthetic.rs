@@ -8,7 +8,7 @@ use nalgebra::{Point3, Rotation3, Vector3};
 
 use super::{Watcher, Writer, open_path};
 use crate::io::dicom::{list_series, looks_like, open};
-use crate::io::{Limits, OpenError, OpenOptions, Warning};
+use crate::io::{Limits, OpenError, OpenOptions, Selection, Warning};
 use crate::volume::{Modality, Volume, Voxels};
 
 const COLUMNS: u16 = 7;
@@ -204,12 +204,12 @@ fn several_images_at_every_place_are_time_points() {
                 .write(&folder.path().join(format!("{}-{z}", 9 - time)));
         }
     }
-    let options = OpenOptions { time_point: 2, ..OpenOptions::default() };
+    let options = OpenOptions::from(Selection::at_time_point(2));
     let opened = open(folder.path(), &options, &()).unwrap();
     assert_eq!(opened.warnings, [Warning::TimePoints { count: 3, shown: 3 }]);
     assert_eq!(*opened.volume.voxels(), Voxels::I16(vec![200, 200, 200, 200, 201, 201, 201, 201]));
     assert_eq!((opened.volume.meta().time_points, opened.volume.meta().time_point), (3, 2));
-    let options = OpenOptions { time_point: 3, ..OpenOptions::default() };
+    let options = OpenOptions::from(Selection::at_time_point(3));
     assert!(matches!(open(folder.path(), &options, &()), Err(OpenError::NotFound { .. })));
 }
 
@@ -231,7 +231,7 @@ fn scout_views_and_other_orientations_are_series_of_their_own() {
     assert_eq!(series.iter().map(|s| s.dims).collect::<Vec<_>>(), [[7, 5, 3], [9, 9, 5]]);
     assert_eq!(series[1].uid, "1.2.3.2#2");
     assert_eq!(open_path(folder.path()).unwrap().volume.grid().dims(), [7, 5, 3]);
-    let options = OpenOptions { series_uid: Some(series[1].uid.clone()), ..OpenOptions::default() };
+    let options = OpenOptions::from(Selection::series(series[1].uid.clone()));
     assert_eq!(open(folder.path(), &options, &()).unwrap().volume.grid().dims(), [9, 9, 5]);
 }
 

@@ -1,7 +1,7 @@
 //! Real files; the expected numbers were printed with nibabel 5 (x and y of the affine negated, RAS to LPS).
 
 use super::*;
-use crate::io::Warning;
+use crate::io::{Selection, Warning};
 use crate::testing::shared_data;
 use crate::volume::Modality;
 
@@ -135,7 +135,7 @@ fn real_files_have_the_values_and_places_that_nibabel_reads() {
 fn a_time_point_is_read_alone() {
     let Some(folder) = shared_data("data/nifti_edge") else { return };
     let at = |file: &str, time_point| {
-        let options = OpenOptions { time_point, ..OpenOptions::default() };
+        let options = OpenOptions::from(Selection::at_time_point(time_point));
         open(&folder.join(file), &options, &())
     };
     let total = |file, times: usize| -> f64 {

@@ -1,7 +1,7 @@
 //! Files that lie, break off, or were never images.
 
 use super::*;
-use crate::io::Limits;
+use crate::io::{Limits, Selection};
 use rand_like::Lcg;
 
 /// A small generator, so that the mutations are the same on every machine.
@@ -74,7 +74,7 @@ fn mutated_headers_open_or_are_refused_but_never_panic() {
         let packed = round % 5 == 0;
         let path = folder.write("m.nii", &if packed { gzip(&bytes) } else { bytes });
         let time_point = random.next(3);
-        match open(&path, &OpenOptions { time_point, ..OpenOptions::default() }, &()) {
+        match open(&path, &OpenOptions::from(Selection::at_time_point(time_point)), &()) {
             Ok(_) => opened += 1,
             Err(error) => {
                 assert!(error.to_string().ends_with("m.nii"), "{error}");

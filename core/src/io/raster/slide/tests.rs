@@ -2,7 +2,7 @@ use ::tiff::encoder::{TiffEncoder, colortype};
 use proptest::prelude::*;
 
 use super::*;
-use crate::io::{OpenOptions, raster};
+use crate::io::{OpenOptions, Selection, raster};
 use crate::testing::shared_data;
 use crate::volume::Source;
 
@@ -51,7 +51,7 @@ fn resolutions_lie_on_each_other() {
     let part = slide.read(1, "3,2,4,5".parse().ok(), &()).unwrap().volume;
     assert_eq!(part.grid().world_of([0, 0, 0]), coarse.grid().world_of([3, 2, 0]));
     let Source::Raster { part: Some(part), .. } = &part.meta().source else { panic!() };
-    assert_eq!((part.page, part.start), (1, [3, 2]));
+    assert_eq!((part.page, part.region), (1, Some(PixelRegion { start: [3, 2], size: [4, 5] })));
 }
 
 proptest! {
@@ -107,7 +107,7 @@ fn a_real_slide_opens_at_every_resolution_and_in_parts() {
         row(y).iter().zip(row(y + 1)).map(|(a, b)| u64::from(a[0].abs_diff(b[0]))).sum()
     };
     assert!(step(239) < 3 * step(230), "{} {}", step(239), step(230));
-    let options = OpenOptions { page: Some(1), ..OpenOptions::default() };
+    let options = OpenOptions::from(Selection::page(1, None));
     let thumbnail = raster::open(&path, &options, &()).unwrap();
     assert_eq!(thumbnail.volume.grid().dims(), [574, 768, 1]);
 }
