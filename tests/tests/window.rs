@@ -372,6 +372,12 @@ fn unsaved_work_is_guarded_and_can_be_discarded() {
     assert!(window.state().session.is_some());
     window.button("Cancel");
     assert!(matches!(window.state().dialog, Dialog::None));
+    // What Enter pushes loses nothing.
+    window.press(CTRL, Key::W);
+    window.press(Modifiers::NONE, Key::Enter);
+    assert!(window.state().session.is_none());
+    window.button("Open sample case");
+    window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
     window.press(CTRL, Key::W);
     window.button("Discard");
     assert!(window.state().session.is_none());

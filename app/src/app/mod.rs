@@ -238,6 +238,7 @@ impl HilumApp {
         KeyMap::with(&app.state.settings.keys).install(ctx);
         app.infer.ask(InferRequest::ListDevices).ok();
         app.infer.ask(InferRequest::ListModels).ok();
+        app.tell_annotator();
         app.open_dropped(paths);
         Ok(app)
     }
@@ -295,7 +296,12 @@ impl HilumApp {
             Action::Edit(action) => self.draw(action),
             Action::Model(model) => self.choose_model(model),
             Action::Device(choice) => self.choose_device(choice),
-            Action::Settings(settings) => self.state.settings = settings.sane(),
+            Action::Settings(settings) => {
+                let old = std::mem::replace(&mut self.state.settings, settings.sane());
+                if old.annotator != self.state.settings.annotator {
+                    self.tell_annotator();
+                }
+            }
             Action::Keys(action) => self.change_keys(ctx, action),
             Action::PaletteText(text) => self.state.dialog = Dialog::Palette(text),
             Action::CloseDialog => {

@@ -76,7 +76,7 @@ impl HilumApp {
                 self.state.messages.say(Severity::Warning, why.clone());
                 if let Some(session) = &mut self.state.session {
                     session.is_kept &= keeping != Keeping::Off;
-                    session.not_kept = (keeping == Keeping::Waits).then_some(why).or(session.not_kept.take());
+                    session.not_kept = (keeping != Keeping::On).then_some(why).or(session.not_kept.take());
                 }
             }
             ProjectEvent::KeptAgain { session } if Some(session) == open => {

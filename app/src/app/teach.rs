@@ -56,12 +56,13 @@ impl HilumApp {
     pub(super) fn teach_action(&mut self, action: TeachAction) {
         match action {
             TeachAction::Choose(choice) => {
+                self.state.settings.teach = choice;
                 if let Some(teaching) = self.teaching_mut() {
                     teaching.choice = choice;
                 }
             }
             TeachAction::Decide { version, yes } => {
-                let person = super::worklist::annotator();
+                let person = self.annotator();
                 self.ask_teach(|worklist| TeachRequest::Decide { worklist, version, person, yes });
             }
             TeachAction::Look(choice) => {
@@ -252,7 +253,7 @@ impl HilumApp {
                             self.change_case(case, CaseChange::Doubt(Some(doubt)));
                         }
                         if let Some(worklist) = &mut self.state.worklist {
-                            worklist.order = CaseOrder::Doubt;
+                            worklist.list.order = CaseOrder::Doubt;
                         }
                         let text =
                             format!("{count} cases are in order; the network knows least of the first");

@@ -30,12 +30,27 @@ fn now_unix_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Who works: the account of the computer.
-pub(super) fn annotator() -> String {
+/// Who works where the settings do not say: the account of the computer.
+fn account() -> String {
     ["USER", "USERNAME", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }
 
 impl HilumApp {
+    /// Who works.
+    pub(super) fn annotator(&self) -> String {
+        match self.state.settings.annotator.trim() {
+            "" => account(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// Steps are recorded under the name of who makes them.
+    pub(super) fn tell_annotator(&mut self) {
+        self.project
+            .ask_waiting(ProjectRequest::Person(self.state.settings.annotator.clone()), LAST_WRITE)
+            .ok();
+    }
+
     /// Commands about worklists; `false` if it is none.
     pub(super) fn run_worklist(&mut self, ctx: &egui::Context, command: UiCommand) -> bool {
         use UiCommand as C;
@@ -97,7 +112,10 @@ impl HilumApp {
             WorklistAction::WriteMasks(to) => self.write_masks(to),
             WorklistAction::Show(case) => self.guard(ctx, Guarded::Case(case)),
             WorklistAction::Filter(filter) => self.with_worklist(|worklist| worklist.filter = filter),
-            WorklistAction::Order(order) => self.with_worklist(|worklist| worklist.order = order),
+            WorklistAction::Order(order) => self.with_worklist(|worklist| {
+                worklist.is_changed |= worklist.list.order != order;
+                worklist.list.order = order;
+            }),
             WorklistAction::Model(model) => {
                 let labels = self.state.labels_of(model.as_deref());
                 self.with_worklist(|worklist| {
@@ -154,7 +172,9 @@ impl HilumApp {
                     self.state.messages.say(Severity::Warning, warning);
                 }
                 self.state.settings.remember(&folder);
-                self.state.worklist = Some(OpenWorklist::new(folder, *list));
+                let mut worklist = OpenWorklist::new(folder, *list);
+                worklist.teaching.choice = self.state.settings.teach;
+                self.state.worklist = Some(worklist);
                 self.list_versions();
             }
             WorklistEvent::NotOpened(why) => self.state.messages.error(why),
@@ -414,7 +434,7 @@ impl HilumApp {
             return;
         };
         if let Some(secs) = worklist.take_work(at_least_secs) {
-            self.change_case(open.case, CaseChange::Worked { annotator: annotator(), secs });
+            self.change_case(open.case, CaseChange::Worked { annotator: self.annotator(), secs });
         }
     }
 

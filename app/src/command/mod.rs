@@ -21,7 +21,7 @@ pub use table::Description;
 
 use egui::KeyboardShortcut;
 
-use crate::state::KeyMap;
+use crate::state::{KeyMap, shown_shortcut};
 
 /// Writes the commands down once: the enum, the list of all of them, and the names under which settings know them.
 macro_rules! commands {
@@ -369,7 +369,7 @@ impl UiCommand {
 
     /// The keys of the command in the words of the system, if it has any.
     pub fn shortcut_text(self, ctx: &egui::Context) -> Option<String> {
-        KeyMap::of(ctx).keys(self).first().map(|keys| ctx.format_shortcut(keys))
+        KeyMap::of(ctx).keys(self).first().map(|keys| shown_shortcut(ctx, keys))
     }
 
     /// What it does, with its keys.

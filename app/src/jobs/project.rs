@@ -46,6 +46,8 @@ pub enum ProjectRequest {
         /// Its document now.
         snapshot: Box<Snapshot>,
     },
+    /// Who works from now on, for the record of provenance; the account of the computer without a name.
+    Person(String),
     /// What is looked at.
     View(serde_json::Value),
     /// Go on with the work that was found (or forget it).
@@ -178,18 +180,35 @@ pub struct ProjectWorker {
     folder: Option<PathBuf>,
     inbox: Inbox,
     attached: Option<Attached>,
+    tuning: Tuning,
+}
+
+/// What holds for every project that is written.
+#[derive(Clone, Debug, Default)]
+struct Tuning {
     compact_bytes: Option<u64>,
+    person: String,
+}
+
+impl Tuning {
+    fn tuned(&self, mut store: Store) -> Store {
+        if let Some(bytes) = self.compact_bytes {
+            store.compact_beyond(bytes);
+        }
+        store.set_user(&self.person);
+        store
+    }
 }
 
 impl ProjectWorker {
     /// Keeps projects below `folder`; nothing is kept without one.
     pub fn new(folder: Option<PathBuf>, inbox: Inbox) -> Self {
-        Self { folder, inbox, attached: None, compact_bytes: None }
+        Self { folder, inbox, attached: None, tuning: Tuning::default() }
     }
 
     /// The same, with journals compacted beyond so many bytes, so that a test need not write megabytes.
     pub fn compacting_beyond(self, compact_bytes: Option<u64>) -> Self {
-        Self { compact_bytes, ..self }
+        Self { tuning: Tuning { compact_bytes, ..self.tuning }, ..self }
     }
 
     /// Handles one request.
@@ -199,6 +218,12 @@ impl ProjectWorker {
             ProjectRequest::Adopt { session, store, is_project } => self.adopt(session, *store, is_project),
             ProjectRequest::Make { session, folder, volume, snapshot } => {
                 self.make(session, folder, &volume, &snapshot);
+            }
+            ProjectRequest::Person(name) => {
+                if let Some(store) = self.attached.as_mut().and_then(|attached| attached.store.as_mut()) {
+                    store.set_user(&name);
+                }
+                self.tuning.person = name;
             }
             ProjectRequest::View(view) => {
                 if let Some(attached) = &mut self.attached {
@@ -234,7 +259,7 @@ impl ProjectWorker {
                     remove(&attached.folder);
                 } else {
                     let Left { store, state, view, warnings } = left;
-                    attached.store = Some(tuned(store, self.compact_bytes));
+                    attached.store = Some(self.tuning.tuned(store));
                     attached.offered = true;
                     let is_closed = view.as_ref().is_some_and(|view| view[CLOSED] == true);
                     attached.view.clone_from(&view);
@@ -261,7 +286,7 @@ impl ProjectWorker {
 
     fn adopt(&mut self, session: u64, store: Store, is_project: bool) {
         let mut attached = Attached::new(session, store.folder().to_owned());
-        attached.store = Some(tuned(store, self.compact_bytes));
+        attached.store = Some(self.tuning.tuned(store));
         attached.is_project = is_project;
         self.attached = Some(attached);
     }
@@ -317,7 +342,7 @@ impl ProjectWorker {
             return;
         }
         let session = attached.session;
-        let event = match attached.write(self.compact_bytes) {
+        let event = match attached.write(&self.tuning) {
             Ok(()) if std::mem::take(&mut attached.complained) => ProjectEvent::KeptAgain { session },
             Ok(()) => return,
             // Kept in memory and tried again; said once.
@@ -341,7 +366,7 @@ impl ProjectWorker {
             return;
         }
         if !attached.pending.is_empty()
-            && let Err(error) = attached.write(self.compact_bytes)
+            && let Err(error) = attached.write(&self.tuning)
         {
             self.complain(attached.session, &error);
         }
@@ -386,7 +411,7 @@ impl Attached {
         self.view = Some(view);
     }
 
-    fn write(&mut self, compact_bytes: Option<u64>) -> Result<(), StoreError> {
+    fn write(&mut self, tuning: &Tuning) -> Result<(), StoreError> {
         let store = match (&mut self.store, &self.start) {
             (Some(store), _) => store,
             (None, Some((image, snapshot))) => {
@@ -394,7 +419,7 @@ impl Attached {
                 if let Some(view) = &self.view {
                     store.save_view(view).ok();
                 }
-                self.store.insert(tuned(store, compact_bytes))
+                self.store.insert(tuning.tuned(store))
             }
             (None, None) => return Ok(()),
         };
@@ -405,13 +430,6 @@ impl Attached {
         }
         Ok(())
     }
-}
-
-fn tuned(mut store: Store, compact_bytes: Option<u64>) -> Store {
-    if let Some(bytes) = compact_bytes {
-        store.compact_beyond(bytes);
-    }
-    store
 }
 
 /// What an earlier session left.

@@ -140,6 +140,15 @@ fn series(ui: &mut Ui, context: Context<'_>, choice: &SeriesChoice) {
     });
 }
 
+/// A button; the one that is the `default` is what Enter pushes, unless the keyboard is elsewhere.
+fn default_button(ui: &mut Ui, default: &str, text: &str) -> bool {
+    let button = ui.button(text);
+    if text == default && ui.memory(|memory| memory.focused().is_none()) {
+        button.request_focus();
+    }
+    button.clicked()
+}
+
 fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
     let can_wait = context.state.session.as_ref().is_some_and(Session::can_wait);
     let response = frame(ui, 420.0, |ui| {
@@ -164,10 +173,10 @@ fn unsaved(ui: &Ui, context: Context<'_>, guarded: &Guarded) {
         }
         ui.add_space(10.0);
         ui.horizontal(|ui| {
-            if ui.button("Save").clicked() {
+            if default_button(ui, if can_wait { "Keep for later" } else { "Save" }, "Save") {
                 context.actions.send(Action::SaveThenContinue);
             }
-            if can_wait && ui.button("Keep for later").clicked() {
+            if can_wait && default_button(ui, "Keep for later", "Keep for later") {
                 context.actions.send(Action::KeepForLater);
             }
             if ui.button("Discard").clicked() {
@@ -195,7 +204,7 @@ fn relocate(ui: &Ui, context: Context<'_>, problem: &ImageProblem) {
         ui.label("The work in the project is unharmed. It opens with the image it was made for, wherever that lies.");
         ui.add_space(10.0);
         ui.horizontal(|ui| {
-            if ui.button("Choose the image…").clicked() {
+            if default_button(ui, "Choose the image…", "Choose the image…") {
                 context.actions.send(Action::AskImage(problem.clone()));
             }
             if ui.button("Cancel").clicked() {
@@ -215,7 +224,7 @@ fn recover(ui: &Ui, context: Context<'_>, steps: usize) {
         ui.label(format!("An earlier session left work on this image: {count}. Starting afresh deletes it."));
         ui.add_space(10.0);
         ui.horizontal(|ui| {
-            if ui.button("Continue that work").clicked() {
+            if default_button(ui, "Continue that work", "Continue that work") {
                 context.actions.send(Action::Recover(true));
             }
             if ui.button("Start afresh").clicked() {

@@ -4,7 +4,7 @@ use egui::{Event, Grid, Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, 
 
 use super::Context;
 use crate::command::{KeysAction, UiCommand};
-use crate::state::{KeyMap, KeysPage, pressed_shortcut};
+use crate::state::{KeyMap, KeysPage, pressed_shortcut, shown_shortcut};
 use crate::theme;
 
 pub(super) fn show(ui: &mut Ui, context: Context<'_>, page: &KeysPage) {
@@ -35,7 +35,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, page: &KeysPage) {
         Grid::new("keys").num_columns(3).striped(true).spacing([18.0, 4.0]).show(ui, |ui| {
             for command in UiCommand::ALL {
                 let names: Vec<String> =
-                    map.keys(command).iter().map(|keys| ui.ctx().format_shortcut(keys)).collect();
+                    map.keys(command).iter().map(|keys| shown_shortcut(ui.ctx(), keys)).collect();
                 let fits = |text: &str| text.to_lowercase().contains(&wanted);
                 if wanted.is_empty() || fits(command.text()) || names.iter().any(|name| fits(name)) {
                     row(ui, context, page, &map, command);
@@ -76,7 +76,7 @@ fn asked(ui: &mut Ui, context: Context<'_>, page: &KeysPage, map: &KeyMap) {
             ui.label(RichText::new(text).color(tokens.accent));
             return;
         };
-        let keys = ui.ctx().format_shortcut(&shortcut);
+        let keys = shown_shortcut(ui.ctx(), &shortcut);
         let owner = map.command(&shortcut).map_or("another command", UiCommand::text);
         ui.label(RichText::new(format!("{keys} belongs to “{owner}”")).color(tokens.warning));
         if ui.button(format!("Use it for “{}”", command.text())).clicked() {
@@ -93,7 +93,7 @@ fn conflicts(ui: &mut Ui, map: &KeyMap) {
     let tokens = theme::of(ui);
     for (shortcut, commands) in map.conflicts() {
         let names: Vec<&str> = commands.into_iter().map(UiCommand::text).collect();
-        let keys = ui.ctx().format_shortcut(&shortcut);
+        let keys = shown_shortcut(ui.ctx(), &shortcut);
         let text = format!("{keys} belongs to several commands: {}; the first one runs", names.join(", "));
         ui.label(RichText::new(text).color(tokens.warning));
     }
@@ -123,7 +123,7 @@ fn row(ui: &mut Ui, context: Context<'_>, page: &KeysPage, map: &KeyMap, command
 }
 
 fn combination(ui: &mut Ui, context: Context<'_>, command: UiCommand, shortcut: KeyboardShortcut) {
-    let keys = ui.ctx().format_shortcut(&shortcut);
+    let keys = shown_shortcut(ui.ctx(), &shortcut);
     let button = ui.add(egui::Button::new(&keys).small()).on_hover_text("Click to take these keys away");
     if button.accessible_name(format!("Remove {keys} from {}", command.text())).clicked() {
         context.actions.send(KeysAction::Remove(command, shortcut));

@@ -134,7 +134,21 @@ fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
     let tokens = theme::of(ui);
     Frame::new().inner_margin(Margin { left: 14, right: 12, top: 10, bottom: 4 }).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.label(RichText::new(title.to_uppercase()).small().color(tokens.weak).extra_letter_spacing(0.6));
+        let id = egui::Id::unique(("section", title));
+        let mut is_folded = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(false);
+        let text = format!("{}{}", title.to_uppercase(), if is_folded { " …" } else { "" });
+        let text = RichText::new(text).small().color(tokens.weak).extra_letter_spacing(0.6);
+        let header = ui.add(egui::Label::new(text).selectable(false).sense(egui::Sense::click()));
+        let hint = if is_folded { "Unfold" } else { "Fold, to make room for what is below" };
+        let header = header.on_hover_text(hint).on_hover_cursor(egui::CursorIcon::PointingHand);
+        header.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Fold {title}")));
+        if header.clicked() {
+            is_folded = !is_folded;
+            ui.data_mut(|data| data.insert_temp(id, is_folded));
+        }
+        if is_folded {
+            return;
+        }
         ui.add_space(2.0);
         contents(ui);
         ui.add_space(4.0);

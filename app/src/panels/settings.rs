@@ -108,6 +108,11 @@ pub(super) fn dialog(ui: &mut Ui, context: Context<'_>) {
         let slider = Slider::new(&mut settings.font_scale, 0.7..=2.5).step_by(0.1).fixed_decimals(1);
         ui.add(slider).labelled_by(caption.id);
         ui.end_row();
+        let caption = ui.label(RichText::new("Annotator").color(tokens.weak));
+        let hint = "Name in worklists and in the record of who did what; the computer's account without one";
+        let field = egui::TextEdit::singleline(&mut settings.annotator).desired_width(200.0).char_limit(80);
+        ui.add(field).labelled_by(caption.id).on_hover_text(hint);
+        ui.end_row();
         ui.label(RichText::new("Mouse").color(tokens.weak));
         ui.vertical(|ui| mouse(ui, &mut settings));
         ui.end_row();

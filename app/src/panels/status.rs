@@ -21,10 +21,21 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
                 ui.separator();
                 ui.label(RichText::new(context.state.readout.text()).small().color(tokens.text));
             }
-            if let Some(why) = context.state.session.as_ref().and_then(|session| session.not_kept.as_ref()) {
+            let session = context.state.session.as_ref();
+            if let Some((session, why)) =
+                session.and_then(|session| Some((session, session.not_kept.as_ref()?)))
+            {
                 ui.separator();
-                let text = RichText::new("Changes wait to be written").small().color(tokens.warning);
-                ui.label(text).on_hover_text(why);
+                let text =
+                    if session.is_kept { "Changes wait to be written" } else { "Changes are not kept" };
+                ui.label(RichText::new(text).small().color(tokens.warning)).on_hover_text(why);
+            }
+            let teaching = context.state.worklist.as_ref().and_then(|list| list.teaching.running.as_ref());
+            if let Some(lesson) = teaching {
+                ui.separator();
+                let share = lesson.share.map_or_else(String::new, |share| format!(" {:.0} %", 100.0 * share));
+                let text = RichText::new(format!("Teaching{share}")).small().color(tokens.accent);
+                ui.label(text).on_hover_text(super::sentence(&lesson.what));
             }
             if let Some(running) = &context.state.remote.running {
                 ui.separator();

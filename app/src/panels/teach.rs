@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use egui::{Button, ComboBox, DragValue, Grid, ProgressBar, RichText, Ui};
 use egui_plot::{Legend, Line, Plot, PlotPoints};
 use hilum_core::job::Observer as _;
-use hilum_models::teach::{AgainstBest, Comparison, Published, Strategy, Verdict, VersionState};
+use hilum_models::teach::{AgainstBest, Comparison, MIN_CASES, Published, Strategy, Verdict, VersionState};
 use hilum_models::train::Layers;
 
 use super::{Context, command_button, primary_button};
@@ -29,6 +29,10 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
         None => {
             choices(ui, context, teaching);
             primary_button(ui, context, C::Teach, "Teach");
+            if judge < MIN_CASES {
+                let text = format!("A verdict needs {MIN_CASES} cases set aside; with fewer you decide.");
+                ui.label(RichText::new(text).color(tokens.weak));
+            }
             if teach == 0 {
                 let text = "Mark cases as corrected first; set some aside to see whether it helps.";
                 ui.label(RichText::new(text).color(tokens.weak));
@@ -251,7 +255,9 @@ fn rank(ui: &mut Ui, context: Context<'_>, teaching: &Teaching) {
     if let Some(ranking) = &teaching.ranking {
         ui.label(&ranking.what);
         ui.add(ProgressBar::new(ranking.share.unwrap_or(0.0)).desired_height(8.0));
-        command_button(ui, context, C::StopTeaching);
+        if ui.button("Stop asking").on_hover_text("The order stays as it was").clicked() {
+            context.actions.send(C::StopTeaching);
+        }
         return;
     }
     let mut choice = teaching.choice;

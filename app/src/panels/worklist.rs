@@ -104,9 +104,9 @@ fn filter(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
         combo.response.labelled_by(caption.id);
         let caption = ui.label("Order");
         let combo = ComboBox::from_id_salt("order of cases").width(ui.available_width());
-        let combo = combo.selected_text(order_name(worklist.order)).show_ui(ui, |ui| {
+        let combo = combo.selected_text(order_name(worklist.list.order)).show_ui(ui, |ui| {
             for order in CaseOrder::ALL {
-                if ui.selectable_label(order == worklist.order, order_name(order)).clicked() {
+                if ui.selectable_label(order == worklist.list.order, order_name(order)).clicked() {
                     context.actions.send(WorklistAction::Order(order));
                 }
             }
@@ -151,7 +151,7 @@ fn order_name(order: CaseOrder) -> &'static str {
 }
 
 fn cases(ui: &mut Ui, context: Context<'_>, worklist: &OpenWorklist) {
-    let listed = worklist.list.listed(&worklist.filter, worklist.order);
+    let listed = worklist.list.listed(&worklist.filter, worklist.list.order);
     let row = ui.spacing().interact_size.y;
     let spacing = ui.spacing().item_spacing.y;
     let list = ScrollArea::vertical().id_salt("cases").max_height((row + spacing) * ROWS);

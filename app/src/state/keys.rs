@@ -128,6 +128,17 @@ pub fn shortcut_text(shortcut: &KeyboardShortcut) -> String {
     names.chain([shortcut.logical_key.name()]).collect::<Vec<_>>().join("+")
 }
 
+/// A combination as people read it: brackets and points as themselves, not by their names.
+pub fn shown_shortcut(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
+    let (text, key) = (ctx.format_shortcut(shortcut), shortcut.logical_key);
+    let symbol = key.symbol_or_name();
+    let is_plain = symbol.len() == 1 && symbol.chars().all(|c| c.is_ascii_punctuation());
+    match text.strip_suffix(key.name()) {
+        Some(held) if is_plain => format!("{held}{symbol}"),
+        _ => text,
+    }
+}
+
 /// Reads [`shortcut_text`]; `None` if there is no such combination.
 pub fn shortcut_from_text(text: &str) -> Option<KeyboardShortcut> {
     let (mut rest, mut modifiers) = (text, Modifiers::NONE);

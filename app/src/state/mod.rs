@@ -39,7 +39,7 @@ pub use editing::{
 pub use engine::EngineState;
 pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};
 pub use kept::KeptList;
-pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text};
+pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text, shown_shortcut};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
 pub use mouse::{Drag, MouseHand, MousePreset};

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use hilum_models::infer::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
-use super::{CINE_RANGE_HZ, EditOptions, Layout, MousePreset, SceneMode};
+use super::{CINE_RANGE_HZ, EditOptions, Layout, MousePreset, SceneMode, TeachChoice};
 
 /// Files kept in the list of recent ones.
 const MAX_RECENT: usize = 12;
+/// Longest name of a person.
+const MAX_NAME_CHARS: usize = 80;
 
 /// Smallest and largest brush radius in mm offered by the keys.
 pub const BRUSH_RANGE_MM: (f32, f32) = (0.2, 100.0);
@@ -56,6 +58,10 @@ pub struct Settings {
     pub readout: bool,
     /// The name of the image stands in the title of the window, which others may see in a list of windows.
     pub name_in_title: bool,
+    /// Who works, for worklists and the record of provenance; the account of the computer where it is empty.
+    pub annotator: String,
+    /// How a model is taught.
+    pub teach: TeachChoice,
     /// Device of the networks, as on the command line.
     pub device: String,
     /// Model that answers clicks; the program's own choice without one.
@@ -84,6 +90,8 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             readout: false,
             name_in_title: true,
+            annotator: String::new(),
+            teach: TeachChoice::default(),
             device: "auto".into(),
             model: None,
         }
@@ -102,7 +110,9 @@ impl Settings {
         self.brush_radius_mm = within(self.brush_radius_mm, BRUSH_RANGE_MM.0, BRUSH_RANGE_MM.1, 5.0);
         self.cine_hz = within(self.cine_hz, CINE_RANGE_HZ.0, CINE_RANGE_HZ.1, 12.0);
         self.recent.truncate(MAX_RECENT);
+        self.annotator = self.annotator.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
         self.tools = self.tools.sane();
+        self.teach = self.teach.sane();
         self
     }
 

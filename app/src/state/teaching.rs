@@ -5,6 +5,7 @@ use std::time::Instant;
 use hilum_models::inspect::FieldMap;
 use hilum_models::teach::{Control, Forecast, Strategy, TeachOptions};
 use hilum_models::train::Layers;
+use serde::{Deserialize, Serialize};
 
 use crate::jobs::{MapsOverSteps, TeachOutcome, TeachProgress, VersionList};
 
@@ -12,7 +13,8 @@ use crate::jobs::{MapsOverSteps, TeachOutcome, TeachProgress, VersionList};
 const MOST_POINTS: usize = 2000;
 
 /// What a person chooses.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TeachChoice {
     /// Which layers learn.
     pub layers: Layers,
@@ -30,6 +32,23 @@ impl Default for TeachChoice {
     fn default() -> Self {
         let TeachOptions { budget_seconds, learning_rate, layers, steps, .. } = TeachOptions::default();
         Self { layers, minutes: budget_seconds / 60.0, steps, learning_rate, strategy: Strategy::Entropy }
+    }
+}
+
+impl TeachChoice {
+    /// The same with every number in its range.
+    #[must_use]
+    pub fn sane(self) -> Self {
+        let default = Self::default();
+        let within = |value: f64, low: f64, high: f64, default: f64| {
+            if value.is_finite() { value.clamp(low, high) } else { default }
+        };
+        Self {
+            minutes: within(self.minutes, 0.1, 1440.0, default.minutes),
+            learning_rate: within(self.learning_rate, 1e-6, 0.1, default.learning_rate),
+            steps: self.steps.map(|steps| steps.clamp(1, 100_000)),
+            ..self
+        }
     }
 }
 

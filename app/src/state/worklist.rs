@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hilum_core::job::CancelToken;
-use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseOrder, CaseState, Worklist};
+use hilum_core::worklist::{Case, CaseFilter, CaseId, CaseState, Worklist};
 
 use super::{AppState, Found, LookingBack, NextLabels, Teaching};
 use crate::command::UiCommand;
@@ -67,8 +67,6 @@ pub struct OpenWorklist {
     pub list: Worklist,
     /// Which are shown.
     pub filter: CaseFilter,
-    /// In which order.
-    pub order: CaseOrder,
     /// The case that is being opened.
     pub opening: Option<OpeningCase>,
     /// The case that is open.
@@ -111,7 +109,6 @@ impl OpenWorklist {
             folder,
             list,
             filter: CaseFilter::default(),
-            order: CaseOrder::default(),
             opening: None,
             open: None,
             is_changed: false,
@@ -131,7 +128,7 @@ impl OpenWorklist {
 
     /// The case that comes after the one that is open.
     pub fn next(&self) -> Option<CaseId> {
-        self.list.next_open(self.open.map(|open| open.case), &self.filter, self.order)
+        self.list.next_open(self.open.map(|open| open.case), &self.filter, self.list.order)
     }
 
     /// Whether a folder is that of one of its cases.

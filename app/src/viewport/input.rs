@@ -2,7 +2,7 @@
 
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Response, Ui, Vec2};
 
-use super::{SliceView, ViewContext, ellipse, outline, rulers, turn};
+use super::{SliceView, ViewContext, ellipse, outline, rulers, slice_bar, turn};
 use crate::command::{EditAction, SegmentAction, UiCommand, ViewAction};
 use crate::state::{Drag, MouseHand, Session, Tool, ViewId};
 
@@ -144,17 +144,18 @@ fn stroke(
 ) {
     let actions = context.actions;
     let mut painting = session.document.is_stroking() && session.views.active == view;
-    // A click that began and ended since the last frame is a dab as well.
-    let down_here = response.is_pointer_button_down_on() || response.clicked();
+    let events = ui.input(|i| i.events.clone());
     let stroke_of = |button, modifiers| match meaning(context, button, modifiers) {
         Some(Drag::Tool) => Some(false),
         Some(Drag::Erase) => Some(true),
         _ => None,
     };
-    for event in ui.input(|i| i.events.clone()) {
-        match event {
+    for (number, event) in events.iter().enumerate() {
+        match *event {
             Event::PointerButton { pos, button, pressed: true, modifiers }
-                if down_here && !painting && stroke_of(button, modifiers).is_some() =>
+                if !painting
+                    && stroke_of(button, modifiers).is_some()
+                    && begins_here(ui, response, pos, &events[number..]) =>
             {
                 painting = true;
                 if stroke_of(button, modifiers) == Some(true) {
@@ -180,6 +181,19 @@ fn stroke(
     }
 }
 
+/// Whether a press is one of this view. A click that began and ended since the last frame is one as well, and so is a
+/// whole stroke, of which egui tells neither a click nor a drag.
+pub(super) fn begins_here(ui: &Ui, response: &Response, pos: Pos2, events: &[Event]) -> bool {
+    if response.is_pointer_button_down_on() || response.clicked() {
+        return true;
+    }
+    let is_over = events.iter().any(|event| matches!(event, Event::PointerButton { pressed: false, .. }));
+    let mut area = response.rect;
+    area.max.x -= slice_bar::WIDTH;
+    let is_on_top = || ui.ctx().layer_id_at(pos) == Some(response.layer_id);
+    is_over && response.enabled() && area.contains(pos) && is_on_top()
+}
+
 fn wheel(ui: &Ui, context: ViewContext<'_>, view: ViewId, shown: &SliceView, response: &Response) {
     if !response.contains_pointer() {
         return;
@@ -199,18 +213,21 @@ fn wheel(ui: &Ui, context: ViewContext<'_>, view: ViewId, shown: &SliceView, res
     }
 }
 
-/// Whole turns of the wheel; what a touch pad leaves over is kept for its next movement.
+/// Whole turns of the wheel; what a touch pad or a fine wheel leaves over is kept for its next movement.
 pub(super) fn notches(ui: &Ui, response: &Response, unit: MouseWheelUnit, delta: Vec2) -> f32 {
     // With shift held some systems turn the wheel sideways.
     let along = if delta.y.abs() >= delta.x.abs() { delta.y } else { delta.x };
     match unit {
-        MouseWheelUnit::Line => along.signum() * along.abs().max(1.0).round() * f32::from(along != 0.0),
         MouseWheelUnit::Page => along * 10.0,
-        MouseWheelUnit::Point => {
+        // Touch pads and fine wheels report parts of a line.
+        MouseWheelUnit::Line | MouseWheelUnit::Point => {
+            let part = if unit == MouseWheelUnit::Line { along } else { along / POINTS_PER_SLICE };
             let id = response.id.with("wheel");
-            let sum = ui.data(|d| d.get_temp::<f32>(id)).unwrap_or(0.0) + along / POINTS_PER_SLICE;
-            ui.data_mut(|d| d.insert_temp(id, sum - sum.trunc()));
-            sum.trunc()
+            let sum = ui.data(|d| d.get_temp::<f32>(id)).unwrap_or(0.0) + part;
+            // Ten tenths make one.
+            let whole = (sum + 1e-3 * sum.signum()).trunc();
+            ui.data_mut(|d| d.insert_temp(id, sum - whole));
+            whole
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use egui::{Event, Painter, PointerButton, Response, Stroke, Ui};
 
-use super::{SliceView, ViewContext};
+use super::{SliceView, ViewContext, input};
 use crate::command::EditAction;
 use crate::state::{AppState, Draft, Session, Tool, ViewId};
 use crate::theme::on_image;
@@ -49,10 +49,12 @@ fn lasso(
 ) {
     let actions = context.actions;
     let mut drawing = shown_draft(session, view, shown).is_some();
-    let down_here = response.is_pointer_button_down_on() || response.clicked();
-    for event in ui.input(|i| i.events.clone()) {
-        match event {
-            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. } if down_here => {
+    let events = ui.input(|i| i.events.clone());
+    for (number, event) in events.iter().enumerate() {
+        match *event {
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. }
+                if input::begins_here(ui, response, pos, &events[number..]) =>
+            {
                 drawing = true;
                 actions.send(EditAction::LassoStart(view, shown.world_from_screen(pos)));
             }

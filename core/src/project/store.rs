@@ -220,6 +220,11 @@ impl Store {
         self.lock.is_held
     }
 
+    /// Names the person who works from now on, for the record of provenance; the account of the computer without a name.
+    pub fn set_user(&mut self, name: &str) {
+        self.chain.set_user(name);
+    }
+
     /// Remembers where the image lies now.
     ///
     /// # Errors

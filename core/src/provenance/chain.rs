@@ -98,6 +98,14 @@ impl Chain {
         chain
     }
 
+    /// Who works from now on; the account of the computer without a name.
+    pub(crate) fn set_user(&mut self, name: &str) {
+        self.user = match name.trim() {
+            "" => Owner::myself().user,
+            name => name.to_owned(),
+        };
+    }
+
     /// Adds what happened, in the order in which it did.
     pub(crate) fn append(&mut self, files: &dyn Files, records: &[JournalRecord]) {
         for record in records {

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, CaseId, CaseImage, CaseState, Doubt, Outline, Role};
+use super::select::CaseOrder;
 use crate::label::LabelTable;
 
 /// Longest name or comment that is taken.
@@ -85,6 +86,9 @@ pub struct Worklist {
     /// The model that proposes and is taught: an identity of the catalogue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The order in which cases are shown and come next.
+    #[serde(default)]
+    pub order: CaseOrder,
     cases: Vec<Case>,
     /// The last number given.
     last_id: u32,
@@ -93,7 +97,7 @@ pub struct Worklist {
 impl Worklist {
     /// One without cases.
     pub fn new(name: impl Into<String>, labels: LabelTable, model: Option<String>) -> Self {
-        Self { name: name.into(), labels, model, cases: Vec::new(), last_id: 0 }
+        Self { name: name.into(), labels, model, order: CaseOrder::default(), cases: Vec::new(), last_id: 0 }
     }
 
     /// All cases, in the order in which they were added.

@@ -43,6 +43,17 @@ pub enum InferError {
         /// Voxels along x, y, z.
         dims: [usize; 3],
     },
+    /// There is nothing to see at the clicks.
+    #[error(
+        "every voxel within {reach_mm} mm of the click has the same value ({value}), so there is no object to find; click \
+         inside the body, or look whether the right image is open"
+    )]
+    Blank {
+        /// The value; not a number where no voxel has one.
+        value: f32,
+        /// How far was looked along each axis.
+        reach_mm: f64,
+    },
     /// The model is not known or cannot be read.
     #[error(transparent)]
     Model(#[from] crate::catalog::CatalogError),

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use egui::{Event, Key, Modifiers, Role, Vec2, vec2};
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, Role, Vec2, vec2};
 use egui_kittest::kittest::Queryable as _;
 use hilum::command::{EditAction, UiCommand, ViewAction};
 use hilum::state::{AppState, OperationKind, Tool};
@@ -437,4 +437,74 @@ fn labels_are_combined_and_the_rules_hold_for_strokes_and_operations() {
     assert!(within <= ball);
     window.press(Modifiers::NONE, Key::Enter);
     assert_eq!(window.steps().last().map(String::as_str), Some("Union of labels"));
+}
+
+/// Presses, moves and lets go before the next frame is drawn, as a quick hand does before a slow screen.
+fn flick(window: &mut Window<'_>, from: Pos2, to: Pos2) {
+    window.pointer(from, None);
+    for (pos, pressed) in [(from, Some(true)), (from.lerp(to, 0.5), None), (to, None), (to, Some(false))] {
+        window.harness.event(match pressed {
+            None => Event::PointerMoved(pos),
+            Some(pressed) => Event::PointerButton {
+                pos,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            },
+        });
+    }
+    window.harness.step();
+    window.harness.run_ok();
+}
+
+#[test]
+fn a_stroke_or_outline_that_is_over_before_the_next_frame_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, lesion) = sample(folder.path());
+    let at = window.position(AXIAL, lesion);
+    window.press(Modifiers::NONE, Key::B);
+    flick(&mut window, at, at + vec2(60.0, 0.0));
+    let stroke = window.labelled();
+    assert_eq!(window.session().document.history().len(), 1);
+    window.press(CTRL, Key::Z);
+    window.click(at);
+    window.harness.run_ok();
+    assert!(stroke > window.labelled(), "{stroke} voxels of a stroke, {} of a dab", window.labelled());
+    window.press(CTRL, Key::Z);
+
+    window.harness.state().send(UiCommand::ToolLasso);
+    window.harness.run_ok();
+    flick(&mut window, at, at + vec2(40.0, 40.0));
+    let steps = window.session().document.history().len();
+    // Two corners make no outline, but the draft is closed as with a slow hand.
+    assert!(window.session().editing.draft.is_none(), "{steps} steps");
+
+    // In front of a dialog nothing is painted.
+    window.press(Modifiers::NONE, Key::B);
+    window.harness.state().send(UiCommand::Settings);
+    window.harness.run_ok();
+    let before = window.labelled();
+    flick(&mut window, at, at + vec2(60.0, 0.0));
+    assert_eq!(window.labelled(), before);
+}
+
+#[test]
+fn parts_of_a_notch_of_the_wheel_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, lesion) = sample(folder.path());
+    let at = window.position(AXIAL, lesion);
+    window.pointer(at, None);
+    let slice = |window: &Window<'_>| window.session().views.slice_number(window.session().volume(), AXIAL).0;
+    let first = slice(&window);
+    for (turn, moved) in [(0.25, 0), (0.25, 0), (0.25, 0), (0.25, 1), (-1.0, 0), (0.1, 0), (-0.1, 0)] {
+        window.harness.event(Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Line,
+            delta: vec2(0.0, turn),
+            modifiers: Modifiers::NONE,
+            source: egui::MouseWheelSource::Unknown,
+            phase: egui::TouchPhase::Move,
+        });
+        window.harness.run_ok();
+        assert_eq!(slice(&window).abs_diff(first), moved, "after {turn}");
+    }
 }

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
-use hilum::command::UiCommand;
+use hilum::command::{UiCommand, WorklistAction};
+use hilum::state::Settings;
 use hilum_core::io::nifti::save_labels;
 use hilum_core::label::LabelMap;
 use hilum_core::project::Store;
 use hilum_core::provenance::{Action as Happened, read_chain, verify};
-use hilum_core::worklist::{CaseId, CaseState, Role as CaseRole, WorklistStore};
+use hilum_core::worklist::{CaseId, CaseOrder, CaseState, Role as CaseRole, WorklistStore};
 
 /// Two images, and what Eva and Adam drew in the first.
 fn images(folder: &Path) {
@@ -40,7 +41,7 @@ fn with_list(folder: &Path) -> Window<'static> {
     window.until("the list is open", |s| s.worklist.is_some());
     send(&mut window, UiCommand::AddCaseFolder);
     window.until("both are added", |s| s.worklist.as_ref().unwrap().list.cases().len() == 2);
-    window.harness.state().send(hilum::command::WorklistAction::Model(None));
+    window.harness.state().send(WorklistAction::Model(None));
     window.harness.run_ok();
     window
 }
@@ -62,6 +63,10 @@ fn paint(window: &mut Window<'_>) {
 fn cases_are_worked_through_with_the_keyboard_and_are_there_again_the_next_day() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = with_list(folder.path());
+    let settings = Settings { annotator: "Eva Lind".into(), ..window.state().settings.clone() };
+    window.harness.state().send(Action::Settings(Box::new(settings)));
+    window.harness.state().send(WorklistAction::Order(CaseOrder::Name));
+    window.harness.run_ok();
     window.press(Modifiers::NONE, Key::N);
     window.until("the first case is open", |s| open_case(s) == Some(1));
     paint(&mut window);
@@ -88,6 +93,7 @@ fn cases_are_worked_through_with_the_keyboard_and_are_there_again_the_next_day()
     let states: Vec<_> = kept.cases().iter().map(|case| (case.state, case.role)).collect();
     let expected = [(CaseState::Corrected, CaseRole::Teaching), (CaseState::Reviewed, CaseRole::SetAside)];
     assert_eq!(states, expected);
+    assert_eq!(kept.order, CaseOrder::Name, "the order is that of yesterday");
 
     let mut window = Window::open(folder.path(), vec![list.clone()]);
     window.until("the list is open", |s| s.worklist.is_some());
@@ -111,6 +117,9 @@ fn cases_are_worked_through_with_the_keyboard_and_are_there_again_the_next_day()
     let attested =
         entries.iter().filter(|e| matches!(&e.action, Happened::Attested { why, .. } if why == "corrected"));
     assert_eq!(attested.count(), 1);
+    let strokes = entries.iter().filter(|e| matches!(&e.action, Happened::Step { .. }));
+    let people: Vec<&str> = strokes.map(|entry| entry.user.as_str()).collect();
+    assert!(!people.is_empty() && people.iter().all(|person| *person == "Eva Lind"), "{people:?}");
 }
 
 #[test]
@@ -119,7 +128,7 @@ fn a_network_proposes_for_new_cases_only_and_is_named() {
     let mut window = with_list(folder.path());
     let model = "hippocampus-attention-unet";
     window.until("models are known", |s| s.models_known);
-    window.harness.state().send(hilum::command::WorklistAction::Model(Some(model.into())));
+    window.harness.state().send(WorklistAction::Model(Some(model.into())));
     window.press(Modifiers::NONE, Key::N);
     window.until("the network has answered", |s| {
         let case = s.worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap();
@@ -153,7 +162,7 @@ fn outlines_of_several_people_are_compared_and_their_majority_is_one_step() {
     let mut window = with_list(folder.path());
     for annotator in ["eva", "adam"] {
         let from = folder.path().join(annotator);
-        window.harness.state().send(hilum::command::WorklistAction::ImportOutlines(from));
+        window.harness.state().send(WorklistAction::ImportOutlines(from));
         window.until("the outlines are there", |s| {
             let case = s.worklist.as_ref().unwrap().list.case(CaseId(1)).unwrap();
             case.outlines.iter().any(|outline| outline.annotator == annotator)
