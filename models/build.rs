@@ -17,11 +17,18 @@ fn main() {
     for folder in &folders {
         let card = folder.join("card.json");
         let weights = folder.join("weights.safetensors");
+        let discriminator = folder.join("discriminator.safetensors");
+        let judge = if discriminator.is_file() {
+            println!("cargo::rerun-if-changed={}", discriminator.display());
+            format!("Some(include_bytes!({discriminator:?}))")
+        } else {
+            "None".to_owned()
+        };
         println!("cargo::rerun-if-changed={}", card.display());
         println!("cargo::rerun-if-changed={}", weights.display());
         let _ = writeln!(
             code,
-            "    EmbeddedModel {{ card: include_str!({card:?}), weights: include_bytes!({weights:?}) }},"
+            "    EmbeddedModel {{ card: include_str!({card:?}), weights: include_bytes!({weights:?}), discriminator: {judge} }},"
         );
     }
     code.push_str("];\n");

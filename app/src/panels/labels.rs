@@ -46,7 +46,7 @@ fn row(ui: &mut Ui, context: Context<'_>, session: &Session, entry: &LabelEntry,
             let label =
                 ui.allocate_ui(Vec2::new(width, 22.0), |ui| super::left_aligned(ui, |ui| ui.add(button)));
             let label = label.inner;
-            if label.on_hover_text("Edit this label").clicked() {
+            if label.on_hover_text(format!("{}: edit this label", entry.name)).clicked() {
                 look(LookChange::Active(entry.id));
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {

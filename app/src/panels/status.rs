@@ -11,7 +11,6 @@ use crate::theme;
 pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
     let tokens = theme::of(ui);
     ui.horizontal(|ui| {
-        ui.label(RichText::new(DISCLAIMER).small().color(tokens.weak));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             device_menu(ui, context);
             ui.separator();
@@ -51,6 +50,11 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
                 ui.separator();
                 ui.label(RichText::new("Saving…").small().color(tokens.accent));
             }
+            // What is left of the width, so that nothing is drawn over it.
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let text = RichText::new(DISCLAIMER).small().color(tokens.weak);
+                ui.add(egui::Label::new(text).truncate());
+            });
         });
     });
 }

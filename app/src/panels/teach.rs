@@ -311,7 +311,7 @@ fn row(
     depth: usize,
     version: Option<&VersionRow>,
 ) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.add_space(12.0 * depth as f32);
         let is_current = versions.current == id;
         let text = RichText::new(id);

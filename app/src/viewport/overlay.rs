@@ -93,6 +93,9 @@ fn direction_letters(direction: Vector3<f64>) -> String {
     strong.map(|axis| PatientDirection::from_axis(axis, direction[axis] > 0.0).letter()).collect()
 }
 
+/// Narrower views have no room for the window beside the name of the plane.
+const NARROW_VIEW: f32 = 250.0;
+
 /// The longest round length that takes at most a third of the view.
 fn scale_bar(text: &Text<'_>, session: &Session, shown: &SliceView) {
     let scale = Scale::of(session.volume());
@@ -125,6 +128,7 @@ fn heading(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView) 
     let volume = session.volume();
     let top = text.area.left_top();
     let line = Vec2::new(0.0, text.size + 4.0);
+    let is_narrow = text.area.width() < NARROW_VIEW && !session.views.is_flat();
     if session.views.is_flat() {
         text.at(top, Align2::LEFT_TOP, &volume.meta().title, on_image::TEXT);
     } else {
@@ -135,11 +139,21 @@ fn heading(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView) 
         let label = format!("{slice} / {count}   {position:.1} mm");
         text.at(top + line, Align2::LEFT_TOP, &label, on_image::WEAK);
         if let Some(label) = turned_text(session, view) {
-            text.at(top + line * 2.0, Align2::LEFT_TOP, &label, on_image::LETTER);
+            text.at(
+                top + line * if is_narrow { 3.0 } else { 2.0 },
+                Align2::LEFT_TOP,
+                &label,
+                on_image::LETTER,
+            );
         }
     }
     let window = format!("W {}  L {}", number(session.views.width), number(session.views.center));
-    text.at(text.area.right_top(), Align2::RIGHT_TOP, &window, on_image::WEAK);
+    // In a narrow view below the name and the slice, not over them.
+    let (at, align) = match is_narrow {
+        true => (top + line * 2.0, Align2::LEFT_TOP),
+        false => (text.area.right_top(), Align2::RIGHT_TOP),
+    };
+    text.at(at, align, &window, on_image::WEAK);
 }
 
 /// What to know about editing in a turned plane.

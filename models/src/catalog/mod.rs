@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use hilum_core::io::read_small_text;
 use sha2::{Digest as _, Sha256};
 
-use crate::checkpoint::{StateDict, read_weights};
+use crate::checkpoint::{CheckpointError, StateDict, read_weights};
 use crate::nets::{AnyNetwork, NetError};
 use crate::train::recipe::Stage;
 
@@ -19,6 +19,7 @@ pub use import::{Import, ImportError, Imported, import};
 struct EmbeddedModel {
     card: &'static str,
     weights: &'static [u8],
+    discriminator: Option<&'static [u8]>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -84,6 +85,8 @@ pub struct Model {
     /// Its card.
     pub card: Card,
     weights: Weights,
+    /// Of the discriminator that it was taught against.
+    discriminator: Option<Weights>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,7 +112,8 @@ impl Catalog {
         let mut models = Vec::new();
         for embedded in EMBEDDED {
             let card = parse_card(embedded.card, Path::new("embedded"))?;
-            models.push(Model { card, weights: Weights::Embedded(embedded.weights) });
+            let discriminator = embedded.discriminator.map(Weights::Embedded);
+            models.push(Model { card, weights: Weights::Embedded(embedded.weights), discriminator });
         }
         let mut catalog = Self { models, problems: Vec::new() };
         for model in folder.map(user_models).unwrap_or_default() {
@@ -193,10 +197,12 @@ impl Model {
         matches!(self.weights, Weights::Embedded(_))
     }
 
-    /// The discriminator that it was taught against, `discriminator.safetensors` beside its weights, if there is one.
-    pub fn discriminator(&self) -> Option<PathBuf> {
-        let Weights::File(weights) = &self.weights else { return None };
-        Some(weights.with_file_name("discriminator.safetensors")).filter(|file| file.is_file())
+    /// The discriminator that it was taught against, `discriminator.safetensors` beside its weights; `None` without one.
+    pub fn discriminator(&self) -> Option<Result<StateDict, CheckpointError>> {
+        Some(match self.discriminator.as_ref()? {
+            Weights::Embedded(bytes) => StateDict::from_bytes(*bytes),
+            Weights::File(path) => StateDict::read(path),
+        })
     }
 
     /// Bytes of its weights.
@@ -292,7 +298,8 @@ fn read_model(card: &Path) -> Result<Model, CatalogError> {
     let io = |cause| CatalogError::Io { cause, path: card.to_owned() };
     let text = read_small_text(card).map_err(io)?;
     let weights = Weights::File(card.with_file_name("weights.safetensors"));
-    Ok(Model { card: parse_card(&text, card)?, weights })
+    let beside = Some(card.with_file_name("discriminator.safetensors")).filter(|file| file.is_file());
+    Ok(Model { card: parse_card(&text, card)?, weights, discriminator: beside.map(Weights::File) })
 }
 
 #[cfg(test)]
@@ -301,6 +308,14 @@ mod tests {
     use hilum_core::volume::{ImageMeta, Volume, Voxels};
 
     use super::*;
+
+    #[test]
+    fn a_model_taught_against_a_discriminator_brings_it_along() {
+        let catalog = Catalog::new(None).unwrap();
+        let judge = catalog.find("kidney-sagan").unwrap().discriminator().unwrap().unwrap();
+        assert!(judge.iter().any(|(name, _)| name == "dense.weight"));
+        assert!(catalog.find("vessels-hanet").unwrap().discriminator().is_none());
+    }
 
     #[test]
     fn an_unknown_model_is_answered_with_those_there_are() {

@@ -220,10 +220,13 @@ impl Attention {
         catalog: &Catalog,
         id: &str,
     ) -> anyhow::Result<Vec<Subject>> {
-        let beside = catalog.find(id)?.discriminator();
-        let Some(file) = self.discriminator.clone().or(beside) else { return Ok(vec![subject]) };
-        let read = || Ok::<_, anyhow::Error>(subject.with_discriminator(&StateDict::read(&file)?)?);
-        let judged = read().with_context(|| format!("the discriminator {}", file.display()))?;
+        let (name, weights) = match &self.discriminator {
+            Some(file) => (file.display().to_string(), Some(StateDict::read(file))),
+            None => (format!("of {id}"), catalog.find(id)?.discriminator()),
+        };
+        let Some(weights) = weights else { return Ok(vec![subject]) };
+        let judged = || Ok::<_, anyhow::Error>(subject.with_discriminator(&weights?)?);
+        let judged = judged().with_context(|| format!("the discriminator {name}"))?;
         Ok(vec![subject, judged])
     }
 

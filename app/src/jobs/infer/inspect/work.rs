@@ -9,7 +9,6 @@ use hilum_core::label::LabelMap;
 use hilum_core::surface::{SurfaceMesh, SurfaceShape};
 use hilum_core::volume::Volume;
 use hilum_models::catalog::Catalog;
-use hilum_models::checkpoint::StateDict;
 use hilum_models::device;
 use hilum_models::infer::{Dense, DenseError, DeviceChoice};
 use hilum_models::inspect::{FieldMap, InspectError, Look, Subject, agreement, spearman};
@@ -245,12 +244,12 @@ impl InferWorker {
 
 /// A network, and behind it the discriminator that it was taught against, if it has one; a word on one that does not fit.
 fn with_discriminator(subject: Subject, catalog: &Catalog, id: &str) -> (Vec<Subject>, Vec<String>) {
-    let file = catalog.find(id).ok().and_then(hilum_models::catalog::Model::discriminator);
-    let Some(file) = file else { return (vec![subject], Vec::new()) };
-    let read = StateDict::read(&file).map_err(|e| e.to_string());
+    let weights = catalog.find(id).ok().and_then(hilum_models::catalog::Model::discriminator);
+    let Some(weights) = weights else { return (vec![subject], Vec::new()) };
+    let read = weights.map_err(|e| e.to_string());
     match read.and_then(|weights| subject.with_discriminator(&weights).map_err(|e| e.to_string())) {
         Ok(judged) => (vec![subject, judged], Vec::new()),
-        Err(why) => (vec![subject], vec![format!("{}: {why}", file.display())]),
+        Err(why) => (vec![subject], vec![format!("The discriminator of {id}: {why}")]),
     }
 }
 
