@@ -4,6 +4,7 @@
 //! state and ask for actions, the actions are applied, and what changed goes to the graphics device.
 
 mod album;
+mod case;
 mod case_masks;
 mod edit;
 mod events;
@@ -14,6 +15,7 @@ mod keys;
 mod measure;
 mod motion;
 mod operate;
+mod outlines;
 mod outside;
 mod photo;
 mod project;

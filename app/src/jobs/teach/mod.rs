@@ -1,205 +1,25 @@
 //! The thread that teaches: fine-tuning, comparing, publishing, going back, asking what a network does not know.
 
+mod asking;
+mod message;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use hilum_core::job::Observer;
-use hilum_core::worklist::{Case, CaseId, Doubt, Role, WorklistStore};
+use hilum_core::worklist::WorklistStore;
 use hilum_models::catalog::Catalog;
 use hilum_models::device::{self, DeviceChoice};
-use hilum_models::infer::Dense;
 use hilum_models::teach::{
-    Candidate, CaseUncertainty, CaseUse, Comparison, Control, Decision, Forecast, Published, Strategy,
-    TeachError, TeachEvent as Learned, TeachOptions, Verdict, VersionState, Versions, compare, finetune,
-    order, uncertainty,
+    CaseUse, Comparison, Control, Decision, Published, TeachError, TeachEvent as Learned, TeachOptions,
+    Verdict, VersionState, Versions, compare, finetune,
 };
 
 use super::background::in_background;
 use super::kept_maps::{has_maps, read_maps};
-use super::{Event, Inbox, Lesson, MapChoice, MapsOverSteps, Numbered, panic_text, read_lesson};
+use super::{Event, Inbox, Lesson, panic_text, read_lesson};
 
-/// What can be asked of the thread.
-#[derive(Debug)]
-pub enum TeachRequest {
-    /// Tell which versions there are.
-    List(PathBuf),
-    /// Teach the model of a worklist with its corrected cases, keep the version, compare and publish it if the comparison
-    /// allows it.
-    Teach {
-        /// Number of the request.
-        request: u64,
-        /// The worklist.
-        worklist: PathBuf,
-        /// How.
-        options: Box<TeachOptions>,
-        /// Pauses and stops it.
-        control: Control,
-    },
-    /// Compare a version with the weights in use, on the cases that are set aside now.
-    Compare {
-        /// Number of the request.
-        request: u64,
-        /// The worklist.
-        worklist: PathBuf,
-        /// Number of the version.
-        version: u32,
-        /// Where.
-        device: DeviceChoice,
-        /// Stops it.
-        control: Control,
-    },
-    /// Publish a version that was compared, or refuse it, because a person says so.
-    Decide {
-        /// The worklist.
-        worklist: PathBuf,
-        /// Number of the version.
-        version: u32,
-        /// Who.
-        person: String,
-        /// Whether it is to be used.
-        yes: bool,
-    },
-    /// Read where a version looked while it learned.
-    Maps {
-        /// The worklist.
-        worklist: PathBuf,
-        /// Which maps.
-        choice: MapChoice,
-    },
-    /// Go back to weights that were in use before.
-    RollBack {
-        /// The worklist.
-        worklist: PathBuf,
-        /// Identity of the weights.
-        id: String,
-    },
-    /// Ask the network about every case that is not done, and put these in order.
-    Rank {
-        /// Number of the request.
-        request: u64,
-        /// The worklist.
-        worklist: PathBuf,
-        /// By what.
-        strategy: Strategy,
-        /// Where.
-        device: DeviceChoice,
-        /// Stops it.
-        control: Control,
-    },
-}
-
-impl Numbered for TeachRequest {
-    fn number(&self) -> Option<u64> {
-        match self {
-            Self::Teach { request, .. } | Self::Compare { request, .. } | Self::Rank { request, .. } => {
-                Some(*request)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// A version, as the window lists it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VersionRow {
-    /// Its number, from 1.
-    pub number: u32,
-    /// Its identity.
-    pub id: String,
-    /// What it was made of.
-    pub parent: String,
-    /// What became of it.
-    pub state: VersionState,
-    /// Cases that it learned from.
-    pub cases: usize,
-    /// Steps and seconds of learning.
-    pub steps: usize,
-    /// Seconds of learning.
-    pub seconds: f64,
-    /// When it was made, in seconds since 1970.
-    pub created_unix_secs: u64,
-    /// SHA-256 of its weights.
-    pub weights_sha256: String,
-    /// How it compares with what was in use when it was compared last.
-    pub comparison: Option<Comparison>,
-    /// Whether it has kept where it looked while it learned.
-    pub has_maps: bool,
-}
-
-/// The versions of a model.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct VersionList {
-    /// The model that all come from.
-    pub base: String,
-    /// The weights in use.
-    pub current: String,
-    /// Those in use before.
-    pub previous: Option<String>,
-    /// All versions, oldest first.
-    pub versions: Vec<VersionRow>,
-}
-
-/// What it answers.
-#[derive(Debug)]
-pub enum TeachAnswer {
-    /// The versions of a worklist's model.
-    Versions(PathBuf, Box<VersionList>),
-    /// Where a version looked, or why that is not known.
-    Maps(PathBuf, Result<Box<MapsOverSteps>, String>),
-    /// How a fine-tuning goes on.
-    Progress {
-        /// Number of the request.
-        request: u64,
-        /// What happened.
-        what: TeachProgress,
-    },
-    /// A fine-tuning has ended; the error is for people, without one it was stopped before the first step.
-    Ended {
-        /// Number of the request.
-        request: u64,
-        /// What came of it.
-        result: Result<Box<TeachOutcome>, Option<String>>,
-    },
-    /// A decision was carried out, or not.
-    Decided(Result<String, String>),
-    /// Cases in order; the error is for people, without one it was stopped.
-    Ranked {
-        /// Number of the request.
-        request: u64,
-        /// Each case with its doubt.
-        result: Result<Vec<(CaseId, Doubt)>, Option<String>>,
-    },
-}
-
-/// How a fine-tuning goes on.
-#[derive(Clone, Debug)]
-pub enum TeachProgress {
-    /// What is being done beside learning, with the share done where it is known.
-    Doing(String, Option<f32>),
-    /// What it will take.
-    Forecast(Forecast),
-    /// A step was made: step, of how many, loss, seconds.
-    Step(usize, usize, f64, f64),
-    /// Mean Dice after so many steps on cases set aside and on earlier cases, where there are some.
-    Dice(usize, Option<f64>, Option<f64>),
-    /// Something that a person should know.
-    Warning(String),
-}
-
-/// What a fine-tuning brought.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TeachOutcome {
-    /// The version.
-    pub id: String,
-    /// Its number.
-    pub number: u32,
-    /// How it compares with what was in use.
-    pub comparison: Comparison,
-    /// What became of it.
-    pub published: Published,
-    /// Whether a person stopped it.
-    pub was_stopped: bool,
-}
+pub use message::{TeachAnswer, TeachOutcome, TeachProgress, TeachRequest, VersionList, VersionRow};
 
 /// Teaches one worklist's model at a time.
 pub struct TeachWorker {
@@ -408,86 +228,6 @@ impl TeachWorker {
             Published::Yes => Ok(format!("In use from now on: {id}")),
             Published::Asks | Published::Refused => Err(format!("{id} is worse and stays unused")),
         }
-    }
-
-    fn rank(
-        &self,
-        request: u64,
-        worklist: &Path,
-        strategy: Strategy,
-        choice: DeviceChoice,
-        control: &Control,
-    ) -> Result<Vec<(CaseId, Doubt)>, Failed> {
-        let list = WorklistStore::peek(worklist).map_err(|error| Failed::Why(error.to_string()))?;
-        let versions = versions_of(worklist).map_err(Failed::Why)?;
-        let (catalog, current) = (self.catalog(&versions)?, versions.current());
-        let device = device::open(choice).map_err(TeachError::from)?;
-        let model = Dense::load(&catalog, &current, &device.device).map_err(TeachError::from)?;
-        let (open, known): (Vec<&Case>, Vec<&Case>) =
-            list.cases().iter().partition(|case| !case.state.is_done() && case.role == Role::Teaching);
-        let asked = Asking { worker: self, request, worklist, model: &model, control };
-        let candidates: Vec<Candidate> = asked
-            .about(&open, strategy)?
-            .into_iter()
-            .map(|(id, uncertainty)| Candidate { id, uncertainty })
-            .collect();
-        // What is like a case that is done, or set aside, can wait. Chance looks at nothing.
-        let step = known.len().div_ceil(MOST_KNOWN).max(1);
-        let known: Vec<&Case> = known.into_iter().step_by(step).collect();
-        let known = if strategy == Strategy::Random { Vec::new() } else { known };
-        let known: Vec<Vec<f32>> =
-            asked.about(&known, Strategy::Random)?.into_iter().map(|(_, found)| found.descriptor).collect();
-        let ranked = order(&candidates, &known, strategy);
-        let by_id = |id: &str| open.iter().find(|case| case.id.to_string() == id).map(|case| case.id);
-        let doubts = ranked.into_iter().enumerate().filter_map(|(nth, ranked)| {
-            let (value, reason, model) = (ranked.score, ranked.reason, current.clone());
-            let rank = u32::try_from(nth + 1).unwrap_or(u32::MAX);
-            Some((by_id(&ranked.id)?, Doubt { value: finite(value), reason, model, rank }))
-        });
-        Ok(doubts.collect())
-    }
-}
-
-/// Files hold no infinite numbers.
-fn finite(value: f64) -> f64 {
-    value.clamp(-f64::MAX, f64::MAX)
-}
-
-/// Most cases that are done and looked at for how like them the others are.
-const MOST_KNOWN: usize = 40;
-
-/// A network that is asked about cases.
-struct Asking<'a> {
-    worker: &'a TeachWorker,
-    request: u64,
-    worklist: &'a Path,
-    model: &'a Dense,
-    control: &'a Control,
-}
-
-impl Asking<'_> {
-    /// What the network says of every case whose image can be opened.
-    fn about(&self, cases: &[&Case], by: Strategy) -> Result<Vec<(String, CaseUncertainty)>, Failed> {
-        let mut said = Vec::with_capacity(cases.len());
-        for (nth, case) in cases.iter().enumerate() {
-            let share = Some(nth as f32 / cases.len() as f32);
-            let text = format!("asking about {}", case.name);
-            self.worker.progress(self.request, TeachProgress::Doing(text, share));
-            let volume = match super::teach_cases::open_case_image(self.worklist, case) {
-                Ok(volume) => volume,
-                Err(error) => {
-                    self.worker.progress(self.request, TeachProgress::Warning(format!("{error:#}")));
-                    continue;
-                }
-            };
-            if self.control.is_cancelled() {
-                return Err(Failed::Stopped);
-            }
-            let id = case.id.to_string();
-            let found = uncertainty(self.model, &id, &volume, by, 1, self.control)?;
-            said.push((id, found));
-        }
-        Ok(said)
     }
 }
 
