@@ -19,7 +19,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use crate::colormap::{bar_number, color_of};
 use crate::jobs::MapKind;
 use canvas::{Anchor, Canvas, Lettering, Raster, Svg};
-pub(crate) use choice::{Candidate, Choice, beside, first};
+pub(crate) use choice::{Candidate, Choice, beside, first, together};
 pub(crate) use plane::{Drawn, Plane};
 
 /// Room around things, in units of the page.

@@ -10,7 +10,7 @@ use hilum_core::volume::Volume;
 use hilum_models::inspect::FieldMap;
 
 use super::MapKind;
-use crate::figure::{Candidate, Drawn, Figure, beside, save_numbers, save_picture};
+use crate::figure::{Candidate, Drawn, Figure, beside, save_numbers, save_picture, together};
 
 /// A map to be written.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct FigureFile {
     pub chosen: usize,
     /// Another map that it is compared with, and its name: then these two alone are shown.
     pub compared: Option<(Arc<FieldMap>, String)>,
+    /// Every map that the views of "All maps" show is in it, instead of those of the papers' figures.
+    pub is_of_all: bool,
     /// The image.
     pub volume: Arc<Volume>,
     /// Values shown black and white.
@@ -89,6 +91,8 @@ impl FigureFile {
         let mut figure = Figure::new(&self.volume, &chosen.map.grid, self.at, self.window, drawn);
         if let Some((other, name)) = &self.compared {
             figure.fill_pair((other, name), chosen, self.is_scale_shared, &self.note);
+        } else if self.is_of_all {
+            figure.fill(&together(&all, chosen).0, self.is_scale_shared, &self.note);
         } else {
             figure.fill(&beside(&all, chosen), self.is_scale_shared, &self.note);
         }

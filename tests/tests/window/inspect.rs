@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Key, Modifiers};
+use egui::{Key, Modifiers, Rect};
 use egui_kittest::kittest::Queryable as _;
 use hilum::command::{InspectAction, ViewAction};
 use hilum::jobs::MapKind;
-use hilum::state::{AppState, Inspecting, ViewId};
+use hilum::state::{AppState, Inspecting, MapView, ViewId};
 use hilum_core::io::raster;
 use hilum_core::volume::Voxels;
 use hilum_models::nets::{HopReading, MapMeaning};
@@ -107,4 +107,67 @@ fn attention_is_shown_over_the_image_and_follows_the_crosshair() {
 
     window.button("Close attention");
     assert!(window.state().inspect.is_none());
+}
+
+/// Where a picture of the view of a flat image lies.
+fn tile(window: &Window<'_>, name: &str) -> Rect {
+    window.harness.get_by_label(&format!("{} view: {name}", ViewId::Flat.name())).rect()
+}
+
+#[test]
+fn all_maps_of_a_pixel_stand_beside_each_other_and_the_mouse_works_in_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = Window::open(folder.path(), vec![slice(folder.path())]);
+    window.until("the picture is open", super::is_complete);
+    window.until("models are listed", |state| !state.models.is_empty());
+    window.press(Modifiers::ALT, Key::I);
+    window.harness.state().send(InspectAction::Look(Some("lung-hanet".into())));
+    window.until("the rows of the crosshair are there", |s| has(s, MapKind::Row));
+    let own = inspect(window.state()).looks[0].reading.unwrap();
+    window.harness.state().send(InspectAction::Read(Some(HopReading { hops: 2, delta: 0.8, ..own })));
+    window.until("the graph is read anew", |s| {
+        let inspect = s.inspect.as_ref().unwrap();
+        inspect.running.is_none() && inspect.looks[0].density.len() == 2
+    });
+    let rows = inspect(window.state()).maps.iter();
+    let row = rows.filter(|m| m.kind == MapKind::Row).find(|m| m.map.channel == "hop 1").unwrap();
+    let grid = row.map.grid;
+    window.harness.state().send(InspectAction::Show(Inspecting::key(row)));
+    window.harness.run_ok();
+    below(&mut window, MapView::All.name());
+    window.harness.run_ok();
+    let names = ["image", "plain self-attention", "hop 1", "hop 2", "neighbours, hop 1", "neighbours, hop 2"];
+    let tiles = names.map(|name| tile(&window, name));
+    for (at, one) in tiles.iter().enumerate() {
+        assert!(one.width() > 100.0 && one.height() > 100.0, "{}: {one:?}", names[at]);
+        assert!(tiles[at + 1..].iter().all(|other| !one.intersects(*other)), "{}", names[at]);
+    }
+    assert_eq!(inspect(window.state()).together().left_out, 0);
+
+    // A click in the tile of the graph over two hops is a click on the image: the maps of all tiles follow.
+    let session = window.session();
+    let at = session.volume().grid().world_of([112, 60, 0]);
+    let shown = session.views.slice_view(session.volume(), ViewId::Flat, tiles[5]);
+    let position = shown.screen_from_world(at);
+    assert!(tiles[5].contains(position));
+    window.click(position);
+    let step = grid.spacing_mm()[0].max(grid.spacing_mm()[1]);
+    window.until("the rows follow the crosshair", |s| {
+        let inspect = s.inspect.as_ref().unwrap();
+        let together = inspect.together().maps;
+        together.len() == 5
+            && together.iter().all(|i| (inspect.maps[*i].map.query.unwrap() - at).norm() <= step)
+    });
+
+    // All maps of the pass that belong together likewise; one picture has no parts.
+    let reach = inspect(window.state()).maps.iter().find(|m| m.map.meaning == MapMeaning::Reach).unwrap();
+    window.harness.state().send(InspectAction::Show(Inspecting::key(reach)));
+    window.harness.run_ok();
+    for hop in 1..=own.hops {
+        tile(&window, &format!("received, hop {hop}"));
+        tile(&window, &format!("reach, hop {hop}"));
+    }
+    window.harness.check_accessibility();
+    below(&mut window, MapView::Overlay.name());
+    assert!(window.harness.query_all_by_label_contains("view: ").next().is_none());
 }

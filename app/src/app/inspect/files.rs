@@ -47,6 +47,7 @@ impl HilumApp {
             maps: inspect.maps.iter().map(|map| (map.look, map.kind, Arc::clone(&map.map))).collect(),
             chosen: inspect.maps.iter().position(|map| std::ptr::eq(map, shown)).unwrap_or(0),
             compared: inspect.compared().filter(|_| of_two).map(|(map, name)| (Arc::clone(map), name)),
+            is_of_all: inspect.view == MapView::All,
             volume: Arc::clone(session.volume()),
             window: [low, high],
             labels: Arc::clone(document.labels()),

@@ -19,11 +19,13 @@ pub enum MapView {
     Beside,
     /// In turn with the image, or with another map.
     Blink,
+    /// The image and all maps that belong to it, each in a tile of the view.
+    All,
 }
 
 impl MapView {
     /// All, in the order of the panel.
-    pub const ALL: [Self; 4] = [Self::Overlay, Self::Contour, Self::Beside, Self::Blink];
+    pub const ALL: [Self; 5] = [Self::Overlay, Self::Contour, Self::Beside, Self::Blink, Self::All];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl MapView {
             Self::Contour => "Contour",
             Self::Beside => "Side by side",
             Self::Blink => "Blink",
+            Self::All => "All maps",
         }
     }
 }

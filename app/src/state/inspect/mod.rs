@@ -8,8 +8,10 @@ use hilum_models::nets::HopReading;
 use crate::jobs::{LookInfo, MapKind, ShownMap};
 
 mod compare;
+mod together;
 
 pub use compare::{Against, KeptMap, MapScale, MapView};
+pub use together::Together;
 
 /// Which map is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
