@@ -50,17 +50,26 @@ fn a_figure_is_written_with_everything_that_must_be_told() {
     let at = field.center_world();
     let mut figure = Figure::new(&volume, &field, at, [0.0, 250.0], Some(drawn));
     figure.fill(&choice, false, "a <model>");
+    figure.add_note("graph: δ = 0.50, n = 2, reading: boolean".into());
+    figure.add_legend([([255, 0, 0], "rim".to_owned())]);
     let folder = tempfile::tempdir().unwrap();
     let (svg, png) = (folder.path().join("f.svg"), folder.path().join("f.PNG"));
     figure.save(&svg).unwrap();
     figure.save(&png).unwrap();
     let text = std::fs::read_to_string(&svg).unwrap();
-    // Five pictures, three bars; two strokes of a cross in two colours for the image and each of three maps.
-    assert_eq!(text.matches("data:image/png;base64,").count(), 8);
+    // Five pictures, three bars, a colour of a label; two strokes of a cross in two colours for the image and each of three maps.
+    assert_eq!(text.matches("data:image/png;base64,").count(), 9);
     assert_eq!(text.matches("<line ").count(), 16);
-    for wanted in
-        ["labels", "ha.row (plain self-attention)", "ha.row hop 2", "a &lt;model&gt;", "-0.2500", "0.7500"]
-    {
+    for wanted in [
+        "labels",
+        "ha.row (plain self-attention)",
+        "ha.row hop 2",
+        "a &lt;model&gt;",
+        "-0.2500",
+        "0.7500",
+        "δ = 0.50, n = 2",
+        ">rim<",
+    ] {
         assert!(text.contains(wanted), "{wanted}");
     }
     let picture = image::open(&png).unwrap().to_rgb8();

@@ -8,6 +8,7 @@ use hilum_core::geometry::WorldPoint;
 use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
 use hilum_models::inspect::FieldMap;
+use hilum_models::nets::HopReading;
 
 use super::MapKind;
 use crate::figure::{Candidate, Drawn, Figure, beside, save_numbers, save_picture, together};
@@ -60,14 +61,16 @@ pub struct FigureFile {
     pub window: [f32; 2],
     /// The labels.
     pub labels: Arc<LabelMap>,
-    /// Colours of the labels that are shown, by value.
-    pub colors: Vec<(u16, [u8; 3])>,
+    /// Colours and names of the labels that are shown, by value.
+    pub colors: Vec<(u16, [u8; 3], String)>,
     /// The point whose plane is shown.
     pub at: WorldPoint,
     /// Maps of one meaning share the ends of their colours.
     pub is_scale_shared: bool,
     /// What stands below: the model.
     pub note: String,
+    /// How the graph of the maps is read, if they are of one.
+    pub graph: Option<HopReading>,
 }
 
 impl FigureFile {
@@ -79,8 +82,8 @@ impl FigureFile {
             bail!("there is no map to make a figure of");
         };
         let color = |label: u16| {
-            let known = self.colors.iter().find(|(value, _)| *value == label);
-            known.map_or([255; 3], |(_, color)| *color)
+            let known = self.colors.iter().find(|(value, ..)| *value == label);
+            known.map_or([255; 3], |(_, color, _)| *color)
         };
         let has_labels = self.labels.count(0) != self.labels.voxels().len() && !self.colors.is_empty();
         let drawn = has_labels.then(|| Drawn {
@@ -96,6 +99,10 @@ impl FigureFile {
         } else {
             figure.fill(&beside(&all, chosen), self.is_scale_shared, &self.note);
         }
+        self.graph.iter().for_each(|graph| figure.add_note(format!("graph: {}", graph.told())));
+        let is_there = |label: u16| self.labels.count(label) > 0;
+        let drawn = self.colors.iter().filter(|(label, ..)| has_labels && is_there(*label));
+        figure.add_legend(drawn.map(|(_, color, name)| (*color, name.clone())));
         figure.save(&self.path)
     }
 }

@@ -10,6 +10,7 @@ use hilum::jobs::MapKind;
 use hilum::state::{AppState, Inspecting, MapView, ViewId};
 use hilum_core::io::raster;
 use hilum_core::volume::Voxels;
+use hilum_models::nets::hanet::Normalisation;
 use hilum_models::nets::{HopReading, MapMeaning};
 
 use super::Window;
@@ -85,6 +86,38 @@ fn attention_is_shown_over_the_image_and_follows_the_crosshair() {
     window.until("the graph is read anew", |s| s.inspect.as_ref().unwrap().looks[0].density.len() == 1);
     assert!(inspect(window.state()).looks[0].density[0].share < density[0].share);
 
+    // So do the readings of table H, which "As in the network" takes back with the sliders.
+    let reach = density[0].share;
+    window.harness.state().send(InspectAction::Read(None));
+    window.until("the network's own reading is back", |s| {
+        s.inspect.as_ref().unwrap().looks[0].density.len() == own.hops
+    });
+    window.harness.get_by_label("H1 normalisation to 0 … 1").click_accesskit();
+    window.harness.run_ok();
+    window.harness.get_by_label("sigmoid").click_accesskit();
+    window.harness.run_ok();
+    window.until("the graph is read with the other normalisation", |s| {
+        let inspect = s.inspect.as_ref().unwrap();
+        inspect.running.is_none() && inspect.looks[0].density[0].share != reach
+    });
+    let read = inspect(window.state()).reading.unwrap();
+    assert_eq!(read.reading.normalisation, Normalisation::Sigmoid);
+    assert_eq!((read.delta, read.hops), (own.delta, own.hops));
+    let chosen = Inspecting::key(&row(&window));
+    window.harness.state().send(InspectAction::Show(chosen));
+    let figure = folder.path().join("figure.svg");
+    window.harness.state().send(InspectAction::Figure(Some(figure.clone())));
+    window
+        .until("the figure is written", |s| s.messages.list().iter().any(|m| m.text.contains("figure.svg")));
+    let text = std::fs::read_to_string(&figure).unwrap();
+    let told = format!("δ = {:.2}, n = {}, reading: sigmoid, raw A*", own.delta, own.hops);
+    assert!(text.contains(&told), "{told}");
+    below(&mut window, "As in the network");
+    window.until("the network's own reading is back", |s| {
+        let inspect = s.inspect.as_ref().unwrap();
+        inspect.running.is_none() && inspect.reading.is_none() && inspect.looks[0].density[0].share == reach
+    });
+
     // The meaning stands below the list, and the checks answer.
     let chosen = Inspecting::key(&inspect(window.state()).maps[0]);
     window.harness.state().send(InspectAction::Show(chosen.clone()));
@@ -102,7 +135,9 @@ fn attention_is_shown_over_the_image_and_follows_the_crosshair() {
 
     below(&mut window, "Export map…");
     let picture = folder.path().join(format!("{}.png", chosen.name.replace(['.', ' '], "_")));
-    window.until("the map is written", |s| s.messages.list().iter().any(|m| m.text.starts_with("Written")));
+    window.until("the map is written", |s| {
+        picture.exists() && s.messages.list().iter().any(|m| m.text.contains(".png"))
+    });
     assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
 
     window.button("Close attention");

@@ -51,10 +51,11 @@ impl HilumApp {
             volume: Arc::clone(session.volume()),
             window: [low, high],
             labels: Arc::clone(document.labels()),
-            colors: visible.map(|entry| (entry.id, entry.color)).collect(),
+            colors: visible.map(|entry| (entry.id, entry.color, entry.name.clone())).collect(),
             at: session.views.crosshair,
             is_scale_shared: inspect.scale != MapScale::Own,
             note,
+            graph: inspect.reading_of(shown),
         };
         if self.io.ask(IoRequest::WriteFigure(Box::new(file))).is_err() {
             self.state.messages.error("the thread that writes files is busy; try again in a moment");

@@ -123,7 +123,10 @@ impl Inspecting {
     /// Keeps the map that is shown, with a word on the state of the labels; the oldest gives way.
     pub fn keep(&mut self, state: &str) {
         let Some(shown) = self.shown() else { return };
-        let (told, map) = (format!("{} ({state})", self.told(shown)), Arc::clone(&shown.map));
+        // The same pixel may be kept in several readings of the graph.
+        let read = self.reading.filter(|_| shown.kind == MapKind::Row);
+        let read = read.map_or_else(String::new, |read| format!("; {}", read.told()));
+        let (told, map) = (format!("{} ({state}{read})", self.told(shown)), Arc::clone(&shown.map));
         let number = self.kept.iter().map(|kept| kept.number + 1).max().unwrap_or(1);
         self.kept.push(KeptMap { number, told, map });
         if self.kept.len() > MAX_KEPT {

@@ -201,6 +201,15 @@ impl Inspecting {
         Some((shown.look, layer.clone(), shown.kind == MapKind::Plain))
     }
 
+    /// How the graph is read that a map comes from, if its network has one: the pass as it was trained, a pixel as chosen.
+    pub fn reading_of(&self, map: &ShownMap) -> Option<HopReading> {
+        let own = self.looks.get(map.look)?.reading?;
+        Some(match map.kind {
+            MapKind::Row | MapKind::Plain => self.reading.unwrap_or(own),
+            MapKind::Pass | MapKind::Random => own,
+        })
+    }
+
     /// How the first graph is read now.
     pub fn reading_now(&self) -> Option<HopReading> {
         self.reading.or_else(|| self.looks.iter().find_map(|look| look.reading))
