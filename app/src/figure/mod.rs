@@ -14,6 +14,7 @@ use hilum_core::io::nifti::save_volume;
 use hilum_core::io::replace_file;
 use hilum_core::volume::{ImageMeta, Volume, Voxels};
 use hilum_models::inspect::FieldMap;
+use hilum_models::nets::MapMeaning;
 use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::colormap::{bar_number, color_of};
@@ -273,14 +274,15 @@ impl<'a> Figure<'a> {
     }
 }
 
-/// The ends of the colours of a map: its smallest and largest value; of signed numbers as far below 0 as above.
+/// The ends of the colours of a map: its smallest and largest value; of signed numbers as far below 0 as above; of whom a
+/// pixel reaches at least 0 and 1, so that one who reaches everybody is told from one who reaches nobody.
 pub(crate) fn ends(map: &FieldMap) -> [f32; 2] {
     let [low, high] = map.range();
     if map.meaning.is_signed() {
         let most = low.abs().max(high.abs());
         return [-most, most];
     }
-    [low, high]
+    if map.meaning == MapMeaning::Neighbours { [low.min(0.0), high.max(1.0)] } else { [low, high] }
 }
 
 fn bar(is_signed: bool) -> RgbImage {

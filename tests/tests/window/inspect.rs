@@ -156,8 +156,9 @@ fn all_maps_of_a_pixel_stand_beside_each_other_and_the_mouse_works_in_each() {
     window.until("the picture is open", super::is_complete);
     window.until("models are listed", |state| !state.models.is_empty());
     window.press(Modifiers::ALT, Key::I);
-    window.harness.state().send(InspectAction::Look(Some("lung-hanet".into())));
+    assert_eq!(inspect(window.state()).model.as_deref(), Some("lung-hanet"), "it suits a grey slice");
     window.until("the rows of the crosshair are there", |s| has(s, MapKind::Row));
+    assert!(window.harness.query_all_by_label_contains("hardly suits").next().is_none());
     let own = inspect(window.state()).looks[0].reading.unwrap();
     window.harness.state().send(InspectAction::Read(Some(HopReading { hops: 2, delta: 0.8, ..own })));
     window.until("the graph is read anew", |s| {
@@ -205,4 +206,10 @@ fn all_maps_of_a_pixel_stand_beside_each_other_and_the_mouse_works_in_each() {
     window.harness.check_accessibility();
     below(&mut window, MapView::Overlay.name());
     assert!(window.harness.query_all_by_label_contains("view: ").next().is_none());
+
+    // A model that hardly suits the image says so.
+    window.harness.state().send(InspectAction::Look(Some("hippocampus-attention-unet".into())));
+    window.harness.step();
+    window.harness.step();
+    window.harness.get_by_label_contains("it learned from volumes, and this is a single slice");
 }

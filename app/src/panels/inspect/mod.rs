@@ -81,6 +81,11 @@ fn models(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
             },
         );
     });
+    if let Some((model, session)) = inspect.model.as_ref().zip(session) {
+        for doubt in context.state.doubts_about(model, session.volume()) {
+            ui.label(RichText::new(doubt).color(theme::of(ui).warning).small());
+        }
+    }
     ui.horizontal(|ui| {
         let again = Button::new("Look again");
         let hint =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hilum_models::inspect::{FieldMap, spearman};
 
 use super::{Inspecting, MapKey};
+use crate::figure::ends;
 use crate::jobs::{MapKind, ShownMap};
 
 /// How a map is laid over the image.
@@ -152,9 +153,11 @@ impl Inspecting {
     /// The values that get the ends of the colours of a map: its own, or those of the maps that share its scale. Signed
     /// numbers have 0 in the middle.
     pub fn range(&self, of: &FieldMap) -> [f32; 2] {
-        let own = of.range();
-        let join =
-            |[low, high]: [f32; 2], map: &FieldMap| [low.min(map.range()[0]), high.max(map.range()[1])];
+        let own = ends(of);
+        let join = |[low, high]: [f32; 2], map: &FieldMap| {
+            let [l, h] = ends(map);
+            [low.min(l), high.max(h)]
+        };
         let [low, high] = match self.scale {
             MapScale::Own => own,
             MapScale::Compared => {

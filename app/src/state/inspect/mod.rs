@@ -9,9 +9,11 @@ use crate::jobs::{LookInfo, MapKind, ShownMap};
 
 mod compare;
 mod together;
+mod whose;
 
 pub use compare::{Against, KeptMap, MapScale, MapView};
 pub use together::Together;
+pub use whose::{LABELLED_WITH, LabelledBy};
 
 /// Which map is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
