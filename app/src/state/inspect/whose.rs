@@ -1,14 +1,17 @@
 //! Which model is looked into where nobody chose: the one that made the labels on the screen, else one that suits the image.
 
-use hilum_core::volume::{Modality, Volume};
+use hilum_core::volume::Volume;
 use hilum_models::catalog::DenseTask;
-use hilum_models::transform::frame::Normalize;
+use hilum_models::transform::frame::Scale;
 
 use crate::jobs::ModelInfo;
 use crate::state::{AppState, Session};
 
 /// How the history calls labels that a model gave to a whole image.
 pub const LABELLED_WITH: &str = "Label with ";
+
+/// A model whose input shows less than one of so many parts of an image along a side is one for smaller images.
+const MAX_TILES: usize = 3;
 
 /// A step of the history in which a network labelled the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +92,7 @@ impl AppState {
         }
         let labellers = self.models.iter().filter_map(|model| Some((model, model.card.dense()?)));
         let rank = |(model, task): &(&ModelInfo, &DenseTask)| {
-            (self.doubts_about(&model.card.id, volume).len(), !has_values_of(task, volume))
+            (self.doubts_about(&model.card.id, volume).len(), tiles_along(task, volume) > MAX_TILES)
         };
         labellers.min_by_key(rank).map(|(model, _)| model.card.id.clone())
     }
@@ -107,116 +110,22 @@ impl AppState {
     }
 }
 
-/// Whether a model's way to bring values to a common range is that for such images: a window is one of Hounsfield units.
-fn has_values_of(task: &DenseTask, image: &Volume) -> bool {
-    let has_units = image.meta().modality == Modality::Ct;
-    matches!(task.input.normalize, Normalize::Window { .. }) == has_units
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use hilum_core::document::{Document, EditCommand, NewLabel};
-    use hilum_core::geometry::Grid;
-    use hilum_core::label::{LabelMap, LabelTable};
-    use hilum_core::volume::{ImageMeta, Voxels};
-    use hilum_core::worklist::Worklist;
-    use hilum_models::catalog::Catalog;
-
-    use super::*;
-    use crate::jobs::{OpenedPhoto, VersionList};
-    use crate::state::{OpenWorklist, Photo};
-
-    const VOLUMES: &str = "hippocampus-attention-unet";
-    const SLICES: &str = "lung-hanet";
-
-    fn image(depth: usize, modality: Modality) -> Volume {
-        let grid = Grid::from_spacing([6, 5, depth], [1.0; 3]).unwrap();
-        let voxels = Voxels::I16((0..grid.voxel_count() as i16).collect());
-        Volume::new(grid, voxels, ImageMeta { modality, ..ImageMeta::default() }).unwrap()
-    }
-
-    fn state(volume: Volume) -> AppState {
-        let models = Catalog::new(None).unwrap();
-        let info = |card| ModelInfo { card, is_embedded: true };
-        let models = models.models().iter().map(|model| info(model.card.clone())).collect();
-        let session = Session::new(1, Document::new(Arc::new(volume)), Vec::new(), false);
-        AppState { models, models_known: true, session: Some(session), ..AppState::default() }
-    }
-
-    /// Labels one voxel, as a step of this name.
-    fn label(state: &mut AppState, voxel: usize, name: &str) {
-        let document = &mut state.session.as_mut().unwrap().document;
-        let mut values = vec![0; document.labels().voxels().len()];
-        values[voxel] = 1;
-        let labels = LabelMap::from_voxels(*document.labels().grid(), values).unwrap();
-        let names = vec![NewLabel::named(1, "part")];
-        document.apply(EditCommand::ReplaceLabels { name: name.into(), labels, names }).unwrap();
-    }
-
-    #[test]
-    fn the_model_that_made_the_labels_is_looked_into() {
-        let mut state = state(image(1, Modality::Other));
-        assert_eq!(state.attention_model().as_deref(), Some(SLICES), "nothing is labelled: what suits");
-        label(&mut state, 3, "Label with hippocampus-attention-unet");
-        assert_eq!(state.attention_model().as_deref(), Some(VOLUMES), "whatever suits better");
-        label(&mut state, 4, "Outline something");
-        let session = state.session.as_mut().unwrap();
-        session.credit_step("Outline something", "disc-cup");
-        assert_eq!(state.attention_model().as_deref(), Some("disc-cup"));
-        state.session.as_mut().unwrap().document.apply(EditCommand::Undo).unwrap();
-        assert_eq!(
-            state.attention_model().as_deref(),
-            Some(VOLUMES),
-            "its labels are those on the screen again"
-        );
-        state.models.retain(|model| model.card.id != VOLUMES);
-        assert_eq!(state.attention_model().as_deref(), Some(SLICES), "a model that is gone is not asked");
-    }
-
-    #[test]
-    fn what_was_kept_of_a_picture_tells_its_model() {
-        let volume = image(1, Modality::Other);
-        let opened = OpenedPhoto::of(&volume, None, None).unwrap();
-        let mut state = state(volume);
-        label(&mut state, 3, "Opened");
-        let mut photo = Photo::new(&opened, None);
-        photo.models = vec!["disc-locate".into(), "disc-cup".into()];
-        state.session.as_mut().unwrap().photo = Some(photo);
-        assert_eq!(state.attention_model().as_deref(), Some("disc-cup"));
-    }
-
-    #[test]
-    fn versions_are_looked_into_as_versions() {
-        let mut state = state(image(1, Modality::Other));
-        let list = Worklist::new("list", LabelTable::default(), Some(SLICES.into()));
-        state.worklist = Some(OpenWorklist::new("list".into(), list));
-        label(&mut state, 3, "Label with lung-hanet@0002");
-        assert_eq!(state.attention_model().as_deref(), Some("lung-hanet@0002"));
-        // A version that is gone gives way to the one in use.
-        let versions = VersionList {
-            base: SLICES.into(),
-            current: "lung-hanet@0001".into(),
-            previous: None,
-            versions: Vec::new(),
-        };
-        state.worklist.as_mut().unwrap().teaching.versions = Some(versions);
-        assert_eq!(state.attention_model().as_deref(), Some("lung-hanet@0001"));
-        // Nor is the model of the worklist taken for an image that it has doubts about.
-        state.worklist.as_mut().unwrap().list.model = Some(VOLUMES.into());
-        assert_eq!(state.attention_model().as_deref(), Some(SLICES), "that of volumes has doubts");
-    }
-
-    #[test]
-    fn without_labels_the_model_suits_the_image() {
-        assert_eq!(state(image(4, Modality::Mr)).attention_model().as_deref(), Some(VOLUMES));
-        assert_eq!(state(image(4, Modality::Ct)).attention_model().as_deref(), Some(SLICES));
-        let state = state(image(1, Modality::Other));
-        let volume = state.session.as_ref().unwrap().volume();
-        assert!(state.doubts_about(SLICES, volume).is_empty());
-        assert!(state.doubts_about("hippocampus-attention-unet@0003", volume)[0].contains("volumes"));
-        let doubts = state.doubts_about("disc-cup", volume);
-        assert!(doubts.iter().any(|doubt| doubt.contains("photographs of the fundus")), "{doubts:?}");
-    }
+/// How many tiles a model needs along the longest way through an image: one that learned from crops around an organ needs
+/// many for a whole body, one that learned from whole images one.
+fn tiles_along(task: &DenseTask, image: &Volume) -> usize {
+    let (dims, spacing_mm) = (image.grid().dims(), image.grid().spacing_mm());
+    let [z, y, x] = task.tile;
+    let tiles = [x, y, z].into_iter().enumerate().filter(|(axis, tile)| *axis < 2 || *tile > 1).map(
+        |(axis, tile)| {
+            let samples = match task.input.scale {
+                Scale::Keep => dims[axis] as f64,
+                Scale::Field { pixels } => pixels as f64 * dims[axis] as f64 / dims[0].max(1) as f64,
+                Scale::Spacing { mm } => {
+                    dims[axis] as f64 * spacing_mm[axis] / mm[axis].max(f64::MIN_POSITIVE)
+                }
+            };
+            (samples / tile.max(1) as f64).ceil() as usize
+        },
+    );
+    tiles.max().unwrap_or(1)
 }
