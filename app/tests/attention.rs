@@ -102,11 +102,30 @@ fn a_picture_is_looked_into_with_rows_mass_and_checks() {
     assert_eq!(array(&occlusion["random"]).len(), 2);
     assert!((number(&occlusion["share"]) - 0.1).abs() < 0.02);
     // Another threshold and number of hops, from the same features.
-    let command = ["attention", image, "--model", "lung-hanet", "--at", &at, "--delta", "0.9", "--hops", "3"];
+    let command = [
+        "attention",
+        image,
+        "--model",
+        "lung-hanet",
+        "--at",
+        &at,
+        "--delta",
+        "0.9",
+        "--hops",
+        "3",
+        "--reading",
+        "cosine,literal_zero",
+    ];
     let other = json(&[&command[..], &["--resample", "--out", out.to_str().unwrap()]].concat());
     let look = &array(&other["looks"])[0];
     let layer = array(&look["layers"]).iter().find(|layer| layer["read_as"] == "as given").unwrap();
     assert_eq!((&layer["delta"], &layer["hops"]), (&0.9.into(), &3.into()));
+    let answer = |of: &Value, row: &str| of["reading"][row].as_str().unwrap().to_owned();
+    assert_eq!(
+        (answer(layer, "normalisation"), answer(layer, "erased")),
+        ("cosine".into(), "literal_zero".into())
+    );
+    assert_eq!(answer(layer, "paths"), answer(own, "paths"), "what was not named is the network's own");
     assert!(number(&layer["density"][0]["share"]) < number(&own["density"][0]["share"]));
     let row = array(&look["maps"]).iter().find(|map| map["name"] == "ha.row hop 3").unwrap();
     let opened = io::open(&out.join(row["file"].as_str().unwrap()), &OpenOptions::default(), &()).unwrap();
@@ -200,11 +219,13 @@ fn a_figure_shows_image_mask_and_what_belongs_together() {
     }
     let text = std::fs::read_to_string(folder.path().join("figure.svg")).unwrap();
     // Image, mask, plain self-attention and two hops, three of them with a colour bar.
-    assert_eq!(text.matches("data:image/png;base64,").count(), 8);
+    assert_eq!(text.matches("data:image/png;base64,").count(), 9);
     let captions = ["labels", "ha.row hop 1 (plain self-attention)", "ha.row hop 1", "ha.row hop 2"];
     for caption in captions.into_iter().chain(["one scale for all maps", "lung-hanet", "not for diagnosis"]) {
         assert!(text.contains(caption), "{caption}");
     }
+    let graph = "δ = 0.50, n = 2, reading: row min–max, raw A*, boolean, −∞ mask, exact walks";
+    assert!(text.contains(graph) && text.contains(">label 1<"), "{text:.300}");
     let picture = io::open(&folder.path().join("figure.png"), &OpenOptions::default(), &()).unwrap();
     assert!(picture.volume.grid().dims()[0] > 2000);
     let image = image.to_str().unwrap();
@@ -299,6 +320,11 @@ fn what_makes_no_sense_is_refused() {
     let Ran { code, err, .. } =
         hilum(&["attention", image, "--model", "lung-hanet", "--delta", "1.5", "--out", out]);
     assert!(code == 2 && err.contains("0 to 1"), "{err}");
+    let read = |name| hilum(&["attention", image, "--model", "lung-hanet", "--reading", name, "--out", out]);
+    let Ran { code, err, .. } = read("softmax");
+    assert!(code == 2 && err.contains("row_softmax"), "{err}");
+    let Ran { code, err, .. } = read("sigmoid,cosine");
+    assert!(code != 0 && err.contains("exclude each other"), "{err}");
     let other = folder.path().join("other.png");
     raster::save_labels(&other, &[0; 64], [8, 8]).unwrap();
     let other = other.to_str().unwrap();

@@ -30,6 +30,8 @@ mod case_masks;
 mod eye;
 #[path = "window/inspect.rs"]
 mod inspect;
+#[path = "window/inspect_choice.rs"]
+mod inspect_choice;
 #[path = "window/inspect_nets.rs"]
 mod inspect_nets;
 #[path = "window/kept.rs"]

@@ -19,7 +19,8 @@ use crate::jobs::{
     ReviewState,
 };
 use crate::state::{
-    DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, Session, Severity, ViewId, eye_table,
+    DiscPart, EllipseDrag, Handle, LABELLED_WITH, LabelPurpose, Photo, RunningLabels, Session, Severity,
+    ViewId, eye_table,
 };
 
 /// Side of the square around a disc, in diameters of the disc.
@@ -208,14 +209,18 @@ impl HilumApp {
                 let Ok(new) = LabelMap::from_voxels(*old.grid(), labels.values) else { return };
                 let names =
                     labels.regions.iter().map(|region| NewLabel::named(region.label, &region.name)).collect();
-                (format!("Label with {}", running.model), new, names)
+                (format!("{LABELLED_WITH}{}", running.model), new, names)
             }
         };
         let before = session.photo.as_ref().map(|photo| photo.state(&session.document));
+        let step = name.clone();
         if self.edit(EditCommand::ReplaceLabels { name, labels: new, names }).is_none() {
             return;
         }
         self.credit_labels(&labels.models, &device);
+        if let Some(session) = &mut self.state.session {
+            session.credit_step(&step, labels.models.last().unwrap_or(&running.model));
+        }
         if let Some(model) = labels.models.last() {
             self.case_proposed(model);
         }

@@ -14,12 +14,13 @@ use hilum_core::io::nifti::save_volume;
 use hilum_core::io::replace_file;
 use hilum_core::volume::{ImageMeta, Volume, Voxels};
 use hilum_models::inspect::FieldMap;
+use hilum_models::nets::MapMeaning;
 use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::colormap::{bar_number, color_of};
 use crate::jobs::MapKind;
 use canvas::{Anchor, Canvas, Lettering, Raster, Svg};
-pub(crate) use choice::{Candidate, Choice, beside, first};
+pub(crate) use choice::{Candidate, Choice, beside, first, together};
 pub(crate) use plane::{Drawn, Plane};
 
 /// Room around things, in units of the page.
@@ -28,6 +29,8 @@ const GAP: f32 = 14.0;
 const CAPTION: f32 = 11.0;
 const NUMBER: f32 = 9.0;
 const BAR: f32 = 7.0;
+/// From one line of text to the next.
+const LINE: f32 = 13.0;
 
 /// Writes values `[z, y, x]` on a grid as NIfTI of 32-bit numbers.
 ///
@@ -59,6 +62,10 @@ pub(crate) struct Figure<'a> {
     panels: Vec<Panel>,
     columns: usize,
     note: String,
+    /// Further lines below it.
+    notes: Vec<String>,
+    /// What the colours of labels mean.
+    legend: Vec<([u8; 3], String)>,
 }
 
 impl<'a> Figure<'a> {
@@ -71,7 +78,17 @@ impl<'a> Figure<'a> {
         drawn: Option<Drawn<'a>>,
     ) -> Self {
         let plane = Plane::through(at, volume, field);
-        Self { plane, volume, window, drawn, panels: Vec::new(), columns: 1, note: String::new() }
+        Self {
+            plane,
+            volume,
+            window,
+            drawn,
+            panels: Vec::new(),
+            columns: 1,
+            note: String::new(),
+            notes: Vec::new(),
+            legend: Vec::new(),
+        }
     }
 
     /// The image, and if there are labels the image with them.
@@ -146,6 +163,16 @@ impl<'a> Figure<'a> {
         self.note = format!("{note} · {scale} · not for diagnosis");
     }
 
+    /// Adds a line below the figure.
+    pub(crate) fn add_note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Says what the colours of labels mean.
+    pub(crate) fn add_legend(&mut self, entries: impl IntoIterator<Item = ([u8; 3], String)>) {
+        self.legend.extend(entries);
+    }
+
     /// Ends a row.
     fn fill_row(&mut self) {
         while !self.panels.len().is_multiple_of(self.columns) {
@@ -184,7 +211,8 @@ impl<'a> Figure<'a> {
         let columns = self.columns.min(self.panels.len()).max(1);
         let rows = self.panels.len().div_ceil(columns).max(1);
         let width = (self.plane.units()[0] + GAP) * columns as f32 + GAP;
-        [width, self.row_height() * rows as f32 + 2.0 * GAP + NUMBER]
+        let lines = 1 + self.notes.len() + usize::from(!self.legend.is_empty());
+        [width, self.row_height() * rows as f32 + 2.0 * GAP + NUMBER + LINE * (lines - 1) as f32]
     }
 
     fn draw(&self, canvas: &mut dyn Canvas) -> anyhow::Result<()> {
@@ -215,21 +243,46 @@ impl<'a> Figure<'a> {
                 }
             }
         }
+        self.draw_below(canvas, &mut lettering)
+    }
+
+    /// The lines below the pictures, what the colours of labels mean first.
+    fn draw_below(&self, canvas: &mut dyn Canvas, lettering: &mut Lettering) -> anyhow::Result<()> {
         let [page, bottom] = self.size();
-        let note = lettering.fitted(&self.note, NUMBER, page - 2.0 * GAP);
-        canvas.text([GAP, bottom - GAP / 2.0], NUMBER, Anchor::Start, &note);
+        let mut base = bottom - GAP / 2.0 - LINE * self.notes.len() as f32;
+        if !self.legend.is_empty() {
+            let (mut left, base) = (GAP, base - LINE);
+            for (color, name) in &self.legend {
+                let room = page - GAP - left - 1.5 * NUMBER;
+                if room < 3.0 * NUMBER {
+                    canvas.text([left, base], NUMBER, Anchor::Start, "…");
+                    break;
+                }
+                let swatch = RgbImage::from_pixel(1, 1, Rgb(*color));
+                canvas.picture([left, base - 0.8 * NUMBER], [NUMBER, 0.8 * NUMBER], &swatch)?;
+                let name = lettering.fitted(name, NUMBER, room);
+                canvas.text([left + 1.5 * NUMBER, base], NUMBER, Anchor::Start, &name);
+                left += 1.5 * NUMBER + lettering.width(&name, NUMBER) + GAP;
+            }
+        }
+        for note in std::iter::once(&self.note).chain(&self.notes) {
+            let note = lettering.fitted(note, NUMBER, page - 2.0 * GAP);
+            canvas.text([GAP, base], NUMBER, Anchor::Start, &note);
+            base += LINE;
+        }
         Ok(())
     }
 }
 
-/// The ends of the colours of a map: its smallest and largest value; of signed numbers as far below 0 as above.
+/// The ends of the colours of a map: its smallest and largest value; of signed numbers as far below 0 as above; of whom a
+/// pixel reaches at least 0 and 1, so that one who reaches everybody is told from one who reaches nobody.
 pub(crate) fn ends(map: &FieldMap) -> [f32; 2] {
     let [low, high] = map.range();
     if map.meaning.is_signed() {
         let most = low.abs().max(high.abs());
         return [-most, most];
     }
-    [low, high]
+    if map.meaning == MapMeaning::Neighbours { [low.min(0.0), high.max(1.0)] } else { [low, high] }
 }
 
 fn bar(is_signed: bool) -> RgbImage {

@@ -3,7 +3,6 @@
 use hilum_core::geometry::Grid;
 use hilum_core::volume::{ImageMeta, Volume, Voxels};
 use hilum_models::inspect::map_grid;
-use hilum_models::nets::MapMeaning;
 
 use super::*;
 
@@ -50,17 +49,26 @@ fn a_figure_is_written_with_everything_that_must_be_told() {
     let at = field.center_world();
     let mut figure = Figure::new(&volume, &field, at, [0.0, 250.0], Some(drawn));
     figure.fill(&choice, false, "a <model>");
+    figure.add_note("graph: δ = 0.50, n = 2, reading: boolean".into());
+    figure.add_legend([([255, 0, 0], "rim".to_owned())]);
     let folder = tempfile::tempdir().unwrap();
     let (svg, png) = (folder.path().join("f.svg"), folder.path().join("f.PNG"));
     figure.save(&svg).unwrap();
     figure.save(&png).unwrap();
     let text = std::fs::read_to_string(&svg).unwrap();
-    // Five pictures, three bars; two strokes of a cross in two colours for the image and each of three maps.
-    assert_eq!(text.matches("data:image/png;base64,").count(), 8);
+    // Five pictures, three bars, a colour of a label; two strokes of a cross in two colours for the image and each of three maps.
+    assert_eq!(text.matches("data:image/png;base64,").count(), 9);
     assert_eq!(text.matches("<line ").count(), 16);
-    for wanted in
-        ["labels", "ha.row (plain self-attention)", "ha.row hop 2", "a &lt;model&gt;", "-0.2500", "0.7500"]
-    {
+    for wanted in [
+        "labels",
+        "ha.row (plain self-attention)",
+        "ha.row hop 2",
+        "a &lt;model&gt;",
+        "-0.2500",
+        "0.7500",
+        "δ = 0.50, n = 2",
+        ">rim<",
+    ] {
         assert!(text.contains(wanted), "{wanted}");
     }
     let picture = image::open(&png).unwrap().to_rgb8();
@@ -98,4 +106,40 @@ fn levels_of_junctions_begin_rows() {
     assert_eq!(figure.panels.len(), 11);
     let ranges: Vec<_> = figure.panels.iter().filter_map(|panel| panel.bar).collect();
     assert_eq!(ranges[3], ([-0.75, 0.75], true), "signed numbers have 0 in the middle");
+}
+
+#[test]
+fn who_reaches_everybody_is_told_from_who_reaches_nobody() {
+    let field = *volume().grid();
+    let with = |value: f32, meaning| {
+        let map = map(&field, "ha.row.reach hop 2", 0, meaning);
+        ends(&FieldMap { values: vec![value; map.values.len()], ..map })
+    };
+    assert_eq!([with(1.0, MapMeaning::Neighbours), with(0.0, MapMeaning::Neighbours)], [[0.0, 1.0]; 2]);
+    assert_eq!(with(0.5, MapMeaning::Reach), [0.5, 0.5]);
+}
+
+#[test]
+fn what_belongs_together_has_room_or_is_counted() {
+    let field = *volume().grid();
+    let mut maps = vec![(MapKind::Plain, map(&field, "plain", 0, MapMeaning::AttentionGiven))];
+    for hop in 1..=9 {
+        maps.push((MapKind::Row, map(&field, &format!("row hop {hop}"), 0, MapMeaning::AttentionGiven)));
+        maps.push((MapKind::Row, map(&field, &format!("reach hop {hop}"), 0, MapMeaning::Neighbours)));
+    }
+    maps.push((MapKind::Row, map(&field, "elsewhere", 1, MapMeaning::AttentionGiven)));
+    let all: Vec<_> = maps.iter().map(|(kind, map)| Candidate { look: 0, kind: *kind, map }).collect();
+    let names = |chosen: usize| {
+        let (choice, left_out) = together(&all, all[chosen]);
+        (choice.maps.iter().map(|c| c.map.name.clone()).collect::<Vec<_>>(), left_out)
+    };
+    let (first, left_out) = names(1);
+    assert_eq!((first.len(), left_out), (15, 4));
+    assert_eq!(
+        [&first[0], &first[1], &first[9], &first[10]],
+        ["plain", "row hop 1", "row hop 9", "reach hop 1"]
+    );
+    // The chosen map is among them wherever it stands; another layer has maps of its own.
+    assert_eq!(names(18).0.last().unwrap(), "reach hop 9");
+    assert_eq!(names(19), (vec!["elsewhere".to_owned()], 0));
 }

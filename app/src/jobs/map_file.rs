@@ -8,9 +8,10 @@ use hilum_core::geometry::WorldPoint;
 use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
 use hilum_models::inspect::FieldMap;
+use hilum_models::nets::HopReading;
 
 use super::MapKind;
-use crate::figure::{Candidate, Drawn, Figure, beside, save_numbers, save_picture};
+use crate::figure::{Candidate, Drawn, Figure, beside, save_numbers, save_picture, together};
 
 /// A map to be written.
 #[derive(Clone, Debug)]
@@ -52,20 +53,24 @@ pub struct FigureFile {
     pub chosen: usize,
     /// Another map that it is compared with, and its name: then these two alone are shown.
     pub compared: Option<(Arc<FieldMap>, String)>,
+    /// Every map that the views of "All maps" show is in it, instead of those of the papers' figures.
+    pub is_of_all: bool,
     /// The image.
     pub volume: Arc<Volume>,
     /// Values shown black and white.
     pub window: [f32; 2],
     /// The labels.
     pub labels: Arc<LabelMap>,
-    /// Colours of the labels that are shown, by value.
-    pub colors: Vec<(u16, [u8; 3])>,
+    /// Colours and names of the labels that are shown, by value.
+    pub colors: Vec<(u16, [u8; 3], String)>,
     /// The point whose plane is shown.
     pub at: WorldPoint,
     /// Maps of one meaning share the ends of their colours.
     pub is_scale_shared: bool,
     /// What stands below: the model.
     pub note: String,
+    /// How the graph of the maps is read, if they are of one.
+    pub graph: Option<HopReading>,
 }
 
 impl FigureFile {
@@ -77,8 +82,8 @@ impl FigureFile {
             bail!("there is no map to make a figure of");
         };
         let color = |label: u16| {
-            let known = self.colors.iter().find(|(value, _)| *value == label);
-            known.map_or([255; 3], |(_, color)| *color)
+            let known = self.colors.iter().find(|(value, ..)| *value == label);
+            known.map_or([255; 3], |(_, color, _)| *color)
         };
         let has_labels = self.labels.count(0) != self.labels.voxels().len() && !self.colors.is_empty();
         let drawn = has_labels.then(|| Drawn {
@@ -89,9 +94,15 @@ impl FigureFile {
         let mut figure = Figure::new(&self.volume, &chosen.map.grid, self.at, self.window, drawn);
         if let Some((other, name)) = &self.compared {
             figure.fill_pair((other, name), chosen, self.is_scale_shared, &self.note);
+        } else if self.is_of_all {
+            figure.fill(&together(&all, chosen).0, self.is_scale_shared, &self.note);
         } else {
             figure.fill(&beside(&all, chosen), self.is_scale_shared, &self.note);
         }
+        self.graph.iter().for_each(|graph| figure.add_note(format!("graph: {}", graph.told())));
+        let is_there = |label: u16| self.labels.count(label) > 0;
+        let drawn = self.colors.iter().filter(|(label, ..)| has_labels && is_there(*label));
+        figure.add_legend(drawn.map(|(_, color, name)| (*color, name.clone())));
         figure.save(&self.path)
     }
 }

@@ -37,7 +37,8 @@ pub use editing::{
     ShownSlice, Walk, slice_at, slice_of,
 };
 pub use engine::EngineState;
-pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView};
+pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView, Together};
+pub use inspect::{LABELLED_WITH, LabelledBy};
 pub use kept::KeptList;
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text, shown_shortcut};
 pub use layout::Layout;

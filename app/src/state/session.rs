@@ -116,6 +116,8 @@ pub struct Session {
     pub show_mask: bool,
     /// Questions for labels that are under way.
     pub labelling: Vec<RunningLabels>,
+    /// Which model made which step of the history.
+    pub labelled: Vec<super::LabelledBy>,
     /// Outlines and operations under way.
     pub editing: Editing,
     /// What is known of a flat picture.
@@ -154,6 +156,7 @@ impl Session {
             stroke_at: None,
             show_mask: true,
             labelling: Vec::new(),
+            labelled: Vec::new(),
             editing: Editing::default(),
             photo: None,
             dirty: Dirty { labels: full, preview: true, colors: true, image: false },

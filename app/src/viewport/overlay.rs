@@ -20,7 +20,7 @@ pub(super) fn paint(
     painter: &Painter,
     state: &AppState,
     session: &Session,
-    view: ViewId,
+    (view, is_bare): (ViewId, bool),
     shown: &SliceView,
     response: &Response,
 ) {
@@ -34,12 +34,9 @@ pub(super) fn paint(
     }
     points(painter, session, shown);
     rulers::paint(&text, state, session, shown, response);
-    if session.volume().meta().has_physical_spacing || !session.views.is_flat() {
-        letters(&text, shown);
+    if !is_bare {
+        words(&text, session, view, shown, response);
     }
-    scale_bar(&text, session, shown);
-    heading(&text, session, view, shown);
-    readout(&text, session, shown, response);
     if view == session.views.active && !session.views.is_flat() && session.views.single.is_none() {
         let color = on_image::PLANES[view.index()].gamma_multiply(0.7);
         painter.hline(shown.rect.x_range(), shown.rect.top() + 0.5, Stroke::new(2.0, color));
@@ -49,6 +46,16 @@ pub(super) fn paint(
     }
     outline::paint(painter, state, session, view, shown, response);
     cursor(painter, state, shown, response);
+}
+
+/// What is written into the corners and onto the edges of a view.
+fn words(text: &Text<'_>, session: &Session, view: ViewId, shown: &SliceView, response: &Response) {
+    if session.volume().meta().has_physical_spacing || !session.views.is_flat() {
+        letters(text, shown);
+    }
+    scale_bar(text, session, shown);
+    heading(text, session, view, shown);
+    readout(text, session, shown, response);
 }
 
 /// Text on a dark plate, legible on any image and any mask.
@@ -178,7 +185,9 @@ fn number(value: f32) -> String {
 
 /// Voxel, millimetres and value under the mouse.
 fn readout(text: &Text<'_>, session: &Session, shown: &SliceView, response: &Response) {
-    let Some(world) = response.hover_pos().map(|pos| shown.world_from_screen(pos)) else { return };
+    // Of several pictures of a view that under the mouse tells.
+    let under = response.hover_pos().filter(|pos| shown.rect.contains(*pos));
+    let Some(world) = under.map(|pos| shown.world_from_screen(pos)) else { return };
     let Some(lines) = readout_lines(session, world) else { return };
     let mut at = text.area.left_bottom();
     for (number, line) in lines.iter().enumerate().rev() {

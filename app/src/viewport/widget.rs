@@ -1,6 +1,7 @@
 //! One view: the image, what lies over it, and the mouse.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use eframe::egui_wgpu;
 use egui::{
@@ -64,7 +65,7 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
         if context.state.graphics.is_none() {
             painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
         }
-        let slot = view.index() + number * ViewId::PLANES.len();
+        let slot = slot_of(view, number);
         paint_image(ui, context, session, slot, &shown);
         if let Some(inspect) = &context.state.inspect {
             let pictures = &mut context.cpu.borrow_mut().attention;
@@ -73,10 +74,23 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
             let pictures = &mut context.cpu.borrow_mut().attention;
             attention::paint_kept(ui, looking, slot, &shown, pictures);
         }
-        overlay::paint(&painter, context.state, session, view, &shown, &response);
+        overlay::paint(&painter, context.state, session, (view, pane.is_tile()), &shown, &response);
+    }
+    context.cpu.borrow_mut().keep(view, panes.len());
+    if let Some(inspect) = context.state.inspect.as_ref().filter(|_| panes.len() > 1) {
+        for (number, pane) in panes.iter().enumerate() {
+            let part = ui.interact(pane.rect, view_id(view).with(number), Sense::hover());
+            let name = format!("{} view: {}", view.name(), pane.name(inspect));
+            part.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+        }
     }
     slice_bar::show(ui, context, session, view, rect);
     response
+}
+
+/// Which picture of the program a part of a view is.
+fn slot_of(view: ViewId, pane: usize) -> usize {
+    view.index() + pane * ViewId::PLANES.len()
 }
 
 fn look(state: &AppState, session: &Session) -> SliceLook {
@@ -138,7 +152,7 @@ struct CpuKey {
 /// Slices drawn by the CPU, kept until something changes.
 #[derive(Default)]
 pub struct CpuSlices {
-    slices: [Option<(CpuKey, TextureHandle)>; 2 * ViewId::PLANES.len()],
+    slices: BTreeMap<usize, (CpuKey, TextureHandle)>,
     /// Maps of attention over the slices.
     attention: attention::Pictures,
     /// The 3-D view, for a state of the labels.
@@ -146,6 +160,14 @@ pub struct CpuSlices {
 }
 
 impl CpuSlices {
+    /// Forgets the pictures of the parts of a view that it no longer has.
+    fn keep(&mut self, view: ViewId, panes: usize) {
+        let planes = ViewId::PLANES.len();
+        let is_used = |slot: usize| slot % planes != view.index() || slot < slot_of(view, panes);
+        self.slices.retain(|slot, _| is_used(*slot));
+        self.attention.keep(is_used);
+    }
+
     fn paint(
         &mut self,
         ui: &Ui,
@@ -167,9 +189,7 @@ impl CpuSlices {
             document_revision: session.document.revision(),
             seen_as: session.photo.as_ref().map(Photo::seen_as),
         };
-        let number = slot;
-        let slot = &mut self.slices[number];
-        if slot.as_ref().is_none_or(|(old, _)| *old != key) {
+        if self.slices.get(&slot).is_none_or(|(old, _)| *old != key) {
             let labels = session.document.labels();
             let mask = session.document.shown_preview();
             let preview_at = |voxel| mask.is_some_and(|mask| mask.contains(voxel));
@@ -182,18 +202,19 @@ impl CpuSlices {
                 look,
             };
             let image = draw_on_cpu(&scene, &map, size, [f64::from(rect.min.x), f64::from(rect.min.y)]);
-            match slot {
+            match self.slices.get_mut(&slot) {
                 Some((old, texture)) => {
                     texture.set(image, TextureOptions::LINEAR);
                     *old = key;
                 }
                 None => {
-                    let name = format!("slice {number}");
-                    *slot = Some((key, ui.ctx().load_texture(name, image, TextureOptions::LINEAR)));
+                    let name = format!("slice {slot}");
+                    let texture = ui.ctx().load_texture(name, image, TextureOptions::LINEAR);
+                    self.slices.insert(slot, (key, texture));
                 }
             }
         }
-        if let Some((_, texture)) = slot {
+        if let Some((_, texture)) = self.slices.get(&slot) {
             let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
             ui.painter_at(rect).image(texture.id(), rect, uv, Color32::WHITE);
         }

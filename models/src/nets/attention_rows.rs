@@ -56,6 +56,21 @@ pub struct HopReading {
     pub reading: HaReading,
 }
 
+impl HopReading {
+    /// Plain self-attention of the same queries and keys: δ = 0 and one hop in the recommended reading, whatever this one
+    /// is, for a softmax of normalised or erased correlations would be another attention.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        let reading = HaReading { scaled: self.reading.scaled, ..HaReading::default() };
+        Self { delta: 0.0, hops: 1, reading }
+    }
+
+    /// Threshold, hops and reading in words.
+    pub fn told(self) -> String {
+        format!("δ = {:.2}, n = {}, reading: {}", self.delta, self.hops, self.reading.told())
+    }
+}
+
 /// Some rows of an attention matrix.
 #[derive(Debug, Clone)]
 pub struct RowTile {
@@ -208,6 +223,23 @@ impl AttentionRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_self_attention_is_so_in_every_reading() {
+        use super::super::hanet::{Logits, Normalisation};
+        let reading = HaReading {
+            normalisation: Normalisation::Sigmoid,
+            logits: Logits::Normalised,
+            ..HaReading::default()
+        };
+        let own = HopReading { delta: 0.5, hops: 3, reading };
+        let plain = HopReading { delta: 0.0, hops: 1, reading: HaReading::default() };
+        assert_eq!(own.plain(), plain);
+        assert_eq!(
+            own.told(),
+            "δ = 0.50, n = 3, reading: sigmoid, normalised Â, boolean, −∞ mask, exact walks"
+        );
+    }
 
     #[test]
     fn a_voxel_lies_in_the_pixel_that_covers_its_centre() {

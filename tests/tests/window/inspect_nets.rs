@@ -7,7 +7,7 @@ use egui::Key;
 use egui_kittest::kittest::Queryable as _;
 use hilum::command::{InspectAction, UiCommand};
 use hilum::jobs::MapKind;
-use hilum::state::{Against, AppState, Inspecting, MapScale, MapView};
+use hilum::state::{Against, AppState, Inspecting, MapScale, MapView, ViewId};
 use hilum_core::io::nifti::save_volume;
 use hilum_core::phantom::{CtPhantomOptions, ct_phantom};
 use hilum_models::catalog::{Catalog, Task, sha256_hex};
@@ -277,6 +277,13 @@ fn unetr_by_layer_and_head() {
         "the patch lies at the crosshair: {far} mm"
     );
     assert!(window.harness.query_all_by_label_contains("vit.blocks.6.row").next().is_none());
+    // Both heads of the layer stand beside the image in every plane.
+    window.button(MapView::All.name());
+    for plane in ViewId::PLANES.into_iter().filter(|plane| *plane != ViewId::Flat) {
+        for part in ["image", "head 1", "head 2"] {
+            window.harness.get_by_label(&format!("{} view: {part}", plane.name()));
+        }
+    }
 }
 
 #[test]

@@ -47,13 +47,15 @@ impl HilumApp {
             maps: inspect.maps.iter().map(|map| (map.look, map.kind, Arc::clone(&map.map))).collect(),
             chosen: inspect.maps.iter().position(|map| std::ptr::eq(map, shown)).unwrap_or(0),
             compared: inspect.compared().filter(|_| of_two).map(|(map, name)| (Arc::clone(map), name)),
+            is_of_all: inspect.view == MapView::All,
             volume: Arc::clone(session.volume()),
             window: [low, high],
             labels: Arc::clone(document.labels()),
-            colors: visible.map(|entry| (entry.id, entry.color)).collect(),
+            colors: visible.map(|entry| (entry.id, entry.color, entry.name.clone())).collect(),
             at: session.views.crosshair,
             is_scale_shared: inspect.scale != MapScale::Own,
             note,
+            graph: inspect.reading_of(shown),
         };
         if self.io.ask(IoRequest::WriteFigure(Box::new(file))).is_err() {
             self.state.messages.error("the thread that writes files is busy; try again in a moment");

@@ -264,13 +264,3 @@ impl HilumApp {
         }
     }
 }
-
-impl crate::state::AppState {
-    /// The model that labels images of this kind: for photographs of the fundus that of disc and cup, else the first.
-    pub fn attention_model(&self) -> Option<String> {
-        let eye = || self.eye().and_then(|_| self.model_for("disc_cup")).map(|model| model.card.id.clone());
-        let first =
-            || self.models.iter().find(|model| model.card.dense().is_some()).map(|m| m.card.id.clone());
-        eye().or_else(|| self.default_labeller()).or_else(first)
-    }
-}

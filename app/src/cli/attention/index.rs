@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hilum_models::inspect::{ClassMass, Density, FieldMap, Look, Occluded, Occlusion, QueryClass};
 use hilum_models::nets::MapMeaning;
+use hilum_models::nets::hanet::HaReading;
 use serde::Serialize;
 
 use crate::cli::output::{Report, decimals, table};
@@ -99,6 +100,9 @@ pub(super) struct LayerEntry {
     pub(super) delta: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hops: Option<usize>,
+    /// How the graph is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reading: Option<HaReading>,
     pub(super) density: Vec<Density>,
     pub(super) mass_by_class: Vec<QueryClass>,
 }

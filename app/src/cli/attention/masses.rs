@@ -11,6 +11,7 @@ use hilum_core::measure::{Summary, summarize};
 use hilum_models::device;
 use hilum_models::infer::Dense;
 use hilum_models::inspect::{Look, Subject};
+use hilum_models::nets::hanet::HaReading;
 use hilum_models::nets::{AttentionLayer, HopReading, MapMeaning};
 use serde::Serialize;
 
@@ -72,6 +73,9 @@ struct Masses {
     device: String,
     delta: Option<f64>,
     hops: Option<usize>,
+    /// How the graph is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<HaReading>,
     images: Vec<String>,
     /// Over the images: those without the class that looks count in none of its figures.
     figures: Vec<Row>,
@@ -116,7 +120,7 @@ impl Attention {
                 reading = reading.or(own.map(|own| self.reading(own)));
                 let read = own.and_then(|own| layer.read_as(self.reading(own)));
                 add(&mut found, &look, &read.unwrap_or_else(|| layer.clone()), "as given", &mask)?;
-                let plain = own.map(|own| HopReading { delta: 0.0, hops: 1, ..own });
+                let plain = own.map(HopReading::plain);
                 if let Some(plain) = plain.and_then(|plain| layer.read_as(plain)) {
                     add(&mut found, &look, &plain, "plain self-attention", &mask)?;
                 }
@@ -143,6 +147,7 @@ impl Attention {
             device: opened.name,
             delta: reading.map(|reading: HopReading| reading.delta),
             hops: reading.map(|reading| reading.hops),
+            reading: reading.map(|reading| reading.reading),
             images,
             figures: found.into_iter().filter_map(row).collect(),
             seconds: begun.elapsed().as_secs_f64(),

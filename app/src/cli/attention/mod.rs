@@ -20,6 +20,7 @@ use hilum_models::device::{self, DeviceChoice};
 use hilum_models::infer::{ClickRequest, Dense, OneClick};
 use hilum_models::inspect::Subject;
 use hilum_models::nets::HopReading;
+use hilum_models::nets::hanet::ReadingOption;
 
 use super::args::{Choice, Triple, voxel_of};
 use super::masks::{Mask, check_same_grid};
@@ -56,6 +57,11 @@ pub struct Attention {
     /// Number of hops of the graph, 1 to 8; the model's own without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     hops: Option<u8>,
+    /// How the graph is read where HANet's paper leaves it open, for the same maps and figures; the model's own without it.
+    /// Repeat or separate with commas: row_minmax, map_minmax, sigmoid, row_softmax or cosine; raw or normalised; boolean or
+    /// counts; masked or literal_zero; exact_walks or self_loops.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = reading_option)]
+    reading: Vec<ReadingOption>,
     /// Check: the same maps with randomly drawn weights, and how alike they are.
     #[arg(long)]
     random: bool,
@@ -112,6 +118,14 @@ fn figure_name(text: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Reads the name of a reading.
+fn reading_option(text: &str) -> Result<ReadingOption, String> {
+    ReadingOption::named(text).ok_or_else(|| {
+        let names = ReadingOption::ALL.map(|option| option.name).join(", ");
+        format!("\"{text}\" is none of {names}")
+    })
+}
+
 /// Reads a number from 0 to 1.
 fn threshold(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("\"{text}\" is no number"))?;
@@ -121,6 +135,11 @@ fn threshold(text: &str) -> Result<f64, String> {
 impl Attention {
     /// Opens the image, runs the network once and writes what it shows.
     pub fn run(&self, console: &Console) -> anyhow::Result<()> {
+        for (number, option) in self.reading.iter().enumerate() {
+            if let Some(other) = self.reading[..number].iter().find(|other| other.row == option.row) {
+                bail!("--reading {} and {} exclude each other: name one of them", other.name, option.name);
+            }
+        }
         if self.masses {
             return self.run_masses(console);
         }
@@ -235,7 +254,7 @@ impl Attention {
         HopReading {
             delta: self.delta.unwrap_or(own.delta),
             hops: self.hops.map_or(own.hops, usize::from),
-            ..own
+            reading: self.reading.iter().fold(own.reading, |reading, option| option.applied(reading)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is written of one image.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -8,7 +9,7 @@ use hilum_core::io::replace_file;
 use hilum_core::label::LabelEntry;
 use hilum_core::volume::Volume;
 use hilum_models::inspect::{ChannelMap, FieldMap, Look, Subject, agreement, spearman};
-use hilum_models::nets::{HopReading, MapMeaning};
+use hilum_models::nets::{AttentionLayer, HopReading, MapMeaning};
 
 use super::super::masks::Mask;
 use super::super::output::Progress;
@@ -24,6 +25,8 @@ const MAX_OCCLUDED: usize = 8;
 struct Kept {
     field: Grid,
     told: String,
+    /// How its first graph is read in the pass.
+    graph: Option<HopReading>,
     maps: Vec<(MapKind, FieldMap)>,
 }
 
@@ -81,8 +84,7 @@ impl<'a> Writer<'a> {
             }
             layers.push(self.layer(&look, &layer.layer, "as given", &read)?);
             // Without threshold and with one hop the same queries and keys make plain self-attention.
-            let plain =
-                own.map(|own| HopReading { delta: 0.0, hops: 1, ..own }).and_then(|r| layer.read_as(r));
+            let plain = own.map(HopReading::plain).and_then(|plain| layer.read_as(plain));
             if let Some(plain) = plain {
                 if let Some(at) = self.at.filter(|at| look.grid().voxel_at_world(*at).is_some()) {
                     let rows = look.rows_of(&plain, at)?.into_iter();
@@ -99,7 +101,8 @@ impl<'a> Writer<'a> {
         let channels = channels.iter().map(|map| self.channels(&look, map)).collect::<anyhow::Result<_>>()?;
         if look.drawn_by_a_person().is_empty() {
             let told = format!("{} ({})", look.model(), look.arch());
-            self.kept = Some(Kept { field: *look.grid(), told, maps: shown });
+            let graph = look.layers().iter().find_map(AttentionLayer::hop_reading);
+            self.kept = Some(Kept { field: *look.grid(), told, graph, maps: shown });
         }
         Ok(LookEntry::new(&look, entries, layers, channels, occlusion))
     }
@@ -131,6 +134,13 @@ impl<'a> Writer<'a> {
         let mut figure = Figure::new(self.volume, &kept.field, at, window.into(), drawn);
         let note = format!("{}, {}", kept.told, chosen.map.meaning.title());
         figure.fill(&beside(&all, chosen), self.command.one_scale, &note);
+        let is_of_pass = chosen.kind == MapKind::Pass;
+        let graph = kept.graph.map(|own| if is_of_pass { own } else { self.command.reading(own) });
+        graph.iter().for_each(|graph| figure.add_note(format!("graph: {}", graph.told())));
+        if let Some(mask) = self.mask {
+            let labels: BTreeSet<u16> = mask.labels.iter().copied().filter(|label| *label != 0).collect();
+            figure.add_legend(labels.into_iter().map(|label| (color(label), format!("label {label}"))));
+        }
         figure.save(path)
     }
 
@@ -174,7 +184,7 @@ impl<'a> Writer<'a> {
         look: &Look,
         name: &str,
         read_as: &str,
-        layer: &hilum_models::nets::AttentionLayer,
+        layer: &AttentionLayer,
     ) -> anyhow::Result<LayerEntry> {
         let mass_by_class = match self.mask {
             Some(mask) => look.mass_by_class(layer, &mask.labels, &mask.grid)?,
@@ -185,6 +195,7 @@ impl<'a> Writer<'a> {
             read_as: read_as.to_owned(),
             delta: layer.hop_reading().map(|reading| reading.delta),
             hops: layer.hop_reading().map(|reading| reading.hops),
+            reading: layer.hop_reading().map(|reading| reading.reading),
             density: look.density(layer)?,
             mass_by_class,
         })

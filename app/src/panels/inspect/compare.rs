@@ -23,6 +23,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, show
     match inspect.view {
         MapView::Contour => contour(ui, context, inspect, shown),
         MapView::Blink => blink(ui, context, inspect),
+        MapView::All => together(ui, inspect),
         MapView::Overlay | MapView::Beside => {}
     }
     if shown.map.grid.dims()[2] > 1 {
@@ -50,7 +51,8 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting, show
         }
     });
     bar(ui, inspect, &shown.map, "this map");
-    if let Some((other, _)) = inspect.compared().filter(|_| inspect.view != MapView::Overlay) {
+    let is_seen = !matches!(inspect.view, MapView::Overlay | MapView::All);
+    if let Some((other, _)) = inspect.compared().filter(|_| is_seen) {
         bar(ui, inspect, other, "the compared map");
     }
 }
@@ -84,7 +86,7 @@ fn against(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
             context.actions.send(InspectAction::Forget(number));
         }
     });
-    if inspect.compared().is_some() && inspect.view == MapView::Overlay {
+    if inspect.compared().is_some() && matches!(inspect.view, MapView::Overlay | MapView::All) {
         let text = "Contour, side by side and blink show both maps.";
         ui.label(RichText::new(text).color(theme::of(ui).weak).small());
     }
@@ -117,6 +119,20 @@ fn blink(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
         let text = format!("The pictures change every {BLINK_SECS} seconds.");
         ui.label(RichText::new(text).color(theme::of(ui).weak).small());
     }
+}
+
+/// How many maps the views are tiled with, and what has no room there.
+fn together(ui: &mut Ui, inspect: &Inspecting) {
+    let together = inspect.together();
+    let left_out = match together.left_out {
+        0 => String::new(),
+        n => format!(" {n} more are left out, to keep these legible: choose one of them in the list."),
+    };
+    let text = format!(
+        "The image and {} maps of this layer or meaning, one crosshair and zoom for all.{left_out}",
+        together.maps.len()
+    );
+    ui.label(RichText::new(text).color(theme::of(ui).weak).small());
 }
 
 /// The colours of a map with the values at their ends.

@@ -5,6 +5,8 @@ mod compare;
 mod table;
 
 use egui::{Button, ComboBox, RichText, ScrollArea, Slider, Ui};
+use hilum_models::nets::HopReading;
+use hilum_models::nets::hanet::{HaReading, ReadingOption};
 
 use super::{Context, fact};
 use crate::colormap::bar_number;
@@ -79,6 +81,11 @@ fn models(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
             },
         );
     });
+    if let Some((model, session)) = inspect.model.as_ref().zip(session) {
+        for doubt in context.state.doubts_about(model, session.volume()) {
+            ui.label(RichText::new(doubt).color(theme::of(ui).warning).small());
+        }
+    }
     ui.horizontal(|ui| {
         let again = Button::new("Look again");
         let hint =
@@ -198,16 +205,34 @@ fn class(session: &Session, class: Option<u16>) -> String {
     }
 }
 
-/// Sliders of a graph, and its density.
+/// How the graph is read where the paper leaves it open (networks.md table H): the reading after a choice.
+fn answers(ui: &mut Ui, reading: HaReading) -> HaReading {
+    let mut read = reading;
+    for (row, about) in ReadingOption::ROWS {
+        let of_row = || ReadingOption::ALL.into_iter().filter(|option| option.row == row);
+        let chosen = of_row().find(|option| option.is_of(reading)).map_or("", |option| option.title);
+        let label = format!("{row} {about}");
+        ComboBox::from_label(label).selected_text(chosen).width(120.0).show_ui(ui, |ui| {
+            for option in of_row() {
+                if ui.selectable_label(option.is_of(reading), option.title).clicked() {
+                    read = option.applied(reading);
+                }
+            }
+        });
+    }
+    read
+}
+
+/// Sliders and readings of a graph, and its density.
 fn graph(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     let Some(reading) = inspect.reading_now() else { return };
     ui.separator();
     let (mut delta, mut hops) = (reading.delta, reading.hops);
     let threshold = ui.add(Slider::new(&mut delta, 0.0..=1.0).fixed_decimals(2).text("Threshold δ"));
     let hop = ui.add(Slider::new(&mut hops, 1..=reading.hops.max(4)).text("Hops n"));
-    if threshold.changed() || hop.changed() {
-        let reading = hilum_models::nets::HopReading { delta, hops, ..reading };
-        context.actions.send(InspectAction::Read(Some(reading)));
+    let read = answers(ui, reading.reading);
+    if threshold.changed() || hop.changed() || read != reading.reading {
+        context.actions.send(InspectAction::Read(Some(HopReading { delta, hops, reading: read })));
     }
     if inspect.reading.is_some() && ui.button("As in the network").clicked() {
         context.actions.send(InspectAction::Read(None));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hilum_models::inspect::{FieldMap, spearman};
 
 use super::{Inspecting, MapKey};
+use crate::figure::ends;
 use crate::jobs::{MapKind, ShownMap};
 
 /// How a map is laid over the image.
@@ -19,11 +20,13 @@ pub enum MapView {
     Beside,
     /// In turn with the image, or with another map.
     Blink,
+    /// The image and all maps that belong to it, each in a tile of the view.
+    All,
 }
 
 impl MapView {
     /// All, in the order of the panel.
-    pub const ALL: [Self; 4] = [Self::Overlay, Self::Contour, Self::Beside, Self::Blink];
+    pub const ALL: [Self; 5] = [Self::Overlay, Self::Contour, Self::Beside, Self::Blink, Self::All];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -32,6 +35,7 @@ impl MapView {
             Self::Contour => "Contour",
             Self::Beside => "Side by side",
             Self::Blink => "Blink",
+            Self::All => "All maps",
         }
     }
 }
@@ -120,7 +124,10 @@ impl Inspecting {
     /// Keeps the map that is shown, with a word on the state of the labels; the oldest gives way.
     pub fn keep(&mut self, state: &str) {
         let Some(shown) = self.shown() else { return };
-        let (told, map) = (format!("{} ({state})", self.told(shown)), Arc::clone(&shown.map));
+        // The same pixel may be kept in several readings of the graph.
+        let read = self.reading.filter(|_| shown.kind == MapKind::Row);
+        let read = read.map_or_else(String::new, |read| format!("; {}", read.told()));
+        let (told, map) = (format!("{} ({state}{read})", self.told(shown)), Arc::clone(&shown.map));
         let number = self.kept.iter().map(|kept| kept.number + 1).max().unwrap_or(1);
         self.kept.push(KeptMap { number, told, map });
         if self.kept.len() > MAX_KEPT {
@@ -146,9 +153,11 @@ impl Inspecting {
     /// The values that get the ends of the colours of a map: its own, or those of the maps that share its scale. Signed
     /// numbers have 0 in the middle.
     pub fn range(&self, of: &FieldMap) -> [f32; 2] {
-        let own = of.range();
-        let join =
-            |[low, high]: [f32; 2], map: &FieldMap| [low.min(map.range()[0]), high.max(map.range()[1])];
+        let own = ends(of);
+        let join = |[low, high]: [f32; 2], map: &FieldMap| {
+            let [l, h] = ends(map);
+            [low.min(l), high.max(h)]
+        };
         let [low, high] = match self.scale {
             MapScale::Own => own,
             MapScale::Compared => {

@@ -8,8 +8,12 @@ use hilum_models::nets::HopReading;
 use crate::jobs::{LookInfo, MapKind, ShownMap};
 
 mod compare;
+mod together;
+mod whose;
 
 pub use compare::{Against, KeptMap, MapScale, MapView};
+pub use together::Together;
+pub use whose::{LABELLED_WITH, LabelledBy};
 
 /// Which map is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,6 +201,15 @@ impl Inspecting {
         let layers = &self.looks.get(shown.look)?.layers;
         let layer = layers.iter().find(|layer| **layer == shown.map.layer)?;
         Some((shown.look, layer.clone(), shown.kind == MapKind::Plain))
+    }
+
+    /// How the graph is read that a map comes from, if its network has one: the pass as it was trained, a pixel as chosen.
+    pub fn reading_of(&self, map: &ShownMap) -> Option<HopReading> {
+        let own = self.looks.get(map.look)?.reading?;
+        Some(match map.kind {
+            MapKind::Row | MapKind::Plain => self.reading.unwrap_or(own),
+            MapKind::Pass | MapKind::Random => own,
+        })
     }
 
     /// How the first graph is read now.

@@ -28,7 +28,9 @@ use crate::checkpoint::KeyRules;
 
 pub use graph::HaGraph;
 pub use module::{HaModule, HaModuleConfig};
-pub use reading::{Aggregation, Erased, HaReading, Logits, Normalisation, Paths, ThresholdGradient};
+pub use reading::{
+    Aggregation, Erased, HaReading, Logits, Normalisation, Paths, ReadingOption, ThresholdGradient,
+};
 
 /// Most pixels of the attention map at output stride 4, where N² grows beyond use (H10).
 const MAX_FINE_PIXELS: usize = 4096;

@@ -257,7 +257,7 @@ fn with_discriminator(subject: Subject, catalog: &Catalog, id: &str) -> (Vec<Sub
 fn read_as(layer: &AttentionLayer, reading: Option<HopReading>, is_plain: bool) -> AttentionLayer {
     let own = layer.hop_reading();
     let wanted = match (own, is_plain) {
-        (Some(own), true) => Some(HopReading { delta: 0.0, hops: 1, ..own }),
+        (Some(own), true) => Some(own.plain()),
         (Some(_), false) => reading,
         (None, _) => None,
     };
