@@ -29,7 +29,7 @@ use hilum_models::infer::DeviceInfo;
 
 use crate::jobs::ModelInfo;
 
-pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
+pub use album::{Album, AlbumFraming, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
 pub use dialog::{DeidentifyChoice, DeidentifyStep, Dialog, Guarded, KeysPage, Opening, SeriesChoice};
 pub use editing::{
@@ -43,7 +43,10 @@ pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text, show
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
 pub use mouse::{Drag, MouseHand, MousePreset};
-pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
+pub use photo::{
+    DiscPart, EllipseDrag, Handle, KeptReview, LABEL_WITH, LabelPurpose, OUTLINE_DISC, OUTLINE_VESSELS,
+    Photo, RunningLabels, eye_table, is_by_networks,
+};
 pub use readout::Readout;
 pub use remote::{Login, Remote, RunningRemote, ServerDraft, Typed};
 pub use scene::{OVERLAY, Scene, SceneMode, SurfacePart};
