@@ -43,6 +43,20 @@ fn slice(folder: &Path) -> (PathBuf, PathBuf, [usize; 2]) {
     (image, mask, [50, 64])
 }
 
+/// The file of a map has the range that the index tells, and its figure is a picture.
+fn is_as_told(map: &Value, out: &Path) {
+    let opened = io::open(&out.join(map["file"].as_str().unwrap()), &OpenOptions::default(), &()).unwrap();
+    let (low, high) = opened.volume.voxels().finite_min_max().unwrap();
+    let range = array(&map["range"]);
+    assert!(
+        (f64::from(low) - number(&range[0])).abs() < 1e-6
+            && (f64::from(high) - number(&range[1])).abs() < 1e-6
+    );
+    assert!(map["text"].as_str().unwrap().len() > 60);
+    let figure = io::open(&out.join(map["figure"].as_str().unwrap()), &OpenOptions::default(), &()).unwrap();
+    assert!(figure.volume.voxels().is_color());
+}
+
 #[test]
 fn a_picture_is_looked_into_with_rows_mass_and_checks() {
     let folder = tempfile::tempdir().unwrap();
@@ -57,20 +71,7 @@ fn a_picture_is_looked_into_with_rows_mass_and_checks() {
     let look = &array(&report["looks"])[0];
     assert_eq!((&look["arch"], &look["stage"]), (&"hanet".into(), &"labels".into()));
     let maps = array(&look["maps"]);
-    for map in maps {
-        let opened =
-            io::open(&out.join(map["file"].as_str().unwrap()), &OpenOptions::default(), &()).unwrap();
-        let (low, high) = opened.volume.voxels().finite_min_max().unwrap();
-        let range = array(&map["range"]);
-        assert!(
-            (f64::from(low) - number(&range[0])).abs() < 1e-6
-                && (f64::from(high) - number(&range[1])).abs() < 1e-6
-        );
-        assert!(map["text"].as_str().unwrap().len() > 60);
-        let figure =
-            io::open(&out.join(map["figure"].as_str().unwrap()), &OpenOptions::default(), &()).unwrap();
-        assert!(figure.volume.voxels().is_color());
-    }
+    maps.iter().for_each(|map| is_as_told(map, &out));
     let named =
         |name: &str| maps.iter().find(|map| map["name"] == name).unwrap_or_else(|| panic!("no {name}"));
     // The marked pixel of a row lies within a pixel of the map of where it was marked.

@@ -24,6 +24,8 @@ use hilum_models::device;
 use hilum_models::nets::AnyNetwork;
 use hilum_models::train::recipe::Stage;
 
+#[path = "window/album.rs"]
+mod album;
 #[path = "window/case_masks.rs"]
 mod case_masks;
 #[path = "window/eye.rs"]

@@ -237,6 +237,7 @@ impl HilumApp {
             self.infer.ask(InferRequest::Prepare(self.state.engine_choice())).ok();
         }
         self.replace_session(session);
+        self.look_as_chosen();
     }
 
     /// A document without labels; one of a case has the names of its worklist.

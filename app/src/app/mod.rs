@@ -4,6 +4,7 @@
 //! state and ask for actions, the actions are applied, and what changed goes to the graphics device.
 
 mod album;
+mod album_look;
 mod case;
 mod case_masks;
 mod edit;
@@ -446,6 +447,7 @@ impl eframe::App for HilumApp {
         self.outline_when_due();
         self.prefetch();
         self.read_photo();
+        self.frame_when_due();
         self.keep_photo_when_quiet(ctx);
         self.tend_attention();
         self.tend_worklist(ctx);
@@ -463,6 +465,7 @@ impl eframe::App for HilumApp {
         }
         self.advance_cine(&ctx);
         self.read_photo();
+        self.frame_when_due();
         self.mesh(&ctx);
         self.screen.sync(&mut self.state);
         let context = ViewContext { state: &self.state, actions: &self.actions, cpu: &self.cpu };

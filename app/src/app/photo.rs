@@ -12,19 +12,15 @@ use hilum_core::volume::Volume;
 use hilum_models::catalog::Region;
 
 use super::HilumApp;
-use crate::command::{PhotoAction, UiCommand};
+use crate::command::{LABEL_IMAGE_WITH, PhotoAction, UiCommand};
 use crate::jobs::photo::{CUP, RIM, measure, of_mask, parts, with_disc, with_mask, with_vessels};
 use crate::jobs::{
-    Ask, EnhanceRequest, InferRequest, IoRequest, Kept, LabelAnswer, LabelChoice, LabelRequest, OpenedPhoto,
-    ReviewState,
+    Ask, InferRequest, Kept, LabelAnswer, LabelChoice, LabelRequest, OpenedPhoto, ReviewState,
 };
 use crate::state::{
-    DiscPart, EllipseDrag, Handle, LABELLED_WITH, LabelPurpose, Photo, RunningLabels, Session, Severity,
-    ViewId, eye_table,
+    AlbumFraming, Dialog, DiscPart, EllipseDrag, Handle, LABEL_WITH, LabelPurpose, OUTLINE_DISC,
+    OUTLINE_VESSELS, Photo, RunningLabels, Session, Severity, eye_table,
 };
-
-/// Side of the square around a disc, in diameters of the disc.
-const DISC_SQUARE: f64 = 2.2;
 
 /// The document and what is known of a flat picture that was just opened.
 pub(super) fn photo_document(
@@ -45,7 +41,7 @@ pub(super) fn photo_document(
     }
     let document =
         Document::starting_with(Arc::clone(&volume), table, labels).unwrap_or_else(|_| Document::new(volume));
-    if let Some(record) = record.filter(|record| record.state != ReviewState::Open) {
+    if let Some(record) = record {
         photo.mark(&document, record.state);
     }
     (document, photo)
@@ -59,12 +55,13 @@ impl HilumApp {
             C::OutlineDisc => self.outline("disc_cup", LabelPurpose::DiscCup),
             C::OutlineVessels => self.outline("vessels", LabelPurpose::Vessels),
             C::MeasureAnyway => self.measure_anyway(),
+            C::LabelImage => self.state.dialog = Dialog::Palette(format!("{LABEL_IMAGE_WITH} ")),
             C::SwitchEye => {
                 let known = self.state.eye().and_then(Photo::figures).and_then(|reading| reading.eye);
                 self.say_eye(known.map_or(Laterality::Right, |guess| guess.laterality.other()));
             }
             C::NextEnhancement => self.next_enhancement(),
-            C::ZoomToDisc => self.zoom_to_disc(),
+            C::ZoomToDisc => self.frame(AlbumFraming::Disc),
             C::MarkReviewed => self.mark_reviewed(),
             C::PreviousPicture => self.flip(ctx, false),
             C::NextPicture => self.flip(ctx, true),
@@ -200,16 +197,16 @@ impl HilumApp {
                     self.state.messages.say(Severity::Warning, text);
                     return;
                 };
-                ("Outline disc and cup".to_owned(), new, eye_names())
+                (OUTLINE_DISC.to_owned(), new, eye_names())
             }
             LabelPurpose::Vessels => {
-                ("Outline vessels".to_owned(), with_vessels(old, &labels.values), eye_names())
+                (OUTLINE_VESSELS.to_owned(), with_vessels(old, &labels.values), eye_names())
             }
             LabelPurpose::Plain | LabelPurpose::Proposal => {
                 let Ok(new) = LabelMap::from_voxels(*old.grid(), labels.values) else { return };
                 let names =
                     labels.regions.iter().map(|region| NewLabel::named(region.label, &region.name)).collect();
-                (format!("{LABELLED_WITH}{}", running.model), new, names)
+                (format!("{LABEL_WITH}{}", running.model), new, names)
             }
         };
         let before = session.photo.as_ref().map(|photo| photo.state(&session.document));
@@ -233,9 +230,7 @@ impl HilumApp {
         match (running.purpose, before) {
             (LabelPurpose::DiscCup, _) => photo.mark(document, ReviewState::Proposed),
             // Vessels say nothing about the outlines of disc and cup.
-            (LabelPurpose::Vessels, Some(state)) if state != ReviewState::Corrected => {
-                photo.mark(document, state);
-            }
+            (LabelPurpose::Vessels, Some(state)) => photo.mark(document, state),
             _ => {}
         }
     }
@@ -287,47 +282,11 @@ impl HilumApp {
         photo.reading = Some((revision, measure(&photo.facts, document.labels(), photo.eye)));
     }
 
-    fn next_enhancement(&mut self) {
-        let order = [Enhancement::None, Enhancement::Green, Enhancement::GreenClahe, Enhancement::Clahe];
-        let Some(now) = self.state.session.as_ref().and_then(|s| s.photo.as_ref()).map(Photo::enhancement)
-        else {
-            return;
-        };
-        let at = order.iter().position(|how| *how == now).unwrap_or(0);
-        self.enhance(order[(at + 1) % order.len()]);
-    }
-
-    fn enhance(&mut self, how: Enhancement) {
-        let Some(session) = &mut self.state.session else { return };
-        let (volume, id) = (Arc::clone(session.volume()), session.id);
-        let Some(photo) = session.photo.as_mut().filter(|_| Photo::can_enhance(&volume)) else { return };
-        let must_ask = photo.want(how);
-        let facts = Arc::clone(&photo.facts);
-        session.redraw();
-        if must_ask
-            && self.io.ask(IoRequest::Enhance(EnhanceRequest { session: id, volume, facts, how })).is_err()
-        {
-            self.state.messages.error("the thread that reads files is busy; try again in a moment");
-        }
-    }
-
     pub(super) fn take_enhanced(&mut self, id: u64, how: Enhancement, volume: Option<Arc<Volume>>) {
         let Some(session) = self.state.session.as_mut().filter(|session| session.id == id) else { return };
         if session.photo.as_mut().is_some_and(|photo| photo.take_enhanced(how, volume)) {
             session.redraw();
         }
-    }
-
-    fn zoom_to_disc(&mut self) {
-        let Some(session) = &mut self.state.session else { return };
-        let Some(figures) = session.photo.as_ref().and_then(Photo::figures).and_then(|r| r.figures()) else {
-            return;
-        };
-        let grid = *session.document.image().grid();
-        let ([x, y], side_px) = (figures.disc.center, figures.disc.width_px.max(figures.disc.height_px));
-        let center = grid.affine().world_from_voxel(nalgebra::Point3::new(x, y, 0.0));
-        let side_mm = side_px as f64 * grid.spacing_mm()[0] * DISC_SQUARE;
-        session.views.look_at(ViewId::Flat, center, side_mm);
     }
 
     fn grab(&mut self, part: DiscPart, handle: Handle) {

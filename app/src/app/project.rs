@@ -11,7 +11,7 @@ use hilum_core::label::BACKGROUND;
 use super::HilumApp;
 use crate::command::UiCommand;
 use crate::jobs::{Ask, IoRequest, Keeping, OpenProject, OpenedProject, ProjectEvent, ProjectRequest};
-use crate::state::{Dialog, Session, Severity};
+use crate::state::{Dialog, LabelPurpose, Session, Severity, is_by_networks};
 
 /// Writing that failed is tried again after so long, and the view is kept that often.
 const RETRY_SECS: f64 = 2.0;
@@ -25,6 +25,7 @@ pub(super) struct LeftBehind {
     session: u64,
     state: State,
     view: Option<serde_json::Value>,
+    is_closed: bool,
 }
 
 impl HilumApp {
@@ -63,8 +64,8 @@ impl HilumApp {
                     self.state.messages.say(Severity::Warning, warning);
                 }
                 let steps = state.history().len();
-                let goes_on = is_closed && self.goes_on(&state);
-                self.left_behind = Some(LeftBehind { session, state: *state, view });
+                let goes_on = self.goes_on(&state, is_closed);
+                self.left_behind = Some(LeftBehind { session, state: *state, view, is_closed });
                 if goes_on {
                     self.recover(true);
                     self.say_continued(steps);
@@ -109,13 +110,21 @@ impl HilumApp {
         }
     }
 
-    /// Whether work that was closed in good order goes on without a question: nothing else was begun meanwhile.
-    fn goes_on(&self, left: &State) -> bool {
+    /// Whether earlier work goes on without a question: nothing was begun meanwhile, and the work was closed in good
+    /// order. Who flips through an album is not asked at all; what a network outlined meanwhile gives way.
+    fn goes_on(&self, left: &State, is_closed: bool) -> bool {
         let Some(session) = &self.state.session else { return false };
         let document = &session.document;
         let (is, was) = (document.labels(), left.labels());
-        let is_fresh = document.history().is_empty() && document.prompts().is_empty();
-        is_fresh && (is.used_labels().iter().all(|label| *label == BACKGROUND) || is.voxels() == was.voxels())
+        let is_flat = session.photo.is_some();
+        let is_fresh = document.prompts().is_empty()
+            && (document.history().is_empty() || is_flat && is_by_networks(document.history()));
+        if is_flat && self.state.album.is_some() {
+            return is_fresh;
+        }
+        let is_empty = is.used_labels().iter().all(|label| *label == BACKGROUND);
+        let gives_way = is_empty || !document.history().is_empty() || is.voxels() == was.voxels();
+        is_closed && is_fresh && gives_way
     }
 
     fn say_continued(&mut self, steps: usize) {
@@ -235,16 +244,32 @@ impl HilumApp {
         match Document::restore(Arc::clone(session.volume()), left.state) {
             Ok(document) => {
                 let is_same = session.document.labels().voxels() == document.labels().voxels();
-                let photo = session.photo.as_ref().filter(|_| is_same);
+                // Of this very file, and kept with it.
+                let is_known = is_same && session.document.history().is_empty();
+                let photo = session.photo.as_ref().filter(|photo| is_known && photo.kept.is_some());
                 let review = photo.map(|photo| photo.state(&session.document));
                 session.replace_document(document);
-                if let (Some(review), Some(photo)) = (review, &mut session.photo) {
-                    // The outlines that were reviewed are those of this history.
-                    photo.mark(&session.document, review);
-                }
+                session.labelling.retain(|running| {
+                    let stays = running.purpose != LabelPurpose::DiscCup;
+                    if !stays {
+                        running.cancel.cancel();
+                    }
+                    stays
+                });
                 if let Some(view) = &left.view {
                     // The layout stays as it is: going on with an image is not opening a project.
                     super::project_view::show(session, &mut self.state.options, view);
+                }
+                if let Some(photo) = &mut session.photo {
+                    // What was undone is not proposed again.
+                    photo.asked = true;
+                    photo.is_framing_due = true;
+                    // What is kept with work that was not closed may be some seconds old.
+                    let is_told = left.is_closed && photo.is_marked(&session.document);
+                    if let Some(review) = review.filter(|_| !is_told) {
+                        // The outlines that were reviewed are those of this history.
+                        photo.mark(&session.document, review);
+                    }
                 }
                 self.project.ask(ProjectRequest::Continue(true)).ok();
             }

@@ -8,7 +8,7 @@ use hilum_core::paint::IntensityRange;
 use hilum_core::patch::DrawOver;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{AppState, EditOptions, KeptViews, Layout, Session};
+use crate::state::{AppState, EditOptions, KeptReview, KeptViews, Layout, Photo, Session};
 
 /// What is kept; whatever a program does not know of it is left as it is.
 #[derive(Serialize, Deserialize)]
@@ -25,6 +25,9 @@ struct View {
     /// Values that any edit may change, while `is_within` holds.
     within: Option<IntensityRange>,
     is_within: bool,
+    /// How far a person is with a flat picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    photo: Option<KeptReview>,
 }
 
 impl Default for View {
@@ -38,6 +41,7 @@ impl Default for View {
             threshold: None,
             within: None,
             is_within: false,
+            photo: None,
         }
     }
 }
@@ -55,6 +59,7 @@ pub(super) fn of(state: &AppState) -> serde_json::Value {
         threshold: options.threshold,
         within: options.within,
         is_within: options.is_within,
+        photo: session.photo.as_ref().map(Photo::review),
     };
     serde_json::to_value(view).unwrap_or_default()
 }
@@ -80,5 +85,8 @@ pub(super) fn show(
     options.threshold = sound(view.threshold);
     options.within = sound(view.within);
     options.is_within = view.is_within && options.within.is_some();
+    if let (Some(photo), Some(review)) = (&mut session.photo, view.photo) {
+        photo.take_review(review);
+    }
     view.layout
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::HilumApp;
 use crate::command::{Preset, UiCommand, ViewAction};
-use crate::state::{Layout, MousePreset, SceneMode, ViewId, auto_window};
+use crate::state::{AlbumFraming, Layout, MousePreset, SceneMode, ViewId, auto_window};
 
 /// Slices for the page keys.
 const PAGE: f64 = 10.0;
@@ -51,7 +51,7 @@ impl HilumApp {
         match command {
             C::AutoWindow => (session.views.center, session.views.width) = auto_window(&volume),
             C::ToggleMask => session.show_mask = !session.show_mask,
-            C::ResetView => session.views.reset(&volume),
+            C::ResetView => self.frame(AlbumFraming::Whole),
             C::LayoutScene => session.views.single = Some(ViewId::Scene),
             C::MaximiseView => {
                 let view = session.views.under_hand;
@@ -69,7 +69,9 @@ impl HilumApp {
             C::LayoutSagittal => session.views.single = Some(ViewId::PLANES[2]),
             _ => return self.run_layout(command) || self.step_crosshair(command),
         }
-        if let Some(single) = session.views.single {
+        if let Some(session) = &mut self.state.session
+            && let Some(single) = session.views.single
+        {
             session.views.take_in_hand(single);
         }
         true

@@ -19,6 +19,9 @@ pub use action::{
 pub use edit_action::EditAction;
 pub use table::Description;
 
+/// How the entries of the palette begin that label the image with a model, whose identity follows.
+pub const LABEL_IMAGE_WITH: &str = "Label image with";
+
 use egui::KeyboardShortcut;
 
 use crate::state::{KeyMap, shown_shortcut};
@@ -315,6 +318,8 @@ commands! {
     OutlineVessels,
     /// Measure disc and cup in a picture that does not look like a fundus.
     MeasureAnyway,
+    /// Choose a model that labels the whole image.
+    LabelImage,
     /// It is the other eye.
     SwitchEye,
     /// The next way to see a photograph.

@@ -307,6 +307,7 @@ impl UiCommand {
                 "Measure disc and cup although the picture does not look like a fundus photograph",
                 &[],
             ),
+            Self::LabelImage => row("Label image…", "Choose a model that labels the whole image", &[]),
             Self::SwitchEye => row("Switch eye", "Say that it is the other eye", const { &[key(Key::S)] }),
             Self::NextEnhancement => row(
                 "Next enhancement",

@@ -1,6 +1,8 @@
 //! The pictures of a folder with how far a person is with each.
 
-use egui::{Button, RichText, ScrollArea, Ui};
+use std::path::{Path, PathBuf};
+
+use egui::{Button, Id, Rect, RichText, ScrollArea, Ui};
 
 use super::{Context, command_button};
 use crate::command::{PhotoAction, UiCommand as C};
@@ -28,7 +30,13 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
     let row = ui.spacing().interact_size.y;
     let spacing = ui.spacing().item_spacing.y;
     let list = ScrollArea::vertical().id_salt("pictures").max_height((row + spacing) * ROWS);
+    let is_new = album.pictures.get(album.at).is_some_and(|picture| is_new(ui, &picture.path));
     list.auto_shrink([false, true]).show_rows(ui, row, album.pictures.len(), |ui, range| {
+        if is_new {
+            let top = ui.max_rect().top() + (album.at as f32 - range.start as f32) * (row + spacing);
+            // No further than needed, and not at all where it is seen.
+            ui.scroll_to_rect(Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=top + row), None);
+        }
         for at in range {
             let picture = &album.pictures[at];
             let button = Button::selectable(at == album.at, picture.name.as_str())
@@ -44,6 +52,19 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             }
         }
     });
+}
+
+/// Whether another picture is looked at than in the last frame.
+fn is_new(ui: &Ui, path: &Path) -> bool {
+    let id = Id::unique("picture that is looked at");
+    ui.data_mut(|data| {
+        let before: &mut PathBuf = data.get_temp_mut_or_default(id);
+        let is_new = before != path;
+        if is_new {
+            *before = path.to_owned();
+        }
+        is_new
+    })
 }
 
 /// Ratio and state in a few letters.

@@ -41,15 +41,15 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
 fn plain(ui: &mut Ui, context: Context<'_>, session: &Session, photo: &Photo) {
     let tokens = theme::of(ui);
     labelling(ui, context, session);
-    super::menu::label_image(ui, context);
+    command_button(ui, context, C::LabelImage);
     // Nobody takes a slide for a photograph of an eye.
     if !photo.facts.pages.is_empty() {
         return;
     }
     if session.volume().voxels().is_color() {
-        ui.label(RichText::new("This does not look like a photograph of the fundus").color(tokens.warning));
-        ui.label(RichText::new(super::sentence(&photo.facts.doubts())).small().color(tokens.weak));
-        ui.label("It can be looked at and labelled like any other picture.");
+        // Nothing is wrong with a picture of something else.
+        let text = format!("Not taken for a photograph of the fundus: {}", photo.facts.doubts());
+        ui.label(RichText::new(text).small().color(tokens.weak));
     }
     command_button(ui, context, C::MeasureAnyway);
 }

@@ -3,7 +3,7 @@
 use egui::{Align, Button, Layout, MenuBar, RichText, Ui};
 
 use super::Context;
-use crate::command::{Action, PhotoAction, UiCommand as C};
+use crate::command::{Action, UiCommand as C};
 use crate::theme;
 
 const FILE: &[&[C]] = &[
@@ -36,7 +36,7 @@ const TOOLS: &[&[C]] = &[
     &[C::RemoveCorner],
     &[C::ToggleSign, C::ToggleBall, C::BrushSmaller, C::BrushLarger, C::UseTool],
     &[C::Accept, C::Reject, C::Cancel],
-    &[C::ShowAttention, C::Models],
+    &[C::LabelImage, C::ShowAttention, C::Models],
 ];
 const MASK: &[&[C]] = &[
     &[C::OpGrow, C::OpFill, C::OpHoles, C::OpBetween],
@@ -68,6 +68,17 @@ const WORKLIST: &[&[C]] = &[
 ];
 const HELP: &[&[C]] = &[&[C::Palette, C::Shortcuts], &[C::ShowWarnings], &[C::About]];
 
+const MENUS: [(&str, &[&[C]]); 8] = [
+    ("Edit", EDIT),
+    ("View", VIEW),
+    ("Tools", TOOLS),
+    ("Mask", MASK),
+    ("Measure", MEASURE),
+    ("Eye", EYE),
+    ("Worklist", WORKLIST),
+    ("Help", HELP),
+];
+
 pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("File", |ui| {
@@ -76,16 +87,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
             ui.separator();
             groups(ui, context, &FILE[1..]);
         });
-        for (name, commands) in [("Edit", EDIT), ("View", VIEW)] {
-            ui.menu_button(name, |ui| groups(ui, context, commands));
-        }
-        ui.menu_button("Tools", |ui| {
-            groups(ui, context, TOOLS);
-            label_image(ui, context);
-        });
-        for (name, commands) in
-            [("Mask", MASK), ("Measure", MEASURE), ("Eye", EYE), ("Worklist", WORKLIST), ("Help", HELP)]
-        {
+        for (name, commands) in MENUS {
             ui.menu_button(name, |ui| groups(ui, context, commands));
         }
         title(ui, context);
@@ -129,24 +131,6 @@ fn text(context: Context<'_>, command: C) -> String {
         Some(step) => format!("{} “{step}”", command.text()),
         None => command.text().to_owned(),
     }
-}
-
-/// The models that label every pixel.
-pub(super) fn label_image(ui: &mut Ui, context: Context<'_>) {
-    let models = || context.state.models.iter().filter_map(|model| Some((&model.card, model.card.dense()?)));
-    let is_possible = context.state.editable().is_some() && models().next().is_some();
-    ui.add_enabled_ui(is_possible, |ui| {
-        ui.menu_button("Label image", |ui| {
-            for (card, task) in models() {
-                let regions: Vec<&str> = task.regions.iter().map(|region| region.name.as_str()).collect();
-                let hint = format!("{}. Labels {}", card.title, regions.join(", "));
-                if ui.button(&card.id).on_hover_text(hint).clicked() {
-                    context.actions.send(PhotoAction::LabelWith(card.id.clone()));
-                    ui.close();
-                }
-            }
-        });
-    });
 }
 
 fn recent(ui: &mut Ui, context: Context<'_>) {

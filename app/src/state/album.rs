@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hilum_core::fundus::Enhancement;
 use hilum_core::io::Warning;
 use hilum_core::job::CancelToken;
 use hilum_core::volume::Volume;
@@ -78,6 +79,15 @@ impl Next {
     }
 }
 
+/// What of each picture fills the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlbumFraming {
+    /// Its disc, once that is known.
+    Disc,
+    /// All of it.
+    Whole,
+}
+
 /// Several pictures, one looked at after the other.
 #[derive(Debug)]
 pub struct Album {
@@ -87,6 +97,10 @@ pub struct Album {
     pub at: usize,
     /// The one that comes next.
     pub next: Option<Next>,
+    /// How the pictures are seen.
+    pub enhancement: Enhancement,
+    /// What of them fills the view, if a person chose.
+    pub framing: Option<AlbumFraming>,
 }
 
 impl Album {
@@ -98,7 +112,13 @@ impl Album {
             record,
             broken: None,
         };
-        Self { pictures: pictures.into_iter().map(picture).collect(), at: 0, next: None }
+        Self {
+            pictures: pictures.into_iter().map(picture).collect(),
+            at: 0,
+            next: None,
+            enhancement: Enhancement::None,
+            framing: None,
+        }
     }
 
     /// The picture before or after the one that is looked at, without those that cannot be opened.

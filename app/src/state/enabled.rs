@@ -101,6 +101,7 @@ impl AppState {
             C::NextEnhancement => {
                 session.is_some_and(|s| s.photo.is_some() && Photo::can_enhance(s.volume()))
             }
+            C::LabelImage => editable.is_some() && self.labelling_models().next().is_some(),
             C::MeasureAnyway => editable.is_some_and(|s| s.photo.as_ref().is_some_and(|p| !p.is_eye())),
             _ => return None,
         })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hilum_core::label::LabelTable;
 use hilum_core::provenance::UsedModel;
-use hilum_models::catalog::{ClickTask, DenseTask};
+use hilum_models::catalog::{Card, ClickTask, DenseTask};
 use hilum_models::infer::DeviceChoice;
 use hilum_models::train::recipe::Stage;
 
@@ -39,6 +39,11 @@ impl AppState {
             model.card.dense().is_some_and(|task| task.purpose.as_deref() == Some(purpose))
         };
         self.models.iter().filter(fits).min_by_key(|model| model.is_embedded)
+    }
+
+    /// The models that label whole images.
+    pub fn labelling_models(&self) -> impl Iterator<Item = &Card> {
+        self.models.iter().map(|model| &model.card).filter(|card| card.dense().is_some())
     }
 
     /// Models with the hashes of their weights, each after the one that it builds on.

@@ -29,7 +29,7 @@ use hilum_models::infer::DeviceInfo;
 
 use crate::jobs::ModelInfo;
 
-pub use album::{Album, AlbumPicture, Found, Next, NextLabels};
+pub use album::{Album, AlbumFraming, AlbumPicture, Found, Next, NextLabels};
 pub use cine::{CINE_RANGE_HZ, Cine};
 pub use dialog::{DeidentifyChoice, DeidentifyStep, Dialog, Guarded, KeysPage, Opening, SeriesChoice};
 pub use editing::{
@@ -37,14 +37,18 @@ pub use editing::{
     ShownSlice, Walk, slice_at, slice_of,
 };
 pub use engine::EngineState;
-pub use inspect::{Against, ClassShares, Inspecting, KeptMap, MapKey, MapScale, MapView, Together};
-pub use inspect::{LABELLED_WITH, LabelledBy};
+pub use inspect::{
+    Against, ClassShares, Inspecting, KeptMap, LabelledBy, MapKey, MapScale, MapView, Together,
+};
 pub use kept::KeptList;
 pub use keys::{KeyMap, pressed_shortcut, shortcut_from_text, shortcut_text, shown_shortcut};
 pub use layout::Layout;
 pub use messages::{Message, Messages, Severity};
 pub use mouse::{Drag, MouseHand, MousePreset};
-pub use photo::{DiscPart, EllipseDrag, Handle, LabelPurpose, Photo, RunningLabels, eye_table};
+pub use photo::{
+    DiscPart, EllipseDrag, Handle, KeptReview, LABEL_WITH, LabelPurpose, OUTLINE_DISC, OUTLINE_VESSELS,
+    Photo, RunningLabels, eye_table, is_by_networks,
+};
 pub use readout::Readout;
 pub use remote::{Login, Remote, RunningRemote, ServerDraft, Typed};
 pub use scene::{OVERLAY, Scene, SceneMode, SurfacePart};

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use hilum_core::document::Document;
 use hilum_core::fundus::{Enhancement, Laterality};
+use hilum_core::history::History;
 use hilum_core::job::CancelToken;
 use hilum_core::label::{BoxMask, LabelEntry, LabelTable};
 use hilum_core::measure::cdr::{DiscMask, Ellipse};
 use hilum_core::volume::{Volume, Voxels};
+use serde::{Deserialize, Serialize};
 
 use crate::jobs::photo::{CUP, RIM, VESSELS};
 use crate::jobs::{OpenedPhoto, PhotoFacts, PhotoReading, PhotoRecord, ReviewState};
@@ -98,31 +100,40 @@ impl EllipseDrag {
 
     /// The pointer, in pixels of the picture, moved there.
     pub fn drag_to(&mut self, at: [f64; 2]) {
-        let moved = |ellipse: Ellipse| {
-            let toward = [at[0] - ellipse.center[0], at[1] - ellipse.center[1]];
-            let (length, angle) = (toward[0].hypot(toward[1]).max(1.0), toward[1].atan2(toward[0]));
-            let half_turn = |reversed: bool| if reversed { 0.0 } else { std::f64::consts::PI };
-            let [long, short] = ellipse.semi_axes_px;
-            match self.handle {
-                Handle::Center { offset } => {
-                    Ellipse { center: [at[0] - offset[0], at[1] - offset[1]], ..ellipse }
-                }
-                Handle::Long(end) => {
-                    Ellipse { semi_axes_px: [length, short], angle_rad: angle + half_turn(end), ..ellipse }
-                }
-                Handle::Short(end) => Ellipse {
-                    semi_axes_px: [long, length],
-                    angle_rad: angle - std::f64::consts::FRAC_PI_2 + half_turn(end),
-                    ..ellipse
-                },
-                Handle::Corner(from) => within(from, at),
+        let moved = |ellipse: Ellipse| match self.handle {
+            Handle::Center { offset } => {
+                Ellipse { center: [at[0] - offset[0], at[1] - offset[1]], ..ellipse }
             }
+            Handle::Long(end) => with_end(ellipse, 0, end, at),
+            Handle::Short(end) => with_end(ellipse, 1, end, at),
+            Handle::Corner(from) => within(from, at),
         };
         let from = match self.handle {
             Handle::Corner(from) => Some(within(from, at)),
             _ => self.ellipse,
         };
         self.ellipse = from.map(moved);
+    }
+}
+
+/// The ellipse with one end of an axis (0 = the longer, 1 = the shorter) moved there. The other end stays where it is, and
+/// the other axis as long as it is.
+fn with_end(ellipse: Ellipse, axis: usize, is_forward: bool, at: [f64; 2]) -> Ellipse {
+    use std::f64::consts::{FRAC_PI_2, PI};
+    // From the angle of the ellipse to the direction in which the moved end lies.
+    let turn = axis as f64 * FRAC_PI_2 + if is_forward { 0.0 } else { PI };
+    let mut semi_axes_px = ellipse.semi_axes_px;
+    let (sin, cos) = (ellipse.angle_rad + turn).sin_cos();
+    let fixed = [ellipse.center[0] - semi_axes_px[axis] * cos, ellipse.center[1] - semi_axes_px[axis] * sin];
+    let across = [at[0] - fixed[0], at[1] - fixed[1]];
+    let direction = across[1].atan2(across[0]);
+    let half = (across[0].hypot(across[1]) / 2.0).max(1.0);
+    semi_axes_px[axis] = half;
+    let (sin, cos) = direction.sin_cos();
+    Ellipse {
+        center: [fixed[0] + half * cos, fixed[1] + half * sin],
+        semi_axes_px,
+        angle_rad: direction - turn,
     }
 }
 
@@ -133,6 +144,31 @@ fn within(a: [f64; 2], b: [f64; 2]) -> Ellipse {
         semi_axes_px: [((a[0] - b[0]) / 2.0).abs(), ((a[1] - b[1]) / 2.0).abs()],
         angle_rad: 0.0,
     }
+}
+
+/// The step in which a network outlined disc and cup.
+pub const OUTLINE_DISC: &str = "Outline disc and cup";
+/// The step in which a network outlined vessels.
+pub const OUTLINE_VESSELS: &str = "Outline vessels";
+/// How the name of the step begins in which a network labelled the image; that of the model follows.
+pub const LABEL_WITH: &str = "Label with ";
+
+/// Whether every step that counts at present was made by a network.
+pub fn is_by_networks(history: &History) -> bool {
+    let is_network =
+        |step: &str| [OUTLINE_DISC, OUTLINE_VESSELS].contains(&step) || step.starts_with(LABEL_WITH);
+    history.steps().take(history.cursor()).all(is_network)
+}
+
+/// What is kept of a picture with the history of its labels, which goes with the pixels wherever the file lies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeptReview {
+    /// How far a person was at states of the history.
+    marks: Vec<(u64, ReviewState)>,
+    eye: Option<Laterality>,
+    measured_anyway: bool,
+    models: Vec<String>,
 }
 
 /// What is known of a flat picture.
@@ -154,6 +190,8 @@ pub struct Photo {
     pub reading: Option<(u64, PhotoReading)>,
     /// The ellipse being dragged.
     pub drag: Option<EllipseDrag>,
+    /// It is not yet framed as the pictures of the album before it.
+    pub is_framing_due: bool,
     /// What is made of it is kept without being saved.
     pub is_kept: bool,
     /// State of labels and record that was handed over last.
@@ -178,6 +216,7 @@ impl Photo {
             asked: false,
             reading: None,
             drag: None,
+            is_framing_due: false,
             is_kept: false,
             kept: record.map(|record| (0, record.clone())),
             how: Enhancement::None,
@@ -194,14 +233,25 @@ impl Photo {
 
     /// How far a person is.
     pub fn state(&self, document: &Document) -> ReviewState {
-        let now = document.history().state();
-        let marked = self.marks.iter().rev().find(|(state, _)| *state == now);
         let labels = document.labels();
-        match marked {
-            Some((_, mark)) => *mark,
+        match self.mark_of(document) {
+            Some(mark) => mark,
             None if labels.voxels().len() == labels.count(0) => ReviewState::Open,
+            None if document.history().cursor() > 0 && is_by_networks(document.history()) => {
+                ReviewState::Proposed
+            }
             None => ReviewState::Corrected,
         }
+    }
+
+    fn mark_of(&self, document: &Document) -> Option<ReviewState> {
+        let now = document.history().state();
+        self.marks.iter().rev().find(|(state, _)| *state == now).map(|(_, mark)| *mark)
+    }
+
+    /// Whether it was remembered how far a person is with the labels as they are now.
+    pub fn is_marked(&self, document: &Document) -> bool {
+        self.mark_of(document).is_some()
     }
 
     /// Remembers how far a person is with the labels as they are now.
@@ -209,6 +259,31 @@ impl Photo {
         let now = document.history().state();
         self.marks.retain(|(other, _)| *other != now);
         self.marks.push((now, state));
+    }
+
+    /// What is to be kept with the history.
+    pub fn review(&self) -> KeptReview {
+        let Self { marks, eye, measured_anyway, models, .. } = self;
+        KeptReview {
+            marks: marks.clone(),
+            eye: *eye,
+            measured_anyway: *measured_anyway,
+            models: models.clone(),
+        }
+    }
+
+    /// Takes over what was kept with the history that is now the document's. What a person said of this very file stands.
+    pub fn take_review(&mut self, kept: KeptReview) {
+        self.marks = kept.marks;
+        self.eye = self.eye.or(kept.eye);
+        self.measured_anyway |= kept.measured_anyway;
+        let known = std::mem::replace(&mut self.models, kept.models);
+        for model in known {
+            if !self.models.contains(&model) {
+                self.models.push(model);
+            }
+        }
+        self.reading = None;
     }
 
     /// Forgets all marks; the history is another one.
@@ -288,6 +363,9 @@ pub fn eye_table() -> LabelTable {
 
 #[cfg(test)]
 mod tests {
+    use hilum_core::document::{EditCommand, NewLabel};
+    use hilum_core::label::LabelMap;
+
     use super::*;
 
     fn drag(handle: Handle) -> EllipseDrag {
@@ -296,21 +374,77 @@ mod tests {
         EllipseDrag { part: DiscPart::Disc, handle, ellipse: Some(ellipse), before }
     }
 
+    /// Where the ends of the axes are.
+    fn end(ellipse: Ellipse, handle: Handle) -> [f64; 2] {
+        let (sin, cos) = ellipse.angle_rad.sin_cos();
+        let [long, short] = ellipse.semi_axes_px;
+        let [dx, dy] = match handle {
+            Handle::Long(true) => [long * cos, long * sin],
+            Handle::Long(false) => [-long * cos, -long * sin],
+            Handle::Short(true) => [-short * sin, short * cos],
+            _ => [short * sin, -short * cos],
+        };
+        [ellipse.center[0] + dx, ellipse.center[1] + dy]
+    }
+
+    const ENDS: [(Handle, Handle); 4] = [
+        (Handle::Long(true), Handle::Long(false)),
+        (Handle::Long(false), Handle::Long(true)),
+        (Handle::Short(true), Handle::Short(false)),
+        (Handle::Short(false), Handle::Short(true)),
+    ];
+
+    fn near(a: [f64; 2], b: [f64; 2]) -> bool {
+        (a[0] - b[0]).hypot(a[1] - b[1]) < 1e-9
+    }
+
     #[test]
     fn a_handle_dragged_to_where_it_is_changes_nothing() {
-        let old = drag(Handle::Long(true)).ellipse.unwrap();
-        let (sin, cos) = old.angle_rad.sin_cos();
-        let ends = [
-            (Handle::Long(false), [50.0 - 20.0 * cos, 40.0 - 20.0 * sin]),
-            (Handle::Long(true), [50.0 - 20.0 * cos, 40.0 - 20.0 * sin]),
-            (Handle::Short(false), [50.0 + 10.0 * sin, 40.0 - 10.0 * cos]),
-        ];
-        for (handle, at) in ends {
+        for (handle, _) in ENDS {
             let mut drag = drag(handle);
-            drag.drag_to(at);
-            let size = [100, 80];
-            assert_eq!(drag.ellipse.unwrap().mask(size), old.mask(size), "{handle:?}");
+            let old = drag.ellipse.unwrap();
+            drag.drag_to(end(old, handle));
+            assert_eq!(drag.ellipse.unwrap().mask([100, 80]), old.mask([100, 80]), "{handle:?}");
         }
+    }
+
+    #[test]
+    fn the_opposite_end_stays_and_the_other_axis_keeps_its_length() {
+        for (handle, opposite) in ENDS {
+            let mut drag = drag(handle);
+            let old = drag.ellipse.unwrap();
+            // In several movements, as a mouse makes them, one of them over the fixed end.
+            for at in [[80.0, 70.0], end(old, opposite), [20.0, 60.0], [75.0, 15.0]] {
+                drag.drag_to(at);
+            }
+            let new = drag.ellipse.unwrap();
+            let (moved, fixed) = (end(new, handle), end(new, opposite));
+            assert!(near(moved, [75.0, 15.0]), "{handle:?} follows the pointer: {moved:?}");
+            assert!(near(fixed, end(old, opposite)), "{opposite:?} stays: {fixed:?}");
+            let other = usize::from(matches!(handle, Handle::Long(_)));
+            assert!((new.semi_axes_px[other] - old.semi_axes_px[other]).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn labels_that_only_networks_made_are_proposed_though_nobody_noted_it() {
+        let grid = hilum_core::geometry::Grid::from_spacing([8, 8, 1], [1.0; 3]).unwrap();
+        let pixels = Voxels::Rgb8(vec![[200, 90, 40]; 64]);
+        let volume = Arc::new(Volume::new(grid, pixels, hilum_core::volume::ImageMeta::default()).unwrap());
+        let photo = Photo::new(&OpenedPhoto::of(&volume, None, None).unwrap(), None);
+        let mut document = Document::new(volume);
+        assert_eq!(photo.state(&document), ReviewState::Open);
+        let mut step = |name: &str, label: u16| {
+            let labels = LabelMap::from_voxels(grid, vec![label; 64]).unwrap();
+            let names = vec![NewLabel::named(label, "some")];
+            document.apply(EditCommand::ReplaceLabels { name: name.into(), labels, names }).unwrap();
+            photo.state(&document)
+        };
+        assert_eq!(step(OUTLINE_DISC, 1), ReviewState::Proposed);
+        assert_eq!(step("Label with another", 2), ReviewState::Proposed);
+        assert_eq!(step("Disc ellipse", 3), ReviewState::Corrected);
+        document.apply(EditCommand::Undo).unwrap();
+        assert_eq!(photo.state(&document), ReviewState::Proposed, "the correction was undone");
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Voxels {
         matches!(self, Self::Rgb8(_))
     }
 
+    /// Whether any value is another colour than grey: many programs save grey pictures with three equal channels.
+    pub fn has_hues(&self) -> bool {
+        matches!(self, Self::Rgb8(pixels) if pixels.iter().any(|[r, g, b]| r != g || g != b))
+    }
+
     /// A value as `f32`; colour becomes luma.
     pub fn value(&self, index: usize) -> f32 {
         with_scalar_voxels!(self, data => data[index] as f32, rgb data => luma(data[index]))

@@ -127,7 +127,7 @@ impl DenseTask {
     /// labelled all the same.
     pub fn doubts_about(&self, image: &Volume) -> Vec<String> {
         let dims = image.grid().dims();
-        let (is_color, is_flat) = (image.voxels().is_color(), image.grid().is_flat());
+        let (is_color, is_flat) = (image.voxels().has_hues(), image.grid().is_flat());
         let mut doubts = Vec::new();
         match (self.input.color, is_color) {
             (true, false) => doubts.push("it learned from colour pictures, and this image is grey"),

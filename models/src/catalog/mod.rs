@@ -329,7 +329,7 @@ mod tests {
             let grid = Grid::from_spacing(dims, [1.0; 3]).unwrap();
             Volume::new(grid, voxels, ImageMeta::default()).unwrap()
         };
-        let photograph = image([4, 4, 1], Voxels::Rgb8(vec![[9; 3]; 16]));
+        let photograph = image([4, 4, 1], Voxels::Rgb8(vec![[9, 4, 2]; 16]));
         let ct = image([4, 4, 2], Voxels::I16(vec![0; 32]));
         let catalog = Catalog::new(None).unwrap();
         let doubts = |id: &str, image: &Volume| {
@@ -345,6 +345,9 @@ mod tests {
         );
         let told = doubts("hippocampus-attention-unet", &photograph);
         assert!(told.contains("has colours") && told.contains("single slice"), "{told}");
+        let grey = image([4, 4, 1], Voxels::Rgb8((0..16).map(|v| [v; 3]).collect()));
+        assert_eq!(doubts("lung-hanet", &grey), "", "grey in three channels is grey");
+        assert!(doubts("disc-cup", &grey).contains("is grey"));
     }
 
     #[test]

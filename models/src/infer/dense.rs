@@ -12,12 +12,19 @@ use crate::catalog::{Catalog, CatalogError, DenseTask, Region};
 use crate::inspect::Subject;
 use crate::nets::{AnyNetwork, NetError};
 use crate::train::click::largest_region;
-use crate::transform::frame::{Frame, Prepared, to_image};
+use crate::transform::frame::{Frame, Normalize, Prepared, to_image};
 
 pub use strips::{PictureParts, StripAnswer};
 
 /// Weight of the outermost samples of a tile, whose surroundings the network did not see.
 const RIM_WEIGHT: f32 = 0.05;
+/// Samples beyond a photograph that its tiles reach on every side.
+///
+/// Where the picture cuts the field of view, cameras leave a soft dark edge of a few pixels. Convolutions surround their
+/// input by zeros, which stand for the mean brightness of the field: a dark line between bright retina and bright nothing
+/// is a vessel to them. With the picture's edge going on beyond it, they see the dark surround of a field. (Mirrored, the
+/// edge would be a dark line again; black beyond a hard cut hides what ends there.)
+const SURROUND: usize = 12;
 
 /// Why an image was not labelled.
 #[derive(Debug, thiserror::Error)]
@@ -154,11 +161,10 @@ impl Dense {
         }
         let [tz, ty, tx] = self.task.tile;
         let tile = [tx, ty, tz];
+        let starts = tile_starts(&self.task, frame.dims);
         let start = [0, 1, 2].map(|axis| {
             let far = |start: &isize| (*start as f64 + (tile[axis] as f64 - 1.0) / 2.0 - sample[axis]).abs();
-            let nearest =
-                starts(frame.dims[axis], tile[axis]).into_iter().min_by(|a, b| far(a).total_cmp(&far(b)));
-            nearest.unwrap_or(0)
+            starts[axis].iter().copied().min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(0)
         });
         let part = frame.part(start, tile);
         Ok(Subject {
@@ -270,7 +276,7 @@ pub fn probabilities(
 ) -> Result<Vec<f32>, DenseError> {
     let [tz, ty, tx] = task.tile;
     let tile = [tx, ty, tz];
-    let starts = [0, 1, 2].map(|axis| starts(frame.dims[axis], tile[axis]));
+    let starts = tile_starts(task, frame.dims);
     let (regions, voxels) = (task.regions.len(), frame.len());
     let mut sums = vec![0.0f32; regions * voxels];
     let mut weights = vec![0.0f32; voxels];
@@ -294,6 +300,19 @@ pub fn probabilities(
         region.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum /= weight);
     }
     Ok(sums)
+}
+
+/// Where the tiles of a frame begin, along x, y, z. Those of a photograph reach beyond it (see [`SURROUND`]); a single tile
+/// stays as it is.
+fn tile_starts(task: &DenseTask, dims: [usize; 3]) -> [Vec<isize>; 3] {
+    let [tz, ty, tx] = task.tile;
+    let tile = [tx, ty, tz];
+    [0, 1, 2].map(|axis| {
+        let is_surrounded = task.input.normalize == Normalize::Field && axis < 2 && dims[axis] > tile[axis];
+        let beyond = if is_surrounded { SURROUND } else { 0 };
+        let starts = starts(dims[axis] + 2 * beyond, tile[axis]).into_iter();
+        starts.map(|start| start - beyond as isize).collect()
+    })
 }
 
 /// Where tiles begin: overlapping by half, the last one flush; a larger tile lies around the middle.

@@ -7,7 +7,7 @@ use egui::{Key, Modifiers, Rect};
 use egui_kittest::kittest::Queryable as _;
 use hilum::command::{InspectAction, ViewAction};
 use hilum::jobs::MapKind;
-use hilum::state::{AppState, Inspecting, MapView, ViewId};
+use hilum::state::{AppState, Inspecting, MapKey, MapView, ViewId};
 use hilum_core::io::raster;
 use hilum_core::volume::Voxels;
 use hilum_models::nets::hanet::Normalisation;
@@ -41,6 +41,38 @@ fn has(state: &AppState, kind: MapKind) -> bool {
 fn below(window: &mut Window<'_>, name: &str) {
     window.harness.get_by_label(name).click_accesskit();
     window.harness.run_ok();
+}
+
+/// The readings of table H are chosen in the panel and told in figures, and "As in the network" takes them back.
+fn readings_of_table_h(window: &mut Window<'_>, folder: &Path, own: HopReading, chosen: &MapKey, reach: f64) {
+    window.harness.state().send(InspectAction::Read(None));
+    window.until("the network's own reading is back", |s| {
+        s.inspect.as_ref().unwrap().looks[0].density.len() == own.hops
+    });
+    window.harness.get_by_label("H1 normalisation to 0 … 1").click_accesskit();
+    window.harness.run_ok();
+    window.harness.get_by_label("sigmoid").click_accesskit();
+    window.harness.run_ok();
+    window.until("the graph is read with the other normalisation", |s| {
+        let inspect = s.inspect.as_ref().unwrap();
+        inspect.running.is_none() && inspect.looks[0].density[0].share != reach
+    });
+    let read = inspect(window.state()).reading.unwrap();
+    assert_eq!(read.reading.normalisation, Normalisation::Sigmoid);
+    assert_eq!((read.delta, read.hops), (own.delta, own.hops));
+    window.harness.state().send(InspectAction::Show(chosen.clone()));
+    let figure = folder.join("figure.svg");
+    window.harness.state().send(InspectAction::Figure(Some(figure.clone())));
+    window
+        .until("the figure is written", |s| s.messages.list().iter().any(|m| m.text.contains("figure.svg")));
+    let text = std::fs::read_to_string(&figure).unwrap();
+    let told = format!("δ = {:.2}, n = {}, reading: sigmoid, raw A*", own.delta, own.hops);
+    assert!(text.contains(&told), "{told}");
+    below(window, "As in the network");
+    window.until("the network's own reading is back", |s| {
+        let inspect = s.inspect.as_ref().unwrap();
+        inspect.running.is_none() && inspect.reading.is_none() && inspect.looks[0].density[0].share == reach
+    });
 }
 
 #[test]
@@ -86,37 +118,8 @@ fn attention_is_shown_over_the_image_and_follows_the_crosshair() {
     window.until("the graph is read anew", |s| s.inspect.as_ref().unwrap().looks[0].density.len() == 1);
     assert!(inspect(window.state()).looks[0].density[0].share < density[0].share);
 
-    // So do the readings of table H, which "As in the network" takes back with the sliders.
-    let reach = density[0].share;
-    window.harness.state().send(InspectAction::Read(None));
-    window.until("the network's own reading is back", |s| {
-        s.inspect.as_ref().unwrap().looks[0].density.len() == own.hops
-    });
-    window.harness.get_by_label("H1 normalisation to 0 … 1").click_accesskit();
-    window.harness.run_ok();
-    window.harness.get_by_label("sigmoid").click_accesskit();
-    window.harness.run_ok();
-    window.until("the graph is read with the other normalisation", |s| {
-        let inspect = s.inspect.as_ref().unwrap();
-        inspect.running.is_none() && inspect.looks[0].density[0].share != reach
-    });
-    let read = inspect(window.state()).reading.unwrap();
-    assert_eq!(read.reading.normalisation, Normalisation::Sigmoid);
-    assert_eq!((read.delta, read.hops), (own.delta, own.hops));
     let chosen = Inspecting::key(&row(&window));
-    window.harness.state().send(InspectAction::Show(chosen));
-    let figure = folder.path().join("figure.svg");
-    window.harness.state().send(InspectAction::Figure(Some(figure.clone())));
-    window
-        .until("the figure is written", |s| s.messages.list().iter().any(|m| m.text.contains("figure.svg")));
-    let text = std::fs::read_to_string(&figure).unwrap();
-    let told = format!("δ = {:.2}, n = {}, reading: sigmoid, raw A*", own.delta, own.hops);
-    assert!(text.contains(&told), "{told}");
-    below(&mut window, "As in the network");
-    window.until("the network's own reading is back", |s| {
-        let inspect = s.inspect.as_ref().unwrap();
-        inspect.running.is_none() && inspect.reading.is_none() && inspect.looks[0].density[0].share == reach
-    });
+    readings_of_table_h(&mut window, folder.path(), own, &chosen, density[0].share);
 
     // The meaning stands below the list, and the checks answer.
     let chosen = Inspecting::key(&inspect(window.state()).maps[0]);

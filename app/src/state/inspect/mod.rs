@@ -13,7 +13,7 @@ mod whose;
 
 pub use compare::{Against, KeptMap, MapScale, MapView};
 pub use together::Together;
-pub use whose::{LABELLED_WITH, LabelledBy};
+pub use whose::LabelledBy;
 
 /// Which map is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

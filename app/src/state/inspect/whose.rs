@@ -5,10 +5,7 @@ use hilum_models::catalog::DenseTask;
 use hilum_models::transform::frame::Scale;
 
 use crate::jobs::ModelInfo;
-use crate::state::{AppState, Session};
-
-/// How the history calls labels that a model gave to a whole image.
-pub const LABELLED_WITH: &str = "Label with ";
+use crate::state::{AppState, LABEL_WITH, Session};
 
 /// A model whose input shows less than one of so many parts of an image along a side is one for smaller images.
 const MAX_TILES: usize = 3;
@@ -36,7 +33,7 @@ impl Session {
         applied.into_iter().rev().find_map(|step| {
             let known = self.labelled.iter().find(|known| known.step == step);
             // Of a project that was opened again the name of the step alone is left.
-            known.map(|known| known.model.as_str()).or_else(|| step.strip_prefix(LABELLED_WITH))
+            known.map(|known| known.model.as_str()).or_else(|| step.strip_prefix(LABEL_WITH))
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A picture has no place in a patient: x runs to the right, y down, spacing 1, and a warning says so.
 
+mod jpeg;
 mod pixels;
 mod save;
 mod slide;
@@ -91,7 +92,15 @@ pub fn open(path: &Path, options: &OpenOptions, observer: &dyn OpenObserver) -> 
         return Err(OpenError::invalid(what, path));
     }
     let budget = Budget { limits: &options.limits, file_len, path };
-    let reader = BufReader::with_capacity(1 << 18, file);
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    if format == ImageFormat::Jpeg {
+        if !jpeg::is_whole(&mut reader).map_err(fail)? {
+            let what = "the picture is damaged or cut off (the JPEG ends before its end-of-image marker); copy \
+                        the file again from where it came";
+            return Err(OpenError::invalid(what, path));
+        }
+        reader.rewind().map_err(fail)?;
+    }
     let mut picture = read(reader, format, &budget)?;
     if is_animated_png(format, &start) {
         picture.notes.push("the file is animated; its first picture is shown".into());

@@ -233,6 +233,25 @@ fn damaged_and_lying_pictures_are_refused() {
 }
 
 #[test]
+fn a_photograph_that_is_cut_off_is_refused_and_one_that_is_followed_by_more_is_not() {
+    let noise = ImageBuffer::from_fn(160, 120, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, 90]));
+    let mut photographs = vec![encoded(&DynamicImage::ImageRgb8(noise), ImageFormat::Jpeg)];
+    if let Some(real) = shared_data("data/fundus_disc_cup_drishti/images/drishtiGS_002.jpg") {
+        photographs.push(std::fs::read(real).unwrap());
+    }
+    for whole in photographs {
+        for length in
+            [whole.len() / 10, whole.len() / 2, whole.len() * 4 / 5, whole.len() - 2, whole.len() - 1]
+        {
+            let message = opened(&whole[..length]).unwrap_err().to_string();
+            assert!(message.contains("damaged or cut off"), "{length}: {message}");
+        }
+        let followed = [&whole[..], b"a note of the camera"].concat();
+        assert_eq!(voxels(&followed), voxels(&whole));
+    }
+}
+
+#[test]
 fn mutated_pictures_never_panic() {
     let sources: Vec<Vec<u8>> = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::Bmp]
         .into_iter()
@@ -267,6 +286,28 @@ fn real_pictures_open_at_their_size() {
     assert!(seen > 0);
 }
 
+#[test]
+fn real_photographs_are_whole() {
+    let folders = [
+        "ct2d_lung",
+        "fundus_disc_cup_drishti",
+        "fundus_disc_idrid",
+        "fundus_vessel_chase",
+        "histology_glomeruli",
+    ];
+    for folder in folders {
+        let Some(folder) = shared_data(&format!("data/{folder}")) else { return };
+        let mut files = Vec::new();
+        collect(&folder, &mut files);
+        files.retain(|path| format_of(&std::fs::read(path).unwrap()) == Some(ImageFormat::Jpeg));
+        assert!(!files.is_empty(), "{}", folder.display());
+        for path in files {
+            let mut stream = BufReader::new(File::open(&path).unwrap());
+            assert!(jpeg::is_whole(&mut stream).unwrap(), "{}", path.display());
+        }
+    }
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     entries.sort();
@@ -274,7 +315,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         let name = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
             collect(&path, files);
-        } else if ["png", "tif", "jpg"].contains(&name.as_str()) {
+        } else if ["png", "tif", "jpg", "jpeg"].contains(&name.as_str()) {
             files.push(path);
         }
     }

@@ -152,3 +152,43 @@ fn a_model_that_must_see_everything_refuses_strips() {
     let refused = dense.segment_parts(&mut Whole(volume.unwrap()), &()).unwrap_err().to_string();
     assert!(refused.contains("whole picture") && refused.contains("coarser page"), "{refused}");
 }
+
+#[test]
+fn only_tiles_of_photographs_reach_beyond_the_picture() {
+    let mut task = for_pictures([1, 32, 16]).task;
+    assert_eq!(tile_starts(&task, [50, 77, 1]), [starts(50, 16), starts(77, 32), vec![0]]);
+    task.input.normalize = Normalize::Field;
+    let [x, y, z] = tile_starts(&task, [50, 77, 1]);
+    let beyond = SURROUND as isize;
+    for (starts, size, tile) in [(x, 50, 16), (y, 77, 32)] {
+        assert_eq!((starts[0], starts[starts.len() - 1] + tile), (-beyond, size + beyond));
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] <= tile / 2));
+    }
+    assert_eq!(z, [0]);
+    task.tile = [1, 96, 64];
+    assert_eq!(tile_starts(&task, [50, 77, 1]), [vec![-7], vec![-9], vec![0]], "one tile lies around it all");
+}
+
+/// The field of this photograph is cut by the upper border of the picture.
+#[test]
+fn the_border_of_a_picture_is_no_vessel() {
+    let path = "data/fundus_disc_cup_drishti/images/drishtiGS_002.jpg";
+    let Some(path) = hilum_core::testing::shared_data(path) else { return };
+    let volume = hilum_core::io::open(&path, &hilum_core::io::OpenOptions::default(), &()).unwrap().volume;
+    let catalog = Catalog::new(None).unwrap();
+    let mut dense = Dense::load(&catalog, "vessels-attention-unet", &Device::flex()).unwrap();
+    dense.task.average_flips.clear();
+    let prepared = Prepared::new(&volume, &dense.task.input);
+    let top = Frame::whole(&volume, &dense.task.input).part([170, 0, 0], [200, 140, 1]);
+    let likely = |answer: &[f32], width: usize| answer[..6 * width].iter().filter(|p| **p >= 0.5).count();
+    let flush = tile_answer(
+        &dense.network,
+        &dense.task,
+        &prepared.sample(&top.part([36, 0, 0], [128, 128, 1])),
+        &dense.device,
+    );
+    assert!(likely(&flush.unwrap(), 128) > 100, "a tile that ends with the picture shows what this is about");
+    let found = probabilities(&dense.network, &dense.task, &prepared, &top, &dense.device, &()).unwrap();
+    assert_eq!(likely(&found, 200), 0);
+    assert!(found.iter().any(|p| *p >= 0.5), "vessels further down stay");
+}
