@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use super::super::output::{Console, Progress, Report, table};
 
-/// Runs a simulation and writes `simulation.json`, `states.csv` and `curves.png` into `out`.
+/// Runs a simulation, or what is missing of it, and writes `states.csv` as it grows, then `simulation.json` and
+/// `curves.png` into `out`.
 pub fn run(
     text: &str,
     path: &Path,
@@ -159,5 +160,42 @@ impl Report for TeachingReport {
             report.measured.full.iter().map(|(seed, dice)| format!("{dice:.4} (seed {seed})")).collect();
         let (orders, full) = (table(&header, &rows), full.join(", "));
         format!("{orders}\n{by_round}\nDice with all labels: {full}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn simulation() -> Simulation {
+        let folder = hilum_core::testing::in_package("../resources/recipes");
+        let text = std::fs::read_to_string(folder.join("simulate-hippocampus.toml")).unwrap();
+        let mut fields: toml::Table = text.parse().unwrap();
+        fields.remove("kind");
+        let simulation: Simulation = fields.try_into().unwrap();
+        simulation.resolved(&folder).unwrap()
+    }
+
+    #[test]
+    fn a_folder_is_taken_up_by_the_same_simulation_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, table) = (folder.path(), folder.path().join("states.csv"));
+        let simulation = simulation();
+        assert!(take_up(&simulation, out, &table).unwrap().full.is_empty());
+        let known = Measured { full: vec![(1, 0.5)], ..Measured::default() };
+        std::fs::write(&table, known.to_csv(simulation.pool)).unwrap();
+        assert_eq!(take_up(&simulation, out, &table).unwrap().full, known.full);
+        let more_seeds = Simulation { seeds: vec![1, 2, 3, 4], ..simulation.clone() };
+        assert_eq!(take_up(&more_seeds, out, &table).unwrap().full, known.full);
+
+        let refused =
+            |simulation: &Simulation| format!("{:#}", take_up(simulation, out, &table).unwrap_err());
+        let text = refused(&Simulation { first_steps: 81, ..simulation.clone() });
+        assert!(text.contains("first_steps is 80 there and 81 here") && text.contains("--out"), "{text}");
+        std::fs::write(&table, "strategy,seed\n").unwrap();
+        let text = refused(&simulation);
+        assert!(text.contains("states.csv") && text.contains("line 1"), "{text}");
+        std::fs::remove_file(out.join("setting.json")).unwrap();
+        assert!(refused(&simulation).contains("not of which simulation"));
     }
 }

@@ -179,8 +179,13 @@ impl Simulation {
             }
         }
         setting["start_from"] = json!(start);
+        let task = match &recipe.task {
+            TaskRecipe::Dense(task) => json!(task.task()),
+            TaskRecipe::Click(task) => json!(task.task()),
+        };
         setting["network"] = json!({
-            "arch": recipe.arch, "config": recipe.config, "batch": recipe.batch, "learning_rate": recipe.learning_rate
+            "arch": recipe.arch, "config": recipe.config, "task": task, "batch": recipe.batch,
+            "learning_rate": recipe.learning_rate
         });
         Ok(setting)
     }

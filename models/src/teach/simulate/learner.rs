@@ -126,8 +126,9 @@ impl Learner for DenseLearner {
     }
 }
 
-/// The second stage of the one-click pipeline. It is given the cube around the place of the truth: the first stages at
-/// hand have learned from patients whose labels are counted here.
+/// The second stage of the one-click pipeline. It is given the cube around the middle of the truth, of the side that its
+/// recipe says for an object of the truth's length: the first stages at hand have learned from patients whose labels are
+/// counted here.
 pub(super) struct ClickLearner {
     pub(super) stage: FineStage,
     pub(super) rule: ClickRule,

@@ -3,11 +3,16 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use burn::tensor::Device;
 use hilum_core::geometry::Grid;
 use hilum_core::io::nifti::{save_labels, save_volume};
 use hilum_core::volume::{ImageMeta, Source, Volume, Voxels};
 
+use serde_json::json;
+
 use super::*;
+use crate::checkpoint::FloatFormat;
+use crate::nets::AnyNetwork;
 
 const CLICK: &str = r#"
 name = "balls"
@@ -40,10 +45,7 @@ learning_rate = 0.02
 schedule = { kind = "cosine", warm_up = 0.1 }
 seed = 5
 validate_every = 1
-[config]
-img_ch = 1
-output_ch = 1
-widths = [4, 6, 8, 8, 8]
+config = { img_ch = 1, output_ch = 1, widths = [4, 6, 8, 8, 8] }
 [task]
 kind = "dense"
 patch = [1, 32, 32]
@@ -191,6 +193,20 @@ fn a_network_that_labels_images_goes_through_the_same_loop() {
     let labelled: Vec<usize> = measured.states.iter().map(|state| state.labelled).collect();
     assert_eq!(labelled, [1, 3, 4, 1, 3, 4]);
     assert_eq!((measured.states[0].clicks, measured.states[0].strokes), (1, 1), "one ball in one slice");
+    let weights = folder.path().join("start.safetensors");
+    let network = AnyNetwork::seeded(
+        "unet_2d",
+        json!({"img_ch": 1, "output_ch": 1, "widths": [4, 6, 8, 8, 8]}),
+        9,
+        &Device::flex(),
+    )
+    .unwrap();
+    network.save_weights(&weights, FloatFormat::F32).unwrap();
+    let begun =
+        Simulation { start_from: Some(weights), strategies: vec![Strategy::Random], ..simulation.clone() };
+    assert_ne!(simulation.setting().unwrap(), begun.setting().unwrap());
+    let begun = run(&begun, Measured::default(), &()).unwrap();
+    assert!(begun.states[0].dice != measured.states[0].dice, "it began with the weights of the seed");
     let other = Simulation { round_steps: 4, ..simulation.clone() };
     assert_ne!(simulation.setting().unwrap(), other.setting().unwrap());
     let more_seeds = Simulation { seeds: vec![3, 4], images: "elsewhere".into(), ..simulation.clone() };
