@@ -43,8 +43,8 @@ pub struct Simulation {
     pub round_steps: usize,
     /// Learning rate of a round, relative to that of the recipe.
     pub round_rate: f64,
-    /// Share of a round's samples that come from cases labelled before; for networks that answer clicks, half of it from
-    /// these and half from drawn scenes, as wherever such a network is taught.
+    /// Share of a round's samples that come from cases labelled before; for networks that answer clicks and begin with
+    /// `start_from`, half of it from these and half from drawn scenes, as wherever such a network is taught.
     pub replay_share: f64,
     /// How a case is corrected with clicks, for networks that answer them; absent for all others.
     #[serde(default)]

@@ -15,7 +15,7 @@ use crate::nets::{AnyNetwork, NetError};
 use crate::teach::finetune::guarded;
 use crate::teach::material::Assembly;
 use crate::teach::plan::{recipe_for, replay_for};
-use crate::teach::{CaseUse, TeachError, TeachOptions, TeachingCase};
+use crate::teach::{CaseUse, ReplaySource, TeachError, TeachOptions, TeachingCase};
 use crate::train::TrainError;
 use crate::train::recipe::{Recipe, TaskRecipe};
 use crate::train::trainer::Position;
@@ -151,7 +151,11 @@ impl<'a> World<'a> {
         let catalog = self.catalog(weights)?;
         let parent = catalog.find(MODEL)?;
         let recipe = recipe_for(parent, &options)?;
-        let replay = replay_for(&recipe, &cases, &options);
+        let replay = match replay_for(&recipe, &cases, &options) {
+            // A network that begins with nothing has never seen drawn scenes: they would not be replayed but new.
+            (ReplaySource::Earlier, share) if self.start.is_none() => (ReplaySource::EarlierAlone, share),
+            other => other,
+        };
         guarded(|| {
             let assembly = Assembly {
                 catalog: &catalog,
