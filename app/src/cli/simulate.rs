@@ -29,7 +29,7 @@ pub struct Simulate {
     /// auto, cpu, gpu or gpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
-    /// For `kind = "teaching"`: folder of the results.
+    /// For `kind = "teaching"`: folder of the results. Where it holds states of the same simulation, what is missing is run.
     #[arg(long, value_name = "DIR", default_value = "simulation")]
     out: PathBuf,
 }

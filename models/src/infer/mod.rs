@@ -4,6 +4,7 @@ mod answer;
 mod clicks;
 mod clock;
 mod dense;
+mod fine;
 mod one_click;
 mod simulate;
 mod stage;
@@ -12,7 +13,9 @@ mod window;
 pub use dense::{
     Dense, DenseAnswer, DenseError, PictureParts, StripAnswer, extent_of, labels, probabilities,
 };
+pub(crate) use fine::FineStage;
 pub use one_click::{ClickRequest, ClickResult, Intermediates, OneClick};
+pub(crate) use simulate::Clicker;
 pub use simulate::{SimulatedClick, simulate_clicks};
 pub(crate) use window::{MAX_WINDOWS, WINDOW_GROWTH, WINDOW_SHARE};
 

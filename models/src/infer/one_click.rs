@@ -14,6 +14,7 @@ use super::InferError;
 use super::answer::{self, Answer};
 use super::clicks::Clicks;
 use super::clock::Clock;
+use super::fine::CubeRule;
 use super::stage::{Runner, StageInput, StageOutput};
 use super::window::{Trust, Window, axes_of, previous_in_cube, window_sides};
 use crate::catalog::{Catalog, CatalogError, Model};
@@ -81,8 +82,7 @@ pub struct Intermediates {
 pub struct OneClick {
     coarse: Runner,
     fine: Runner,
-    margin: f64,
-    min_side_mm: f64,
+    rule: CubeRule,
     window_mm: f64,
     device_name: String,
     is_cpu: bool,
@@ -131,8 +131,7 @@ impl OneClick {
         Ok(Self {
             coarse: Runner::new(coarse, coarse_task, &opened.device)?,
             fine: Runner::new(fine, fine_task, &opened.device)?,
-            margin,
-            min_side_mm,
+            rule: CubeRule { margin, min_side_mm, size: fine_task.size },
             window_mm,
             device_name: opened.name,
             is_cpu: opened.is_cpu,
@@ -373,15 +372,12 @@ impl OneClick {
         Ok(Window { grid, values, probability: output.probability, previous })
     }
 
-    /// The cube around an object that holds every click (networks.md D12).
+    /// The cube around an object that holds every click; around the clicks where none was found.
     fn cube(&self, axes: Option<&PrincipalAxes>, clicks: &Clicks) -> Grid {
-        let (center, side) = match axes {
-            Some(axes) => (axes.centroid, (self.margin * axes.lengths_mm[0]).max(self.min_side_mm)),
-            None => (clicks.center().0, EMPTY_SIDE_MM),
-        };
-        let reach = clicks.positive.iter().map(|c| (c - center).amax()).fold(0.0, f64::max);
-        cube_grid(center, side.max(2.1 * reach), self.fine.size())
-            .expect("the side is positive and the size comes from a card that loaded")
+        match axes {
+            Some(axes) => self.rule.cube(axes, &clicks.positive),
+            None => self.rule.holding(clicks.center().0, EMPTY_SIDE_MM, &clicks.positive),
+        }
     }
 
     fn fine_in_cube(
@@ -426,7 +422,7 @@ impl OneClick {
     }
 }
 
-fn stage_input<'a>(
+pub(super) fn stage_input<'a>(
     request: &ClickRequest,
     clicks: &'a Clicks,
     grid: &'a Grid,

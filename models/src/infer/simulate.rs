@@ -40,27 +40,57 @@ pub fn simulate_clicks(
     clicks: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<SimulatedClick>, InferError> {
-    let grid = *volume.grid();
-    let mut answer = vec![false; truth.len()];
-    let mut given: Vec<Click> = Vec::new();
-    let mut previous = None;
+    let mut clicker = Clicker::new(volume, truth);
     let mut states = Vec::new();
-    for count in 1..=clicks {
-        let Some((voxel, positive)) = largest_error_center(truth, &answer, &grid) else { break };
-        given.push(Click { voxel, positive });
-        let request = ClickRequest { volume: volume.clone(), clicks: given.clone(), previous };
+    while states.len() < clicks {
+        let Some(request) = clicker.next_request() else { break };
         let result = pipeline.segment(&request, observer)?;
-        answer = full_mask(&result.mask, truth.len(), &grid);
+        let last = request.clicks[request.clicks.len() - 1];
         states.push(SimulatedClick {
-            clicks: count,
-            click: (voxel, positive),
-            dice: dice(truth, &answer),
+            clicks: request.clicks.len(),
+            click: (last.voxel, last.positive),
+            dice: clicker.take(result.mask),
             seconds: result.seconds,
             quality: result.quality,
         });
-        previous = Some(result.mask);
     }
     Ok(states)
+}
+
+/// Who clicks by rule: each time into the middle of the largest error.
+pub(crate) struct Clicker<'a> {
+    volume: &'a Arc<Volume>,
+    truth: &'a [bool],
+    answer: Vec<bool>,
+    clicks: Vec<Click>,
+    previous: Option<BoxMask>,
+}
+
+impl<'a> Clicker<'a> {
+    /// Before the first click; `truth` is `[z, y, x]` on the image's grid.
+    pub(crate) fn new(volume: &'a Arc<Volume>, truth: &'a [bool]) -> Self {
+        Self { volume, truth, answer: vec![false; truth.len()], clicks: Vec::new(), previous: None }
+    }
+
+    /// All clicks so far and a further one; `None` where nothing is wrong.
+    pub(crate) fn next_request(&mut self) -> Option<ClickRequest> {
+        let (voxel, positive) = largest_error_center(self.truth, &self.answer, self.volume.grid())?;
+        self.clicks.push(Click { voxel, positive });
+        let previous = self.previous.clone();
+        Some(ClickRequest { volume: self.volume.clone(), clicks: self.clicks.clone(), previous })
+    }
+
+    /// Looks at what came back; its Dice against the truth.
+    pub(crate) fn take(&mut self, mask: BoxMask) -> f64 {
+        self.answer = full_mask(&mask, self.truth.len(), self.volume.grid());
+        self.previous = Some(mask);
+        dice(self.truth, &self.answer)
+    }
+
+    /// The last answer, `[z, y, x]` on the image's grid.
+    pub(crate) fn answer(&self) -> &[bool] {
+        &self.answer
+    }
 }
 
 fn full_mask(mask: &BoxMask, len: usize, grid: &hilum_core::geometry::Grid) -> Vec<bool> {

@@ -8,7 +8,7 @@ use hilum_core::volume::Modality;
 
 use crate::catalog::{CatalogError, ClickTask, Model};
 use crate::inspect::Subject;
-use crate::nets::{AnyNetwork, object_logit};
+use crate::nets::{AnyNetwork, AttentionMap, object_logit};
 use crate::transform::channels::{Channel, Crop, channels};
 
 /// A crop with its clicks.
@@ -80,20 +80,26 @@ impl Runner {
 
     /// Runs the network. burn reports a lost or full device by panicking, so a panic is an error here.
     pub(super) fn run(&self, input: &StageInput<'_>, with_maps: bool) -> Result<StageOutput, String> {
-        catch_unwind(AssertUnwindSafe(|| self.forward(input, with_maps))).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-            Err(text.unwrap_or_else(|| "the device failed without a reason".into()))
+        guarded(|| self.forward(input, with_maps))
+    }
+
+    /// What the network's attention shows, channel by channel.
+    pub(super) fn attention(&self, input: &StageInput<'_>) -> Result<Vec<AttentionMap>, String> {
+        guarded(|| {
+            let x = self.tensor(input);
+            Ok(self.network.forward_with_attention(x).map_err(|e| e.to_string())?.maps)
         })
     }
 
-    fn forward(&self, input: &StageInput<'_>, with_maps: bool) -> Result<StageOutput, String> {
+    /// The input, `[1, channels, z, y, x]`.
+    fn tensor(&self, input: &StageInput<'_>) -> Tensor<5> {
         let n = self.task.size;
         let values = channels(input, &self.task.channels);
-        let x = Tensor::<5>::from_data(
-            TensorData::new(values, [1, self.task.channels.len(), n, n, n]),
-            &self.device,
-        );
+        Tensor::from_data(TensorData::new(values, [1, self.task.channels.len(), n, n, n]), &self.device)
+    }
+
+    fn forward(&self, input: &StageInput<'_>, with_maps: bool) -> Result<StageOutput, String> {
+        let x = self.tensor(input);
         let (logits, maps) = if with_maps {
             let mut prediction = self.network.forward_with_attention(x).map_err(|e| e.to_string())?;
             (prediction.heads.swap_remove(0), prediction.maps)
@@ -107,6 +113,14 @@ impl Runner {
             .collect::<Result<_, String>>()?;
         Ok(StageOutput { probability, maps })
     }
+}
+
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        Err(text.unwrap_or_else(|| "the device failed without a reason".into()))
+    })
 }
 
 fn to_vec(tensor: Tensor<5>) -> Result<Vec<f32>, String> {

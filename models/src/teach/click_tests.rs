@@ -10,11 +10,13 @@ use hilum_core::label::LabelMap;
 use hilum_core::volume::{ImageMeta, Source, Volume, Voxels};
 use serde_json::json;
 
+use super::material::{Assembly, Material};
 use super::*;
 use crate::catalog::{Catalog, sha256_hex};
 use crate::checkpoint::FloatFormat;
 use crate::device;
 use crate::nets::AnyNetwork;
+use crate::train::click::dataset::Loaded;
 use crate::train::{Layers, kept_maps};
 
 /// A bright ball in noise, outlined.
@@ -169,4 +171,33 @@ fn cases_beyond_the_memory_are_left_out_and_named() {
     .unwrap();
     assert_eq!(taught.cases.len(), 1);
     assert!(warnings[0].contains("3 cases are left out") && warnings[0].contains("case 1"), "{warnings:?}");
+}
+
+#[test]
+fn scenes_are_replayed_only_where_they_were_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(folder.path());
+    let parent = catalog.find("tiny").unwrap();
+    let (options, device) = (quick(1), device::cpu());
+    let mut all = cases(CaseUse::Corrected, 0..1);
+    all.extend(cases(CaseUse::Earlier, 1..3));
+    let sources = |replay| {
+        let recipe = plan::recipe_for(parent, &options).unwrap();
+        let assembly = Assembly {
+            catalog: &catalog,
+            parent,
+            recipe,
+            replay: (replay, 0.5),
+            options: &options,
+            device: &device,
+            memory_limit_bytes: None,
+            check: &|_| Ok(()),
+        };
+        let ready = assembly.of(&all, &(), &mut |_| ()).unwrap();
+        let Material::Click(data) = &ready.material else { panic!("the network answers clicks") };
+        let weight = |(weight, source): &(f64, Loaded)| (*weight, matches!(source, Loaded::Scenes));
+        data.sources.iter().map(weight).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(ReplaySource::Earlier), [(0.5, false), (0.25, false), (0.25, true)]);
+    assert_eq!(sources(ReplaySource::EarlierAlone), [(0.5, false), (0.5, false)]);
 }

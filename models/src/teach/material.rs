@@ -230,7 +230,8 @@ impl Assembly<'_> {
         let earlier = found.earlier.iter().map(|case| case.name.clone()).collect();
         let mut validation = found.set_aside;
         validation.extend(evenly(found.earlier.iter().collect(), MAX_EARLIER).cloned());
-        let kept = if replay == ReplaySource::Earlier { found.earlier } else { found.own };
+        let is_earlier = matches!(replay, ReplaySource::Earlier | ReplaySource::EarlierAlone);
+        let kept = if is_earlier { found.earlier } else { found.own };
         let share = if kept.is_empty() { 0.0 } else { share };
         let data = DenseData { sources: vec![(1.0 - share, found.corrected), (share, kept)], validation };
         Ok((Material::Dense(Arc::new(data)), found.loaded, earlier))
@@ -281,6 +282,10 @@ impl Assembly<'_> {
             ReplaySource::Earlier if !found.earlier.is_empty() => {
                 sources.push((share / 2.0, Loaded::Cases(found.earlier)));
                 share / 2.0
+            }
+            ReplaySource::EarlierAlone if !found.earlier.is_empty() => {
+                sources.push((share, Loaded::Cases(found.earlier)));
+                0.0
             }
             _ => share,
         };

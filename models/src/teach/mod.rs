@@ -47,7 +47,8 @@ pub use prepare::{Preparation, prepare};
 pub use record::{CaseRecord, CurvePoint, Parent, VersionRecord, VersionState};
 pub use replay::{ReplayReport, replay};
 pub use simulate::{
-    RoundGain, SimulatedState, Simulation, SimulationReport, StrategyResult, correction_cost,
+    ClickRule, Latest, Measured, RoundGain, SimulatedState, Simulation, SimulationReport, StrategyResult,
+    correction_cost,
 };
 pub use uncertainty::{CaseUncertainty, Strategy, uncertainty};
 pub use version::{Decision, Published, Version, Versions};

@@ -73,6 +73,8 @@ impl TeachOptions {
 pub enum ReplaySource {
     /// Cases learned before, with their labels.
     Earlier,
+    /// The same without scenes, for networks that answer clicks and never learned from any.
+    EarlierAlone,
     /// The present model's own answers on images without labels (distillation).
     OwnAnswers,
     /// The present model's own answers on the corrected images themselves, where there is nothing else (learning without

@@ -9,7 +9,7 @@ use super::folder::{to_json, write_text};
 use super::recipe::{DenseRecipe, Recipe, TaskRecipe};
 use super::run::{RunSummary, TrainError};
 use super::validation::Validation;
-use crate::catalog::{AxisOrder, Card, ClickTask, Region, Task, sha256_hex};
+use crate::catalog::{AxisOrder, Card, Region, Task, sha256_hex};
 use crate::checkpoint::{FloatFormat, StateDict};
 use crate::nets::{AnyNetwork, NetError};
 
@@ -60,13 +60,7 @@ fn card(recipe: &Recipe, summary: &RunSummary, config: serde_json::Value, weight
     let text = recipe.card.clone().unwrap_or_default();
     let (task, figures) = match &recipe.task {
         TaskRecipe::Click(task) => (
-            Task::Click(ClickTask {
-                channels: task.channels.clone(),
-                size: task.size,
-                stage: task.stage,
-                coarse: task.coarse.clone(),
-                is_default: task.is_default,
-            }),
+            Task::Click(task.task()),
             vec![format!(
                 "Dice at the first click while training: {:.3} over the validation cases, {:.3} over synthetic lesions",
                 summary.best.real, summary.best.synthetic

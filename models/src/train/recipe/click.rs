@@ -6,6 +6,7 @@ use hilum_core::volume::Modality;
 use serde::{Deserialize, Serialize};
 
 use super::{RecipeError, positive};
+use crate::catalog::ClickTask;
 use crate::transform::channels::Channel;
 
 /// Which of the two networks of the pipeline is trained.
@@ -147,6 +148,17 @@ pub struct ClickRecipe {
 }
 
 impl ClickRecipe {
+    /// What a model of this recipe says of itself.
+    pub fn task(&self) -> ClickTask {
+        ClickTask {
+            channels: self.channels.clone(),
+            size: self.size,
+            stage: self.stage,
+            coarse: self.coarse.clone(),
+            is_default: self.is_default,
+        }
+    }
+
     pub(super) fn resolve(&mut self, folder: &Path) {
         self.data.iter_mut().for_each(|source| source.resolve(folder));
     }

@@ -1,19 +1,20 @@
 //! How little a network knows of a case: one number a case, by which cases are put in order.
 
-use burn::tensor::{Tensor, TensorData};
-use hilum_core::job::Observer;
+mod click;
+mod dense;
+
 use hilum_core::measure::distance::squared_mm;
-use hilum_core::volume::Volume;
-use nalgebra::Vector3;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::TeachError;
-use crate::catalog::{DenseTask, sha256_hex};
-use crate::infer::{Dense, DenseError, probabilities};
-use crate::nets::MapMeaning;
-use crate::transform::frame::{Frame, Prepared, to_image};
+use crate::catalog::sha256_hex;
+use crate::infer::DenseError;
+use crate::nets::{AttentionMap, MapMeaning};
+
+pub(super) use click::click_uncertainty;
+pub use dense::uncertainty;
 
 /// By what cases are put in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,16 @@ impl std::str::FromStr for Strategy {
 }
 
 impl Strategy {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Entropy => "entropy",
+            Self::Variance => "variance",
+            Self::Divergence => "divergence",
+        }
+    }
+
     /// What its number is, in words.
     pub fn title(self) -> &'static str {
         match self {
@@ -74,66 +85,6 @@ const MARGIN_VOXELS: f32 = 3.0;
 const LIKELIEST_SHARE: f64 = 0.01;
 /// Edge of the coarse grid of a descriptor.
 const DESCRIPTOR_EDGE: usize = 6;
-
-/// How little a model knows of an image.
-///
-/// `id` and `seed` decide [`Strategy::Random`] alone.
-///
-/// # Errors
-/// [`TeachError`] for a network without two paths where their disagreement is asked for, a device that fails, and when
-/// the observer asks to stop.
-pub fn uncertainty(
-    model: &Dense,
-    id: &str,
-    volume: &Volume,
-    strategy: Strategy,
-    seed: u64,
-    observer: &dyn Observer,
-) -> Result<CaseUncertainty, TeachError> {
-    let task = DenseTask { average_flips: Vec::new(), ..model.task().clone() };
-    let frame = match model.frame_of(volume, observer) {
-        Ok((frame, _)) => frame,
-        // Where not even the place is found, nothing is known: such cases come first, but for chance.
-        Err(DenseError::NotFound(_)) => {
-            let whole = Frame::whole(volume, &task.input);
-            let prepared = Prepared::new(volume, &task.input);
-            let score = if strategy == Strategy::Random { chance(id, seed) } else { f64::INFINITY };
-            return Ok(CaseUncertainty {
-                score,
-                descriptor: describe(&prepared, &whole, &[]),
-                has_answer: false,
-            });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let prepared = Prepared::new(volume, &task.input);
-    let answer_on = |frame: &Frame| -> Result<Vec<Vec<f32>>, TeachError> {
-        let on_frame = probabilities(model.network(), &task, &prepared, frame, model.device(), observer)?;
-        let dims = volume.grid().dims();
-        Ok(on_frame.chunks(frame.len()).map(|region| to_image(region, frame, dims, 0.0)).collect())
-    };
-    let answer = answer_on(&frame)?;
-    let counts: Vec<usize> = answer.iter().map(|p| p.iter().filter(|p| **p >= 0.5).count()).collect();
-    let near = neighbourhood(&answer, volume.grid().dims());
-    let score = match strategy {
-        Strategy::Random => chance(id, seed),
-        Strategy::Entropy => mean_at(&near, |voxel| {
-            answer.iter().map(|p| entropy_bits(p[voxel])).sum::<f64>() / answer.len() as f64
-        }),
-        Strategy::Variance => {
-            let mut answers = vec![answer.clone()];
-            for changed in changed_frames(&frame, model.task()) {
-                answers.push(answer_on(&changed)?);
-            }
-            mean_at(&near, |voxel| variance_at(&answers, voxel))
-        }
-        Strategy::Divergence => {
-            divergence(model, &task, &prepared, &middle_tile(&frame, &task, &answer, volume))?
-        }
-    };
-    let has_answer = counts.iter().any(|count| *count > 0);
-    Ok(CaseUncertainty { score, descriptor: describe(&prepared, &frame, &counts), has_answer })
-}
 
 /// A number in 0..1 that depends on nothing but the case and the seed.
 fn chance(id: &str, seed: u64) -> f64 {
@@ -180,48 +131,13 @@ fn variance_at(answers: &[Vec<Vec<f32>>], voxel: usize) -> f64 {
     (0..regions).map(of_region).sum::<f64>() / regions as f64
 }
 
-/// The frame mirrored along each axis that the model was trained to be mirrored along (x where it says none), and moved
-/// by half a sample: changes that should not change the answer.
-fn changed_frames(frame: &Frame, task: &DenseTask) -> Vec<Frame> {
-    let axes = if task.average_flips.is_empty() { vec![0] } else { task.average_flips.clone() };
-    let mirrored = axes.into_iter().map(|axis| {
-        let mut step = frame.step;
-        step.column_mut(axis).neg_mut();
-        let last = frame.step.column(axis) * (frame.dims[axis] as f64 - 1.0);
-        Frame { start: frame.start + last, step, dims: frame.dims }
-    });
-    let half = Vector3::from_fn(|axis, _| if frame.dims[axis] > 1 { 0.5 } else { 0.0 });
-    let moved = Frame { start: frame.start + frame.step * half, ..*frame };
-    mirrored.chain([moved]).collect()
-}
-
-/// One tile of the frame, around the middle of what was found.
-fn middle_tile(frame: &Frame, task: &DenseTask, answer: &[Vec<f32>], volume: &Volume) -> Frame {
-    let [z, y, x] = task.tile;
-    let grid = volume.grid();
-    let (mut sum, mut count) = (Vector3::zeros(), 0.0);
-    for region in answer {
-        for (voxel, _) in region.iter().enumerate().filter(|(_, p)| **p >= 0.5) {
-            sum += Vector3::from(grid.voxel(voxel).map(|v| v as f64));
-            count += 1.0;
-        }
-    }
-    let half = Vector3::from_fn(|axis, _| (frame.dims[axis] as f64 - 1.0) / 2.0);
-    let center = if count > 0.0 { sum / count } else { frame.start + frame.step * half };
-    Frame::around(center, frame.step, [x, y, z])
-}
-
-/// Mean disagreement of the two paths over all junctions, above the least in each map.
+/// Mean disagreement of the two paths over all junctions of the model `id`, above the least in each map.
 ///
 /// A map is e^r / mean(e^r) of the disagreement r = |σ(upper) − σ(lower)|, so that its mean is always 1; but where the
 /// paths agree most, r is nearly 0, and ln(map / least) is r there and everywhere.
-fn divergence(model: &Dense, task: &DenseTask, prepared: &Prepared, tile: &Frame) -> Result<f64, TeachError> {
-    let [z, y, x] = task.tile;
-    let data = TensorData::new(prepared.sample(tile), [1, task.input.channels(), z, y, x]);
-    let input = Tensor::<5>::from_data(data, model.device());
-    let prediction = model.network().forward_with_attention(input)?;
+fn disagreement(id: &str, maps: &[AttentionMap]) -> Result<f64, TeachError> {
     let mut means = Vec::new();
-    for map in prediction.maps.iter().filter(|map| map.meaning == MapMeaning::Divergence) {
+    for map in maps.iter().filter(|map| map.meaning == MapMeaning::Divergence) {
         let channels = map.tensor.dims()[1];
         let data = map.tensor.clone().try_into_data();
         let values: Vec<f32> = data
@@ -236,27 +152,18 @@ fn divergence(model: &Dense, task: &DenseTask, prepared: &Prepared, tile: &Frame
     }
     if means.is_empty() {
         return Err(TeachError::Unsuitable(format!(
-            "the model {} has no two paths that could disagree; use entropy or variance",
-            model.id()
+            "the model {id} has no two paths that could disagree; use entropy or variance"
         )));
     }
     Ok(means.iter().sum::<f64>() / means.len() as f64)
 }
 
-/// Values of the image in a coarse grid over the frame, and the logarithm of the size of each region.
-fn describe(prepared: &Prepared, frame: &Frame, counts: &[usize]) -> Vec<f32> {
-    let dims = frame.dims.map(|n| n.min(DESCRIPTOR_EDGE));
-    let mut step = frame.step;
-    for (axis, (fine, coarse)) in frame.dims.iter().zip(dims).enumerate() {
-        step.column_mut(axis).scale_mut(*fine as f64 / coarse as f64);
-    }
-    let half = Vector3::from_fn(|axis, _| (frame.dims[axis] as f64 - 1.0) / 2.0);
-    let coarse = Frame::around(frame.start + frame.step * half, step, dims);
-    let mut values = prepared.sample(&coarse);
+/// What a case looks like: values of its image in a coarse grid, and the logarithm of the size of each region.
+fn descriptor(mut values: Vec<f32>, sizes: impl Iterator<Item = f32>) -> Vec<f32> {
     let weight = (values.len() as f32).sqrt();
     // All values together weigh as much as one size.
     values.iter_mut().for_each(|value| *value /= weight);
-    values.extend(counts.iter().map(|count| (1.0 + *count as f32).ln()));
+    values.extend(sizes.map(|size| (1.0 + size).ln()));
     values
 }
 
@@ -292,19 +199,5 @@ mod tests {
     fn chance_is_the_same_for_a_case_and_seed() {
         assert_eq!(chance("a", 1), chance("a", 1));
         assert!(chance("a", 1) != chance("b", 1) && chance("a", 1) != chance("a", 2));
-    }
-
-    #[test]
-    fn a_mirrored_frame_shows_the_same_points() {
-        let frame = Frame::square(Vector3::new(5.0, 6.0, 0.0), 8.0, [4, 4]);
-        let task: DenseTask = serde_json::from_value(serde_json::json!({
-            "input": {"color": false, "normalize": {"kind": "image"}, "scale": {"kind": "keep"}},
-            "regions": [{"name": "a", "label": 1}], "tile": [1, 4, 4], "average_flips": [1]
-        }))
-        .unwrap();
-        let mirrored = changed_frames(&frame, &task)[0];
-        let last = frame.start + frame.step * Vector3::new(0.0, 3.0, 0.0);
-        assert!((mirrored.start - last).norm() < 1e-12);
-        assert!((mirrored.start + mirrored.step * Vector3::new(0.0, 3.0, 0.0) - frame.start).norm() < 1e-12);
     }
 }
