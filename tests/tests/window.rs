@@ -490,11 +490,12 @@ fn the_model_browser_shows_cards_and_lets_another_model_answer_clicks() {
     let has_role =
         |model: &&ModelInfo| model.card.click().is_some_and(|task| matches!(task.stage, Stage::Fine { .. }));
     let id = window.state().models.iter().find(has_role).unwrap().card.id.clone();
-    window.harness.get_by_role_and_label(Role::RadioButton, &id).click();
+    // It may lie below the edge of the list.
+    window.harness.get_by_role_and_label(Role::RadioButton, &id).click_accesskit();
     window.harness.run_ok();
     assert_eq!(window.state().settings.model.as_deref(), Some(id.as_str()));
     window.until("it is loaded", |state| matches!(state.engine, EngineState::Ready { .. }));
-    window.harness.get_by_role_and_label(Role::RadioButton, "The program's own choice").click();
+    window.harness.get_by_role_and_label(Role::RadioButton, "The program's own choice").click_accesskit();
     window.harness.run_ok();
     assert_eq!(window.state().settings.model, None);
     window.harness.get_by_label(&format!("Card of {id}")).click_accesskit();
