@@ -1,5 +1,7 @@
 //! Which model is looked into where nobody chose: the one that made the labels on the screen, else one that suits the image.
 
+use std::cmp::Reverse;
+
 use hilum_core::volume::Volume;
 use hilum_models::catalog::DenseTask;
 use hilum_models::transform::frame::Scale;
@@ -89,7 +91,11 @@ impl AppState {
         }
         let labellers = self.models.iter().filter_map(|model| Some((model, model.card.dense()?)));
         let rank = |(model, task): &(&ModelInfo, &DenseTask)| {
-            (self.doubts_about(&model.card.id, volume).len(), tiles_along(task, volume) > MAX_TILES)
+            let doubts = self.doubts_about(&model.card.id, volume).len();
+            let is_small = tiles_along(task, volume) > MAX_TILES;
+            let is_planar = task.tile[0] == 1 && !volume.grid().is_flat();
+            // Of equals the one that sees more detail.
+            (doubts, is_small, is_planar, Reverse(samples_across(task, volume)))
         };
         labellers.min_by_key(rank).map(|(model, _)| model.card.id.clone())
     }
@@ -104,6 +110,16 @@ impl AppState {
             doubts.push("the model is for photographs of the fundus, and this image is not one".to_owned());
         }
         doubts
+    }
+}
+
+/// Samples of a model's input across an image.
+fn samples_across(task: &DenseTask, image: &Volume) -> usize {
+    let (columns, spacing_mm) = (image.grid().dims()[0], image.grid().spacing_mm()[0]);
+    match task.input.scale {
+        Scale::Keep => columns,
+        Scale::Field { pixels } => pixels,
+        Scale::Spacing { mm } => (columns as f64 * spacing_mm / mm[0]) as usize,
     }
 }
 
