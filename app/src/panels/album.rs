@@ -30,12 +30,17 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
     let row = ui.spacing().interact_size.y;
     let spacing = ui.spacing().item_spacing.y;
     let list = ScrollArea::vertical().id_salt("pictures").max_height((row + spacing) * ROWS);
-    let is_new = album.pictures.get(album.at).is_some_and(|picture| is_new(ui, &picture.path));
+    let current = album.pictures.get(album.at).map(|picture| &picture.path);
+    let current = current.filter(|path| !is_followed(ui, path));
     list.auto_shrink([false, true]).show_rows(ui, row, album.pictures.len(), |ui, range| {
-        if is_new {
+        if let Some(path) = current {
             let top = ui.max_rect().top() + (album.at as f32 - range.start as f32) * (row + spacing);
             // No further than needed, and not at all where it is seen.
             ui.scroll_to_rect(Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=top + row), None);
+            // Asked for until it is there: what was asked for in a pass that is thrown away is lost.
+            if range.contains(&album.at) {
+                ui.data_mut(|data| data.insert_temp(followed_id(), path.clone()));
+            }
         }
         for at in range {
             let picture = &album.pictures[at];
@@ -54,17 +59,13 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>) {
     });
 }
 
-/// Whether another picture is looked at than in the last frame.
-fn is_new(ui: &Ui, path: &Path) -> bool {
-    let id = Id::unique("picture that is looked at");
-    ui.data_mut(|data| {
-        let before: &mut PathBuf = data.get_temp_mut_or_default(id);
-        let is_new = before != path;
-        if is_new {
-            *before = path.to_owned();
-        }
-        is_new
-    })
+fn followed_id() -> Id {
+    Id::unique("picture that the list shows")
+}
+
+/// Whether the list has moved to a picture since it is looked at; afterwards it stays where a person scrolls it.
+fn is_followed(ui: &Ui, path: &Path) -> bool {
+    ui.data(|data| data.get_temp::<PathBuf>(followed_id())).is_some_and(|followed| followed == path)
 }
 
 /// Ratio and state in a few letters.
