@@ -24,7 +24,7 @@ fn json(arguments: &[&str]) -> Value {
 
 #[test]
 fn a_slide_says_its_pages_and_gives_a_part() {
-    let Some(slide) = shared_data("wsi/small_HE.svs") else { return };
+    let Some(slide) = shared_data("data/wsi/small_HE.svs") else { return };
     let slide = slide.to_str().unwrap();
     let info = json(&["info", slide]);
     let roles: Vec<&str> =

@@ -8,11 +8,16 @@ pub const REQUIRE_ALL: &str = "HILUM_REQUIRE_ALL";
 /// The path of `relative` inside the folder of shared test data, or `None` with a loud line when it is absent.
 ///
 /// The folder is `$HILUM_SHARED`, else `shared/` beside the checkout. A test that gets `None` returns.
+///
+/// # Panics
+/// Where the folder is there and holds no such path: a mistyped name must not pass for data that is absent.
 pub fn shared_data(relative: &str) -> Option<PathBuf> {
-    let path = shared_root().join(relative);
+    let root = shared_root();
+    let path = root.join(relative);
     if path.exists() {
         return Some(path);
     }
+    assert!(!root.is_dir(), "the shared test data lies in {}, which holds no {relative}", root.display());
     eprintln!("skipped: shared data not found ({relative})");
     None
 }

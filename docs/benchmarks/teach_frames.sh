@@ -33,8 +33,8 @@ xvfb-run -a -s "-screen 0 1440x900x24" sh -c '
     used() { cut -d ")" -f 2 /proc/$window/task/$window/stat | awk "{ print \$12 + \$13 }"; }
     turn() {
         start=$(used)
-        for i in $(seq 40); do xdotool click $((4 + i % 2)); sleep 0.2; done
-        echo "$1: the thread that draws took $((10 * ($(used) - start) / 40)) ms for a notch of the wheel"
+        for i in $(seq 30); do xdotool click --repeat 15 --delay 16 $((4 + i % 2)); done
+        echo "$1: the thread that draws took $((10 * ($(used) - start) / 450)) ms for a notch of the wheel"
         import -window root "$out/$1.png"
     }
     turn before

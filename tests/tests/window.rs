@@ -44,6 +44,8 @@ mod large;
 mod measure;
 #[path = "window/outside.rs"]
 mod outside;
+#[path = "window/painters.rs"]
+mod painters;
 #[path = "window/parts.rs"]
 mod parts;
 #[path = "window/projects.rs"]
@@ -184,6 +186,12 @@ impl Window<'_> {
     }
 
     fn pointer(&mut self, pos: Pos2, pressed: Option<bool>) {
+        self.queue_pointer(pos, pressed);
+        self.harness.step();
+    }
+
+    /// What the mouse does before the next frame.
+    fn queue_pointer(&mut self, pos: Pos2, pressed: Option<bool>) {
         self.harness.event(match pressed {
             None => Event::PointerMoved(pos),
             Some(pressed) => Event::PointerButton {
@@ -193,7 +201,6 @@ impl Window<'_> {
                 modifiers: Modifiers::NONE,
             },
         });
-        self.harness.step();
     }
 
     fn click(&mut self, pos: Pos2) {
@@ -221,7 +228,6 @@ fn services(folder: &Path) -> Services {
             cache: Some(folder.join("fetched")),
             key_ring: Arc::new(NoKeyRing),
         },
-        always_mesh: true,
         compact_bytes: None,
     }
 }

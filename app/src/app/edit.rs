@@ -2,7 +2,7 @@
 
 use hilum_core::document::{EditCommand, StrokeTool};
 use hilum_core::geometry::{VoxelBox, WorldPoint};
-use hilum_core::label::{BACKGROUND, BoxMask, LookChange};
+use hilum_core::label::LookChange;
 use hilum_core::paint::BrushShape;
 use hilum_core::prompt::Click;
 use nalgebra::Point3;
@@ -68,8 +68,8 @@ impl HilumApp {
 
     fn clear_label(&mut self) {
         let Some(session) = self.state.editable() else { return };
-        let mask = BoxMask::from_labels(session.document.labels(), session.document.table().active());
-        self.edit(EditCommand::WriteMask { name: "Clear label".into(), mask, label: BACKGROUND });
+        let active = session.document.table().active();
+        self.edit_aside(EditCommand::ClearLabel(active), Vec::new());
     }
 
     fn step_label(&mut self, forward: bool) {

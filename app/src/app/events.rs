@@ -213,10 +213,9 @@ impl HilumApp {
                     labels,
                     names: names.into_iter().map(NewLabel::from).collect(),
                 };
-                if self.edit(command).is_some() {
-                    self.state.messages.say(Severity::Info, "The mask was imported");
-                    notes.into_iter().for_each(|note| self.state.messages.say(Severity::Warning, note));
-                }
+                let notes = notes.into_iter().map(|note| (Severity::Warning, note));
+                let said = std::iter::once((Severity::Info, "The mask was imported".to_owned())).chain(notes);
+                self.edit_aside(command, said.collect());
             }
             Err(error) => self.state.messages.error(error),
         }

@@ -79,6 +79,7 @@ impl HilumApp {
     pub(super) fn guard(&mut self, ctx: &egui::Context, what: Guarded) {
         // A new intention: what was said about the one before no longer counts.
         self.dropped = None;
+        self.finish_aside();
         if self.state.session.as_ref().is_some_and(Session::has_unsaved_work) {
             self.state.dialog = Dialog::Unsaved(what);
             ctx.request_repaint();
@@ -292,6 +293,7 @@ impl HilumApp {
 
     /// Saves where the mask was saved before, or asks.
     pub(super) fn save(&mut self, ask: bool) {
+        self.finish_aside();
         let Some(session) = self.state.editable() else { return };
         match session.mask_path.clone().filter(|_| !ask) {
             Some(path) => self.save_to(path),

@@ -5,6 +5,7 @@
 
 mod album;
 mod album_look;
+mod aside;
 mod case;
 mod case_masks;
 mod edit;
@@ -33,6 +34,7 @@ mod worklist;
 mod worklist_next;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -77,8 +79,6 @@ pub struct Services {
     pub models_folder: Option<PathBuf>,
     /// Settings, secrets and images of servers.
     pub remote: RemotePlaces,
-    /// Surfaces are made although no graphics device draws them; for tests.
-    pub always_mesh: bool,
     /// Journals are compacted beyond so many bytes instead of the usual number; for tests.
     pub compact_bytes: Option<u64>,
 }
@@ -96,7 +96,6 @@ impl Default for Services {
             photo_folder: below("photographs"),
             models_folder,
             remote: RemotePlaces::default(),
-            always_mesh: false,
             compact_bytes: None,
         }
     }
@@ -122,10 +121,10 @@ pub struct HilumApp {
     remotes: Worker<RemoteRequest>,
     remote_places: RemotePlaces,
     secrets: Secrets,
-    /// Surfaces are made although nothing draws them; for tests without a graphics device.
-    always_mesh: bool,
     /// Where the images were in the last frame.
     images: egui::Rect,
+    /// A large command that is being carried out.
+    aside: Option<aside::Aside>,
     /// A picture that waits for its name.
     picture: Option<Picture>,
     /// Where the key of pseudonyms lies without a project.
@@ -149,6 +148,8 @@ pub struct HilumApp {
     photo_kept_at_secs: f64,
     inbox: Inbox,
     events: Receiver<Event>,
+    /// Answers that came while another was waited for.
+    early: VecDeque<Event>,
     dialogs: Box<dyn Dialogs>,
     last_number: u64,
     after_save: Option<Guarded>,
@@ -212,8 +213,8 @@ impl HilumApp {
             remotes,
             secrets: Secrets::new(Arc::clone(&services.remote.key_ring)),
             remote_places: services.remote,
-            always_mesh: services.always_mesh,
             images: egui::Rect::NOTHING,
+            aside: None,
             picture: None,
             keys_folder,
             frame_start: Instant::now(),
@@ -230,6 +231,7 @@ impl HilumApp {
             photo_kept_at_secs: 0.0,
             inbox,
             events,
+            early: VecDeque::new(),
             dialogs: services.dialogs,
             last_number: 0,
             after_save: None,
@@ -432,8 +434,8 @@ impl HilumApp {
 
 impl eframe::App for HilumApp {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
-        self.begin_frame(frame.info().cpu_usage);
-        while let Ok(event) = self.events.try_recv() {
+        self.begin_frame(crate::window::last_frame_secs(ctx, frame));
+        while let Some(event) = self.early.pop_front().or_else(|| self.events.try_recv().ok()) {
             self.take_in(ctx, event);
         }
         if ctx.input(|i| i.viewport().close_requested()) && !self.may_close() {
@@ -467,6 +469,10 @@ impl eframe::App for HilumApp {
         self.read_photo();
         self.frame_when_due();
         self.mesh(&ctx);
+        if self.state.session.is_none() {
+            // The pictures of the image that was closed.
+            *self.cpu.borrow_mut() = CpuSlices::default();
+        }
         self.screen.sync(&mut self.state);
         let context = ViewContext { state: &self.state, actions: &self.actions, cpu: &self.cpu };
         self.images = panels::show(ui, context);
@@ -487,6 +493,7 @@ impl eframe::App for HilumApp {
     }
 
     fn on_exit(&mut self) {
+        self.finish_aside();
         self.keep_photo(None);
         self.finish_project();
         self.end_network();

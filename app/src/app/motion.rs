@@ -76,10 +76,9 @@ impl HilumApp {
     pub(super) fn mesh(&mut self, ctx: &Context) {
         let settings = &self.state.settings;
         let (layout, mode) = (settings.layout, settings.scene);
-        let needs_mesh = self.state.graphics.is_some() || self.always_mesh;
         let Some(session) = self.state.session.as_mut().filter(|session| !session.is_glimpse) else { return };
         let is_seen = mode == SceneMode::Surfaces && session.views.shown(layout).contains(&ViewId::Scene);
-        if !needs_mesh || !is_seen || session.views.is_flat() {
+        if !is_seen || session.views.is_flat() {
             return;
         }
         let labels = Arc::clone(session.document.labels());
@@ -120,10 +119,16 @@ impl HilumApp {
     pub(super) fn end_frame(&mut self, ctx: &Context) {
         let layout = self.state.settings.layout;
         let is_seen = |session: &Session| session.views.shown(layout).contains(&ViewId::Scene);
-        if self.state.session.as_ref().is_some_and(is_seen) && self.screen.scene_is_coarse() {
+        let by_cpu = self.cpu.borrow();
+        let (by_cpu_coarse, by_cpu_ms) = (by_cpu.scene_pace().is_coarse(), by_cpu.scene_pace().last_ms());
+        drop(by_cpu);
+        let is_coarse =
+            if self.state.graphics.is_some() { self.screen.scene_is_coarse() } else { by_cpu_coarse };
+        if self.state.session.as_ref().is_some_and(is_seen) && is_coarse {
             ctx.request_repaint_after(REST);
         }
-        self.state.readout.scene_ms = self.screen.scene_ms();
+        self.state.readout.scene_ms =
+            if self.state.graphics.is_some() { self.screen.scene_ms() } else { by_cpu_ms };
         let is_due = std::mem::take(&mut self.next_is_due);
         self.state.readout.frame_ends(self.frame_start, is_due);
         if self.state.settings.readout {

@@ -339,6 +339,7 @@ impl HilumApp {
                 }
             }
             EditEvent::Arrived { request, result } => self.arrive(request, result),
+            EditEvent::Foreseen { request } => self.aside_is_done(request),
         }
     }
 }

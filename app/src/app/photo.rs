@@ -345,8 +345,7 @@ impl HilumApp {
     pub(super) fn remove_label(&mut self, id: u16) {
         let is_eye = self.state.session.as_ref().and_then(|s| s.photo.as_ref()).is_some_and(Photo::is_eye);
         let Some(session) = self.state.editable().filter(|_| is_eye && [RIM, CUP].contains(&id)) else {
-            self.edit(EditCommand::RemoveLabel(id));
-            return;
+            return self.edit_aside(EditCommand::RemoveLabel(id), Vec::new());
         };
         let labels = session.document.labels();
         if labels.count(id) == 0 {

@@ -68,12 +68,12 @@ impl Screen {
 
     /// Whether the 3-D view can be drawn finer once it rests.
     pub(super) fn scene_is_coarse(&self) -> bool {
-        self.of_scene(SceneRenderer::is_coarse).unwrap_or(false)
+        self.of_scene(|scene| scene.pace().is_coarse()).unwrap_or(false)
     }
 
     /// Milliseconds that the last picture of the 3-D view took.
     pub(super) fn scene_ms(&self) -> Option<f32> {
-        self.of_scene(SceneRenderer::last_ms).flatten()
+        self.of_scene(|scene| scene.pace().last_ms()).flatten()
     }
 
     /// Uploads what changed: the image when another was opened, else only the dirty box. Says whether there is more than

@@ -14,6 +14,9 @@ use crate::state::{RunningSegmentation, Severity};
 impl HilumApp {
     /// Changes the document and whatever follows from it. Refusals are told.
     pub(super) fn edit(&mut self, command: EditCommand) -> Option<Effects> {
+        if !matches!(command, EditCommand::Foreseen(_) | EditCommand::SetPreview(_)) {
+            self.finish_aside();
+        }
         self.finish_walk_before(&command);
         let session = self.state.session.as_mut().filter(|session| session.can_edit())?;
         let result = session.document.apply(command);

@@ -10,6 +10,7 @@ use crate::state::{Severity, Walk};
 impl HilumApp {
     /// Undoes or redoes one step; while a large one is under way, one step further.
     pub(super) fn walk_by(&mut self, forward: bool) {
+        self.finish_aside();
         let Some(session) = self.state.editable() else { return };
         if session.document.has_open_stroke() {
             self.edit(EditCommand::EndStroke);
@@ -30,6 +31,7 @@ impl HilumApp {
 
     /// Goes to a position in the history: so many of the known steps are applied then.
     pub(super) fn walk_to(&mut self, position: usize) {
+        self.finish_aside();
         let request = self.number();
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
         // An earlier walk leads elsewhere; its answer is dropped.
@@ -75,6 +77,7 @@ impl HilumApp {
                 | E::SetDrawWithin(_)
                 | E::SetDrawOver(_)
                 | E::Arrive(_)
+                | E::Foreseen(_)
         );
         let Some(session) = self.state.session.as_mut().filter(|_| !bears_it) else { return };
         if let Some(walk) = session.editing.walk.take() {

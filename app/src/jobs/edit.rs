@@ -1,6 +1,8 @@
 //! The thread that plans operations on labels, and undoes and redoes steps too large for a frame.
 
-use hilum_core::document::{Arrival, Journey};
+use std::sync::mpsc::SyncSender;
+
+use hilum_core::document::{Ahead, Arrival, EditError, Foreseen, Journey};
 use hilum_core::edit::{Change, EditBasis, Operation, OperationError};
 use hilum_core::job::{CancelToken, Observer};
 
@@ -30,6 +32,13 @@ pub enum EditWork {
     },
     /// The labels at another step of the history.
     Travel(Journey),
+    /// A large command.
+    Ahead {
+        /// The command with what it works on.
+        ahead: Box<Ahead>,
+        /// Where its outcome goes: whoever needs it at once waits there.
+        answer: SyncSender<Result<Foreseen, EditError>>,
+    },
 }
 
 impl Numbered for EditRequest {
@@ -64,6 +73,11 @@ pub enum EditEvent {
         /// The labels there.
         result: Result<Box<Arrival>, String>,
     },
+    /// A large command is done; its outcome has been sent.
+    Foreseen {
+        /// Number of the request.
+        request: u64,
+    },
 }
 
 /// Drops something large on a thread of its own: to give hundreds of megabytes back takes longer than a frame.
@@ -77,6 +91,12 @@ pub fn handle(asked: EditRequest, inbox: &Inbox) {
     let EditRequest { request, work, cancel } = asked;
     let (operation, basis) = match work {
         EditWork::Plan { operation, basis } => (operation, basis),
+        EditWork::Ahead { ahead, answer } => {
+            // Nobody waits any more once the image is closed.
+            answer.send(ahead.carry_out()).ok();
+            inbox.send(Event::Edit(EditEvent::Foreseen { request }));
+            return;
+        }
         EditWork::Travel(_) if cancel.is_cancelled() => return,
         EditWork::Travel(journey) => {
             let result = journey.travel().map(Box::new).map_err(|error| error.to_string());

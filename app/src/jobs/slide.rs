@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_slide_has_an_overview_of_its_tissue() {
-        let Some(path) = shared_data("wsi/small_HE.svs") else { return };
+        let Some(path) = shared_data("data/wsi/small_HE.svs") else { return };
         let found = SlidePages::of(&path).unwrap();
         assert_eq!(found.pages.len(), 4);
         let overview = found.overview.unwrap();

@@ -1,21 +1,21 @@
-//! Slices without a graphics device: the same geometry and colours as `slice.wgsl`, on the CPU.
+//! Slices without a graphics device: the same geometry and colours as `slice.wgsl`, drawn by `hilum_canvas`.
 
 use egui::{Color32, ColorImage};
+use hilum_canvas::slice::{Labels, Look, Plane, Proposal, Scene, Values};
+use hilum_core::geometry::VoxelBox;
 use hilum_core::volume::{Volume, Voxels};
-use nalgebra::Point3;
-use rayon::prelude::*;
 
-use super::look::{LabelColors, OUTLINE_REACH, PREVIEW_COLOR, PREVIEW_REACH, SliceLook};
+use super::look::{LabelColors, PREVIEW_COLOR, SliceLook};
 use crate::viewport::VoxelFromPixel;
 
 /// What the CPU draws.
 pub struct CpuScene<'a> {
     /// The image.
     pub volume: &'a Volume,
-    /// Label of a voxel inside the grid.
-    pub label_at: &'a (dyn Fn([usize; 3]) -> u16 + Sync),
-    /// Whether a voxel inside the grid belongs to the proposal; `None` without one.
-    pub preview_at: Option<&'a (dyn Fn([usize; 3]) -> bool + Sync)>,
+    /// Label of every voxel.
+    pub labels: &'a [u16],
+    /// The box of the proposal, and whether each of its voxels belongs to it.
+    pub preview: Option<(VoxelBox, &'a [bool])>,
     /// Colours of the labels.
     pub colors: &'a LabelColors,
     /// How values become colours.
@@ -32,114 +32,53 @@ pub fn draw(
     size: [usize; 2],
     pattern_origin: [f64; 2],
 ) -> ColorImage {
-    let mut image = ColorImage::filled(size, Color32::BLACK);
-    let width = size[0].max(1);
-    image.pixels.par_chunks_mut(width).enumerate().for_each(|(row, line)| {
-        for (column, pixel) in line.iter_mut().enumerate() {
-            let (x, y) = (column as f64 + 0.5, row as f64 + 0.5);
-            let [r, g, b] = scene.color(map, x, y, x + y + pattern_origin[0] + pattern_origin[1]);
-            *pixel = Color32::from_rgb(byte(r), byte(g), byte(b));
-        }
-    });
-    image
+    let plane = Plane { origin: map.origin.into(), right: map.right.into(), down: map.down.into() };
+    scene.on_canvas().draw(&plane, size, pattern_origin[0] + pattern_origin[1])
 }
 
-fn byte(share: f32) -> u8 {
-    (share * 255.0).round().clamp(0.0, 255.0) as u8
+fn bytes(color: [f32; 3]) -> [u8; 3] {
+    color.map(|share| (share * 255.0).round().clamp(0.0, 255.0) as u8)
 }
 
-fn mix(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
-    [0, 1, 2].map(|c| a[c] + (b[c] - a[c]) * t)
-}
-
-/// The four neighbours at a distance, as offsets in pixels.
-fn around(reach: f64) -> [(f64, f64); 4] {
-    [(reach, 0.0), (-reach, 0.0), (0.0, reach), (0.0, -reach)]
+/// The values of an image as they are kept.
+pub(super) fn values(volume: &Volume) -> Values<'_> {
+    match volume.voxels() {
+        Voxels::U8(values) => Values::U8(values),
+        Voxels::I16(values) => Values::I16(values),
+        Voxels::U16(values) => Values::U16(values),
+        Voxels::I32(values) => Values::I32(values),
+        Voxels::F32(values) => Values::F32(values),
+        Voxels::Rgb8(values) => Values::Rgb8(values),
+    }
 }
 
 impl CpuScene<'_> {
-    fn color(&self, map: &VoxelFromPixel, x: f64, y: f64, diagonal: f64) -> [f32; 3] {
-        let point = map.at(x, y);
-        let Some(base) = self.image_color(point) else { return self.look.background };
-        let labelled = if self.look.show_labels { self.with_label(base, map, x, y) } else { base };
-        self.with_preview(labelled, map, x, y, diagonal)
-    }
-
-    fn image_color(&self, point: Point3<f64>) -> Option<[f32; 3]> {
-        let grid = self.volume.grid();
-        let voxel = grid.voxel_at(point)?;
-        let value = match (self.volume.voxels(), self.look.linear) {
-            (Voxels::Rgb8(data), false) => data[grid.index(voxel)].map(f32::from),
-            (Voxels::Rgb8(data), true) => linear_rgb(self.volume, data, point),
-            (_, false) => [self.finite(self.volume.value(voxel)?); 3],
-            (_, true) => [self.finite(self.volume.value_at(point)?); 3],
+    fn on_canvas(&self) -> Scene<'_> {
+        let [r, g, b] = bytes(self.look.background);
+        let labels = Labels {
+            voxels: self.labels,
+            colors: self.colors,
+            fill_opacity: self.look.fill_opacity,
+            outline_opacity: self.look.outline_opacity,
         };
-        let scale = self.look.inverse_width();
-        Some(value.map(|v| ((v - self.look.low) * scale).clamp(0.0, 1.0)))
-    }
-
-    /// Values that are not numbers are shown as the smallest value.
-    fn finite(&self, value: f32) -> f32 {
-        if value.is_finite() { value } else { self.volume.range().min }
-    }
-
-    fn label(&self, map: &VoxelFromPixel, x: f64, y: f64) -> u16 {
-        self.volume.grid().voxel_at(map.at(x, y)).map_or(0, self.label_at)
-    }
-
-    fn with_label(&self, base: [f32; 3], map: &VoxelFromPixel, x: f64, y: f64) -> [f32; 3] {
-        let label = self.label(map, x, y);
-        if label == 0 {
-            return base;
-        }
-        let edge = around(OUTLINE_REACH).iter().any(|(dx, dy)| self.label(map, x + dx, y + dy) != label);
-        let [r, g, b, a] = self.colors.get(usize::from(label)).copied().unwrap_or([255, 255, 255, 255]);
-        // A label's own opacity is that of its inside; 0 hides it.
-        let opacity = match edge {
-            true if a > 0 => self.look.outline_opacity,
-            true => 0.0,
-            false => self.look.fill_opacity * f32::from(a) / 255.0,
-        };
-        mix(base, [r, g, b].map(|c| f32::from(c) / 255.0), opacity)
-    }
-
-    fn with_preview(&self, base: [f32; 3], map: &VoxelFromPixel, x: f64, y: f64, diagonal: f64) -> [f32; 3] {
-        let Some(preview_at) = self.preview_at else { return base };
-        let inside = |x: f64, y: f64| self.volume.grid().voxel_at(map.at(x, y)).is_some_and(preview_at);
-        if !inside(x, y) {
-            return base;
-        }
-        let edge = around(PREVIEW_REACH).iter().any(|(dx, dy)| !inside(x + dx, y + dy));
-        let dash = (diagonal / 12.0).rem_euclid(1.0);
-        let opacity = match (edge, dash) {
-            (true, dash) if dash < 0.62 => 1.0,
-            (true, _) => 0.25,
-            (false, dash) if dash < 0.22 => 0.38,
-            (false, _) => 0.10,
-        };
-        mix(base, PREVIEW_COLOR, opacity)
-    }
-}
-
-/// Bilinear or trilinear colour; edges continue as in [`Volume::value_at`].
-fn linear_rgb(volume: &Volume, data: &[[u8; 3]], point: Point3<f64>) -> [f32; 3] {
-    let grid = volume.grid();
-    let dims = grid.dims();
-    let mut sum = [0.0f32; 3];
-    for corner in 0..8u32 {
-        let mut weight = 1.0;
-        let mut at = [0; 3];
-        for axis in 0..3 {
-            let p = point[axis].clamp(0.0, (dims[axis] - 1) as f64);
-            let share = (p - p.floor()) as f32;
-            let high = corner >> axis & 1 == 1;
-            weight *= if high { share } else { 1.0 - share };
-            at[axis] = (p as usize + usize::from(high)).min(dims[axis] - 1);
-        }
-        if weight > 0.0 {
-            let rgb = data[grid.index(at)];
-            sum = [0, 1, 2].map(|c| sum[c] + weight * f32::from(rgb[c]));
+        let proposal = self.preview.map(|(region, inside)| Proposal {
+            start: region.start(),
+            size: region.size(),
+            inside,
+            color: bytes(PREVIEW_COLOR),
+        });
+        Scene {
+            dims: self.volume.grid().dims(),
+            values: values(self.volume),
+            look: Look {
+                low: self.look.low,
+                inverse_width: self.look.inverse_width(),
+                linear: self.look.linear,
+                background: Color32::from_rgb(r, g, b),
+                least: self.volume.range().min,
+            },
+            labels: self.look.show_labels.then_some(labels),
+            proposal,
         }
     }
-    sum
 }

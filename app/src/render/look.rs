@@ -14,10 +14,6 @@ pub const LABELS: u32 = 4;
 /// The target converts from linear light on its own.
 pub const SRGB_TARGET: u32 = 8;
 
-/// Distance in pixels at which a neighbour of another label makes a pixel part of an outline.
-pub const OUTLINE_REACH: f64 = 1.25;
-/// The same for a proposal.
-pub const PREVIEW_REACH: f64 = 1.75;
 /// Colour of a proposal: a yellow that no preset label has.
 pub const PREVIEW_COLOR: [f32; 3] = [1.0, 0.86, 0.25];
 

@@ -7,6 +7,7 @@ mod look;
 mod quality;
 mod ray;
 mod scene;
+mod scene_cpu;
 mod scene_pipelines;
 #[cfg(test)]
 mod scene_tests;
@@ -17,6 +18,8 @@ mod texture;
 pub use cpu::{CpuScene, draw as draw_on_cpu};
 pub use gpu::{SliceCallback, SliceRenderer};
 pub use look::{LabelColors, PREVIEW_COLOR, SliceLook, SliceUniforms};
+pub use quality::Pace;
 pub use ray::RayScene;
 pub use scene::{SceneCallback, SceneFrame, SceneRenderer};
+pub use scene_cpu::ScenePainter;
 pub use texture::{Gpu, TextureError};

@@ -1,5 +1,10 @@
 //! How fine the volume is drawn, so that the window follows the hand on any device.
 
+use std::time::{Duration, Instant};
+
+use super::scene::SceneFrame;
+use crate::state::SceneMode;
+
 /// How fine a picture is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
@@ -23,9 +28,9 @@ pub const LEVELS: [Level; 7] = [
 ];
 
 /// Milliseconds a picture may take while the view moves.
-pub const MOVING_MS: f64 = 40.0;
+const MOVING_MS: f64 = 40.0;
 /// The same once it rests.
-pub const RESTING_MS: f64 = 450.0;
+const RESTING_MS: f64 = 450.0;
 
 /// What drawing costs on this device, learned from every picture.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +65,75 @@ impl Quality {
         // A single late picture, as when the machine is busy, must not spoil the next ones for long.
         self.ms_per_work =
             (self.ms_per_work + seen.clamp(self.ms_per_work / 8.0, self.ms_per_work * 8.0)) / 2.0;
+    }
+}
+
+/// Milliseconds that surfaces may take while they change; then they are drawn plainly until they rest.
+const QUICK_MS: f32 = 5.0;
+/// So long without a change the view rests.
+pub(super) const REST: Duration = Duration::from_millis(120);
+
+/// What has been drawn of the 3-D view, and how fine the next picture is to be.
+#[derive(Debug, Default)]
+pub struct Pace {
+    drawn: Option<(SceneFrame, usize, Instant)>,
+    quality: Quality,
+    last_ms: Option<f32>,
+    /// Milliseconds that the last finest picture of surfaces took.
+    surfaces_ms: f32,
+}
+
+impl Pace {
+    /// Milliseconds that the last picture took.
+    pub fn last_ms(&self) -> Option<f32> {
+        self.last_ms
+    }
+
+    /// Whether a finer picture can be drawn when the view rests.
+    pub fn is_coarse(&self) -> bool {
+        self.drawn.as_ref().is_some_and(|(frame, level, _)| *level > self.resting_level(frame))
+    }
+
+    /// How fine to draw a picture that has changed, or could be finer; `None` if the last one will do.
+    pub fn due(&self, frame: &SceneFrame) -> Option<usize> {
+        let level = match &self.drawn {
+            Some((old, level, at)) if old == frame => match at.elapsed() >= REST {
+                true => (*level).min(self.resting_level(frame)),
+                false => *level,
+            },
+            _ if frame.mode == SceneMode::Surfaces => usize::from(self.surfaces_ms > QUICK_MS),
+            _ => {
+                let (pixels, depth) = frame.pixels_and_depth();
+                self.quality.level(pixels, depth, MOVING_MS)
+            }
+        };
+        let is_done = self.drawn.as_ref().is_some_and(|(old, done, _)| old == frame && *done == level);
+        (!is_done).then_some(level)
+    }
+
+    /// Notes a picture.
+    pub fn done(&mut self, frame: &SceneFrame, level: usize, ms: f64) {
+        self.last_ms = Some(ms as f32);
+        if frame.mode != SceneMode::Surfaces {
+            let (pixels, depth) = frame.pixels_and_depth();
+            self.quality.learn(level, pixels, depth, ms);
+        } else if level == 0 {
+            self.surfaces_ms = ms as f32;
+        }
+        self.drawn = Some((frame.clone(), level, Instant::now()));
+    }
+
+    /// The picture is gone.
+    pub fn forget(&mut self) {
+        self.drawn = None;
+    }
+
+    fn resting_level(&self, frame: &SceneFrame) -> usize {
+        if frame.mode == SceneMode::Surfaces {
+            return 0;
+        }
+        let (pixels, depth) = frame.pixels_and_depth();
+        self.quality.level(pixels, depth, RESTING_MS)
     }
 }
 

@@ -1,11 +1,10 @@
-//! Lines of sight through an image: what they hit, and a coarse picture of the 3-D view without a graphics device.
+//! Lines of sight through an image: what a click in the 3-D view hits.
 
-use egui::{Color32, ColorImage, Pos2, Rect};
+use egui::Pos2;
 use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::label::LabelMap;
 use hilum_core::volume::Volume;
 use nalgebra::{Point3, Vector3};
-use rayon::prelude::*;
 
 use super::look::LabelColors;
 use crate::state::SceneMode;
@@ -13,8 +12,6 @@ use crate::viewport::SliceView;
 
 /// Steps along a line of sight, relative to the finest spacing.
 const STEP: f64 = 0.5;
-/// Share of light at which fog hides what is behind it.
-const OPAQUE: f32 = 0.97;
 
 /// A line of sight in voxel coordinates, `at` mm from where it enters the image.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +55,7 @@ impl Sight {
     }
 }
 
-/// What is drawn and picked in the 3-D view.
+/// What can be picked in the 3-D view.
 pub struct RayScene<'a> {
     /// The image.
     pub volume: &'a Volume,
@@ -109,75 +106,6 @@ impl RayScene<'_> {
         }?;
         Some(grid.world_of(found.1))
     }
-
-    /// A picture of `size` pixels of what `shown` shows in its rectangle.
-    pub fn draw(&self, shown: &SliceView, size: [usize; 2]) -> ColorImage {
-        let [width, height] = size.map(|n| n.max(1));
-        let rect = shown.rect;
-        let at = |x: usize, y: usize| {
-            let share = egui::vec2((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
-            rect.min + share * rect.size()
-        };
-        let pixels: Vec<(f32, [f32; 3])> = (0..width * height)
-            .into_par_iter()
-            .map(|i| self.pixel(shown, at(i % width, i / width)))
-            .collect();
-        let mut image = ColorImage::filled([width, height], Color32::BLACK);
-        for (i, pixel) in image.pixels.iter_mut().enumerate() {
-            let light = match self.mode {
-                SceneMode::Surfaces => self.lit(&pixels, i, width, rect, shown),
-                _ => 1.0,
-            };
-            let [r, g, b] = pixels[i].1.map(|c| (c * light * 255.0).round().clamp(0.0, 255.0) as u8);
-            *pixel = Color32::from_rgb(r, g, b);
-        }
-        image
-    }
-
-    /// Depth in mm and colour of a pixel.
-    fn pixel(&self, shown: &SliceView, pos: Pos2) -> (f32, [f32; 3]) {
-        let grid = self.volume.grid();
-        let nothing = (f32::INFINITY, [0.0; 3]);
-        let Some(sight) = Sight::under(shown, grid, pos) else { return nothing };
-        let mut along = sight.voxels(grid, STEP);
-        match self.mode {
-            SceneMode::Surfaces => {
-                let hit = along.find(|(_, voxel)| self.color(self.labels.value(*voxel))[3] > 0);
-                hit.map_or(nothing, |(mm, voxel)| {
-                    let [r, g, b, _] = self.color(self.labels.value(voxel));
-                    (mm as f32, [r, g, b].map(|c| f32::from(c) / 255.0))
-                })
-            }
-            SceneMode::Mip => {
-                let best = along.map(|(_, voxel)| self.share(voxel)).fold(0.0, f32::max);
-                (0.0, [best; 3])
-            }
-            SceneMode::Volume => {
-                let (mut color, mut light) = ([0.0f32; 3], 1.0f32);
-                for (_, voxel) in along {
-                    let share = self.share(voxel);
-                    let alpha = fog(share, STEP as f32);
-                    let own = fog_color(share);
-                    color = [0, 1, 2].map(|c| color[c] + light * alpha * own[c]);
-                    light *= 1.0 - alpha;
-                    if light < 1.0 - OPAQUE {
-                        break;
-                    }
-                }
-                (0.0, color)
-            }
-        }
-    }
-
-    /// Light on a surface whose slope is that of the depths around a pixel.
-    fn lit(&self, pixels: &[(f32, [f32; 3])], i: usize, width: usize, rect: Rect, shown: &SliceView) -> f32 {
-        let depth = |j: usize| pixels.get(j).map(|p| p.0).filter(|mm| mm.is_finite());
-        let Some(here) = depth(i) else { return 0.0 };
-        let mm_per_pixel = (shown.mm_per_point * f64::from(rect.width()) / width as f64) as f32;
-        let slope = |j: Option<usize>| j.and_then(depth).map_or(0.0, |mm| (mm - here) / mm_per_pixel);
-        let (dx, dy) = (slope(Some(i + 1)), slope(Some(i + width)));
-        0.25 + 0.75 / (1.0 + dx * dx + dy * dy).sqrt()
-    }
 }
 
 /// Opacity of fog over a step, relative to the finest spacing; the same in `volume.wgsl`.
@@ -185,17 +113,11 @@ fn fog(share: f32, step: f32) -> f32 {
     1.0 - (-0.6 * share * share * step).exp()
 }
 
-/// Its colour.
-fn fog_color(share: f32) -> [f32; 3] {
-    let (soft, hard) = ([0.62, 0.30, 0.20], [1.0, 0.96, 0.88]);
-    [0, 1, 2].map(|c| soft[c] + (hard[c] - soft[c]) * share)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::viewport::ScreenAxes;
-    use egui::vec2;
+    use egui::{Rect, vec2};
     use hilum_core::geometry::AnatomicalPlane;
     use hilum_core::volume::{ImageMeta, Voxels};
 
@@ -217,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_picked_is_the_front_of_what_is_seen_in_every_mode() {
+    fn what_is_picked_is_the_front_in_every_mode() {
         let (volume, labels, shown) = case();
         let colors = vec![[0; 4], [0; 4], [0; 4], [255, 0, 0, 255]];
         for mode in [SceneMode::Surfaces, SceneMode::Mip, SceneMode::Volume] {
@@ -228,21 +150,15 @@ mod tests {
             let voxel = volume.grid().voxel_at_world(picked).unwrap();
             assert_eq!((voxel[0], voxel[2]), (9, 6), "{mode:?}");
             assert!((10..=11).contains(&voxel[1]), "{mode:?} picked {voxel:?}");
-            let image = scene.draw(&shown, [120, 90]);
-            let at = shown.screen_from_world(target) - shown.rect.min;
-            let seen = image.pixels[at.y as usize * 120 + at.x as usize];
-            assert!(seen.r() > 100, "{mode:?} shows {seen:?}");
-            assert!(image.pixels[0].r() < 10, "{mode:?} draws beside the image");
         }
     }
 
     #[test]
-    fn hidden_labels_are_neither_seen_nor_picked() {
+    fn hidden_labels_are_not_picked() {
         let (volume, labels, shown) = case();
         let colors = vec![[0; 4], [0; 4], [0; 4], [255, 0, 0, 0]];
         let mode = SceneMode::Surfaces;
         let scene = RayScene { volume: &volume, labels: &labels, colors: &colors, mode, window: (0.0, 1.0) };
         assert_eq!(scene.pick(&shown, shown.rect.center()), None);
-        assert!(scene.draw(&shown, [40, 30]).pixels.iter().all(|p| *p == Color32::BLACK));
     }
 }

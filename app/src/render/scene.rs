@@ -15,7 +15,7 @@ use nalgebra::Vector3;
 use wgpu::{BindingResource, TextureFormat, TextureSampleType};
 
 use super::gpu::SliceRenderer;
-use super::quality::{LEVELS, MOVING_MS, Quality, RESTING_MS};
+use super::quality::{LEVELS, Pace};
 use super::scene_pipelines::{Pipelines, Target};
 use super::texture::Gpu;
 use crate::state::{SceneMode, SurfacePart};
@@ -52,7 +52,7 @@ pub struct SceneFrame {
 
 impl SceneFrame {
     /// Size in physical pixels.
-    fn size(&self) -> [u32; 2] {
+    pub(super) fn size(&self) -> [u32; 2] {
         let size = self.shown.rect.size() * self.pixels_per_point;
         [size.x, size.y].map(|n| n.round().clamp(1.0, 8192.0) as u32)
     }
@@ -91,11 +91,42 @@ impl SceneFrame {
             columns[3][row] = moved(row) as f32;
         }
         columns[3][3] = 1.0;
-        let lamp = (-axes.into - axes.down * 0.35 - axes.right * 0.25).normalize();
-        Camera { clip_from_world: columns, lamp: four(lamp), into: four(axes.into) }
+        Camera { clip_from_world: columns, lamp: four(self.lamp()), into: four(axes.into) }
     }
 
-    fn rays(&self, level: usize, size: [u32; 2]) -> Rays {
+    /// Pixels of the view and voxels of the finest spacing that it is deep.
+    pub(super) fn pixels_and_depth(&self) -> (f64, f64) {
+        let [width, height] = self.size();
+        // Rays through the middle are about as long as the image is deep.
+        (f64::from(width) * f64::from(height), self.radius_mm() * 1.2 / self.spacing_mm().max(1e-9))
+    }
+
+    /// Towards the lamp: over the viewer's left shoulder.
+    pub(super) fn lamp(&self) -> Vector3<f64> {
+        let axes = &self.shown.axes;
+        (-axes.into - axes.down * 0.35 - axes.right * 0.25).normalize()
+    }
+
+    /// Labels in the order in which they are drawn: opaque ones, then the others from the farthest to the nearest, so
+    /// that what lies inside another is drawn before it.
+    pub(super) fn order<T>(&self, parts: &BTreeMap<(u16, usize), T>) -> Vec<(u16, [f32; 4])> {
+        let mut labels = self.labels.clone();
+        let block_mm = |block: usize| -> f64 {
+            let voxel = Blocks::new(self.dims).first_voxel(block).map(|n| n as f64);
+            self.shown.depth_mm(self.affine.world_from_voxel(voxel.into()))
+        };
+        let nearest = |label: u16| {
+            let blocks = parts.range((label, 0)..=(label, usize::MAX)).map(|((_, block), _)| *block);
+            blocks.map(block_mm).fold(f64::INFINITY, f64::min)
+        };
+        labels.sort_by(|(a, color_a), (b, color_b)| {
+            let (solid_a, solid_b) = (color_a[3] >= 1.0, color_b[3] >= 1.0);
+            solid_b.cmp(&solid_a).then(nearest(*b).total_cmp(&nearest(*a)))
+        });
+        labels
+    }
+
+    pub(super) fn rays(&self, level: usize, size: [u32; 2]) -> Rays {
         let fine = LEVELS[level];
         let scale = size[0] as f32 / self.shown.rect.width().max(1.0);
         let map = self.shown.voxel_from_pixel(&self.affine, self.shown.rect.min, scale);
@@ -131,13 +162,14 @@ struct Camera {
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Rays {
-    origin: [f32; 4],
-    right: [f32; 4],
-    down: [f32; 4],
-    into: [f32; 4],
+pub(super) struct Rays {
+    pub(super) origin: [f32; 4],
+    pub(super) right: [f32; 4],
+    pub(super) down: [f32; 4],
+    pub(super) into: [f32; 4],
     dims: [u32; 4],
-    look: [f32; 4],
+    /// Window low, 1 / width, mm of a step, finest spacing in mm.
+    pub(super) look: [f32; 4],
 }
 
 /// A part of a surface on the device.
@@ -155,9 +187,7 @@ pub struct SceneRenderer {
     parts: BTreeMap<(u16, usize), PartBuffers>,
     parts_version: Option<(u64, u64)>,
     target: Option<Target>,
-    drawn: Option<(SceneFrame, usize)>,
-    quality: Quality,
-    last_ms: Option<f32>,
+    pace: Pace,
 }
 
 impl SceneRenderer {
@@ -170,20 +200,13 @@ impl SceneRenderer {
             parts: BTreeMap::new(),
             parts_version: None,
             target: None,
-            drawn: None,
-            quality: Quality::default(),
-            last_ms: None,
+            pace: Pace::default(),
         }
     }
 
-    /// Milliseconds that the last picture took.
-    pub fn last_ms(&self) -> Option<f32> {
-        self.last_ms
-    }
-
-    /// Whether a finer picture can be drawn when the view rests.
-    pub fn is_coarse(&self) -> bool {
-        self.drawn.as_ref().is_some_and(|(frame, level)| *level > self.resting_level(frame))
+    /// How fine pictures are.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Brings the meshes of an image up to date.
@@ -226,36 +249,12 @@ impl SceneRenderer {
     pub fn clear(&mut self) {
         self.parts.clear();
         self.parts_version = None;
-        self.drawn = None;
-    }
-
-    fn pixels_and_depth(&self, frame: &SceneFrame) -> (f64, f64) {
-        let [width, height] = frame.size();
-        // Rays through the middle are about as long as the image is deep.
-        (f64::from(width) * f64::from(height), frame.radius_mm() * 1.2 / frame.spacing_mm().max(1e-9))
-    }
-
-    fn resting_level(&self, frame: &SceneFrame) -> usize {
-        if frame.mode == SceneMode::Surfaces {
-            return 0;
-        }
-        let (pixels, depth) = self.pixels_and_depth(frame);
-        self.quality.level(pixels, depth, RESTING_MS)
+        self.pace.forget();
     }
 
     /// Draws the picture anew if it has changed, or finer if it has not.
     pub fn prepare(&mut self, frame: &SceneFrame, volume: Option<(wgpu::TextureView, TextureSampleType)>) {
-        let level = match &self.drawn {
-            _ if frame.mode == SceneMode::Surfaces => 0,
-            Some((old, level)) if old == frame => (*level).min(self.resting_level(frame)),
-            _ => {
-                let (pixels, depth) = self.pixels_and_depth(frame);
-                self.quality.level(pixels, depth, MOVING_MS)
-            }
-        };
-        if self.drawn.as_ref().is_some_and(|(old, done)| old == frame && *done == level) {
-            return;
-        }
+        let Some(level) = self.pace.due(frame) else { return };
         let full = frame.size();
         let size = full.map(|n| ((n as f32 * LEVELS[level].scale) as u32).max(1));
         if self.target.as_ref().is_none_or(|target| target.size != size) {
@@ -271,13 +270,7 @@ impl SceneRenderer {
         self.gpu.queue.submit([encoder.finish()]);
         // The wait is what the picture costs; nothing else is known on all devices.
         self.gpu.device.poll(wgpu::PollType::wait_indefinitely()).ok();
-        let ms = start.elapsed().as_secs_f64() * 1e3;
-        self.last_ms = Some(ms as f32);
-        if frame.mode != SceneMode::Surfaces {
-            let (pixels, depth) = self.pixels_and_depth(frame);
-            self.quality.learn(level, pixels, depth, ms);
-        }
-        self.drawn = Some((frame.clone(), level));
+        self.pace.done(frame, level, start.elapsed().as_secs_f64() * 1e3);
     }
 
     fn cast_rays(
@@ -325,30 +318,11 @@ impl SceneRenderer {
         buffer
     }
 
-    /// Labels in the order in which they are drawn: opaque ones, then the others from the farthest to the nearest, so
-    /// that what lies inside another is drawn before it.
-    fn order(&self, frame: &SceneFrame) -> Vec<(u16, [f32; 4])> {
-        let mut labels = frame.labels.clone();
-        let block_mm = |block: usize| -> f64 {
-            let voxel = Blocks::new(frame.dims).first_voxel(block).map(|n| n as f64);
-            frame.shown.depth_mm(frame.affine.world_from_voxel(voxel.into()))
-        };
-        let nearest = |label: u16| {
-            let blocks = self.parts.range((label, 0)..=(label, usize::MAX)).map(|((_, block), _)| *block);
-            blocks.map(block_mm).fold(f64::INFINITY, f64::min)
-        };
-        labels.sort_by(|(a, color_a), (b, color_b)| {
-            let (solid_a, solid_b) = (color_a[3] >= 1.0, color_b[3] >= 1.0);
-            solid_b.cmp(&solid_a).then(nearest(*b).total_cmp(&nearest(*a)))
-        });
-        labels
-    }
-
     fn draw_surfaces(&self, frame: &SceneFrame, encoder: &mut wgpu::CommandEncoder) {
         let Some(target) = &self.target else { return };
         let camera = self.uniform(bytemuck::bytes_of(&frame.camera()));
-        let bound: Vec<_> = self
-            .order(frame)
+        let bound: Vec<_> = frame
+            .order(&self.parts)
             .into_iter()
             .map(|(label, color)| {
                 let look = self.uniform(bytemuck::bytes_of(&color));

@@ -1,7 +1,7 @@
 // One slice of a volume with its label map and the proposal of a network.
 //
 // The name VOLUME_SCALAR is replaced by i32, u32 or f32 before compilation: integer textures cannot be
-// filtered, so interpolation is done here for every type alike. The arithmetic mirrors `cpu.rs`.
+// filtered, so interpolation is done here for every type alike. The arithmetic mirrors that of `hilum_canvas::slice`.
 
 struct View {
     // Voxel coordinate at the corner of the first pixel of the framebuffer, and displacement per pixel.

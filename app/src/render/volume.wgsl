@@ -1,7 +1,7 @@
 // The image as a volume: rays through the texture that the slices are drawn from.
 //
-// VOLUME_SCALAR is replaced by i32, u32 or f32 before compilation, as in `slice.wgsl`. The arithmetic of the fog
-// mirrors `ray.rs`.
+// VOLUME_SCALAR is replaced by i32, u32 or f32 before compilation, as in `slice.wgsl`. The arithmetic is
+// that of `hilum_canvas::rays`, and the opacity of fog that of `ray.rs`.
 
 struct View {
     // Voxel coordinate at the corner of the first pixel, displacement per pixel, and per mm into the screen.

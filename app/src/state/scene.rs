@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Vertices of all surfaces together; labels as rugged as noise would else fill the memory.
 const MAX_VERTICES: usize = 6_000_000;
 /// Voxels copied for the thread of the surfaces in one frame, so that no frame is late.
-const VOXELS_PER_FRAME: usize = 3 << 20;
+const VOXELS_PER_FRAME: usize = 1 << 20;
 /// Voxels looked at in one frame to find blocks that have a surface.
 const BLOCKS_PER_FRAME: usize = 256;
 /// The label under which the surface of a map of attention is drawn.

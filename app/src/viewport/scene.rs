@@ -18,8 +18,6 @@ use crate::theme::on_image;
 const MARGIN: f32 = 10.0;
 /// Doubling of the zoom per so many points of movement.
 const POINTS_PER_OCTAVE: f32 = 120.0;
-/// Pixels along the longer side of a picture that the CPU draws.
-const CPU_PIXELS: f32 = 220.0;
 
 /// Colour and opacity of the surface of a map of attention.
 const MAP_COLOR: [f32; 4] = [0.99, 0.9, 0.15, 0.55];
@@ -59,34 +57,22 @@ pub(super) fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, rec
 
 /// What the view shows, in words.
 fn state_text(context: ViewContext<'_>, session: &Session) -> String {
-    let by_cpu = if context.state.graphics.is_none() { ", drawn coarsely by the CPU" } else { "" };
-    match context.state.settings.scene {
-        _ if session.is_glimpse => "The rest of the image is being read".into(),
-        SceneMode::Mip => format!("Maximum intensity{by_cpu}"),
-        SceneMode::Volume => format!("Volume{by_cpu}"),
-        SceneMode::Surfaces if session.scene.has_overlay() => {
-            let what = if by_cpu.is_empty() {
-                "Labels, and the map of attention in yellow"
-            } else {
-                "Labels only: a map of attention needs a graphics device"
-            };
-            format!("{what}{by_cpu}")
-        }
+    let text = match context.state.settings.scene {
+        _ if session.is_glimpse => "The rest of the image is being read",
+        SceneMode::Mip => "Maximum intensity",
+        SceneMode::Volume => "Volume",
+        SceneMode::Surfaces if session.scene.has_overlay() => "Labels, and the map of attention in yellow",
         SceneMode::Surfaces => {
             let labels = session.document.labels();
-            if labels.count(0) == labels.voxels().len() {
-                return "No label yet".into();
+            match &session.scene {
+                _ if labels.count(0) == labels.voxels().len() => "No label yet",
+                scene if scene.is_behind() => "Surfaces are being made…",
+                scene if scene.is_cut => "Surfaces (too rugged, some parts are left out)",
+                _ => "Surfaces",
             }
-            let scene = &session.scene;
-            if scene.is_behind() && context.state.graphics.is_some() {
-                return "Surfaces are being made…".into();
-            }
-            if scene.is_cut {
-                return format!("Surfaces (too rugged, some parts are left out){by_cpu}");
-            }
-            format!("Surfaces{by_cpu}")
         }
-    }
+    };
+    text.to_owned()
 }
 
 fn mouse(ui: &Ui, context: ViewContext<'_>, session: &Session, shown: &SliceView, response: &Response) {
@@ -201,18 +187,19 @@ fn paint(ui: &Ui, context: ViewContext<'_>, session: &Session, shown: &SliceView
         ui.painter_at(shown.rect).add(egui_wgpu::Callback::new_paint_callback(shown.rect, callback));
         return;
     }
-    let mut cpu = context.cpu.borrow_mut();
-    let key = (frame, session.labels_revision);
-    if cpu.scene.as_ref().is_none_or(|(old, _)| *old != key) {
-        let scale = (CPU_PIXELS / shown.rect.size().max_elem().max(1.0)).min(1.0);
-        let size = shown.rect.size() * scale;
-        let colors = scene_colors(session);
-        let image = ray_scene(context, session, &colors)
-            .draw(shown, [size.x.round().max(1.0) as usize, size.y.round().max(1.0) as usize]);
-        let texture = ui.ctx().load_texture("3-D view", image, TextureOptions::LINEAR);
-        cpu.scene = Some((key, texture));
+    let cpu = &mut *context.cpu.borrow_mut();
+    if cpu.scene.pace().due(&frame).is_some()
+        && let Some(image) = cpu.scene.draw(&frame, session.volume(), &session.scene.drawn_parts())
+    {
+        match &mut cpu.scene_picture {
+            Some(texture) => texture.set(image, TextureOptions::LINEAR),
+            None => {
+                let texture = ui.ctx().load_texture("3-D view", image, TextureOptions::LINEAR);
+                cpu.scene_picture = Some(texture);
+            }
+        }
     }
-    if let Some((_, texture)) = &cpu.scene {
+    if let Some(texture) = &cpu.scene_picture {
         let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         ui.painter_at(shown.rect).image(texture.id(), shown.rect, uv, Color32::WHITE);
     }

@@ -14,7 +14,7 @@ use hilum_core::geometry::VoxelBox;
 use super::{SliceView, VoxelFromPixel, attention, input, overlay, scene, slice_bar};
 use crate::command::Actions;
 use crate::render::{
-    CpuScene, LabelColors, SceneFrame, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu,
+    CpuScene, LabelColors, Pace, ScenePainter, SliceCallback, SliceLook, SliceUniforms, draw_on_cpu,
 };
 use crate::state::{AppState, Photo, Session, ViewId};
 use crate::theme::on_image;
@@ -61,10 +61,7 @@ pub fn show(ui: &mut Ui, context: ViewContext<'_>, session: &Session, view: View
     for (number, pane) in panes.iter().enumerate().filter(|_| ui.is_rect_visible(rect)) {
         let (rect, shown) = (pane.rect, of_pane(pane));
         let painter = ui.painter_at(rect);
-        // The shader of the image covers all of the view; to fill it first would be seen by nobody.
-        if context.state.graphics.is_none() {
-            painter.rect_filled(rect, 0.0, on_image::BACKGROUND);
-        }
+        // The image covers all of the view; to fill it first would be seen by nobody.
         let slot = slot_of(view, number);
         paint_image(ui, context, session, slot, &shown);
         if let Some(inspect) = &context.state.inspect {
@@ -155,11 +152,17 @@ pub struct CpuSlices {
     slices: BTreeMap<usize, (CpuKey, TextureHandle)>,
     /// Maps of attention over the slices.
     attention: attention::Pictures,
-    /// The 3-D view, for a state of the labels.
-    pub(super) scene: Option<((SceneFrame, u64), TextureHandle)>,
+    /// The 3-D view and its last picture.
+    pub(super) scene: ScenePainter,
+    pub(super) scene_picture: Option<TextureHandle>,
 }
 
 impl CpuSlices {
+    /// How fine the 3-D view is drawn.
+    pub fn scene_pace(&self) -> &Pace {
+        self.scene.pace()
+    }
+
     /// Forgets the pictures of the parts of a view that it no longer has.
     fn keep(&mut self, view: ViewId, panes: usize) {
         let planes = ViewId::PLANES.len();
@@ -177,9 +180,15 @@ impl CpuSlices {
         look: SliceLook,
         preview: Option<VoxelBox>,
     ) {
-        let rect = shown.rect;
-        let size = [rect.width().round().max(1.0) as usize, rect.height().round().max(1.0) as usize];
-        let map = shown.voxel_from_pixel(session.volume().grid().affine(), rect.min, 1.0);
+        // Pixel on pixel, so that nothing is blurred.
+        let scale = ui.pixels_per_point();
+        let pixel = |points: f32| (points * scale).round();
+        let (min, max) = (shown.rect.min, shown.rect.max);
+        let (left, top) = (pixel(min.x), pixel(min.y));
+        let size = [pixel(max.x) - left, pixel(max.y) - top].map(|n| n.max(1.0) as usize);
+        let rect =
+            Rect::from_min_size(pos2(left, top) / scale, egui::vec2(size[0] as f32, size[1] as f32) / scale);
+        let map = shown.voxel_from_pixel(session.volume().grid().affine(), rect.min, scale);
         let key = CpuKey {
             session: session.id,
             map,
@@ -192,24 +201,22 @@ impl CpuSlices {
         if self.slices.get(&slot).is_none_or(|(old, _)| *old != key) {
             let labels = session.document.labels();
             let mask = session.document.shown_preview();
-            let preview_at = |voxel| mask.is_some_and(|mask| mask.contains(voxel));
-            let label_at = |voxel| labels.value(voxel);
             let scene = CpuScene {
                 volume: session.seen(),
-                label_at: &label_at,
-                preview_at: preview.is_some().then_some(&preview_at),
+                labels: labels.voxels(),
+                preview: preview.zip(mask).map(|(region, mask)| (region, mask.inside())),
                 colors: &label_colors(session),
                 look,
             };
-            let image = draw_on_cpu(&scene, &map, size, [f64::from(rect.min.x), f64::from(rect.min.y)]);
+            let image = draw_on_cpu(&scene, &map, size, [f64::from(left), f64::from(top)]);
             match self.slices.get_mut(&slot) {
                 Some((old, texture)) => {
-                    texture.set(image, TextureOptions::LINEAR);
+                    texture.set(image, TextureOptions::NEAREST);
                     *old = key;
                 }
                 None => {
                     let name = format!("slice {slot}");
-                    let texture = ui.ctx().load_texture(name, image, TextureOptions::LINEAR);
+                    let texture = ui.ctx().load_texture(name, image, TextureOptions::NEAREST);
                     self.slices.insert(slot, (key, texture));
                 }
             }

@@ -11,7 +11,7 @@ use crate::patch::{DrawOver, LabelPatch, PatchError};
 use crate::prompt::Click;
 use crate::ruler::RulerShape;
 
-use super::{Arrival, StateError};
+use super::{Arrival, Foreseen, StateError};
 
 /// What a stroke does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,8 @@ pub enum EditCommand {
         /// Its name; "Label N" without.
         name: Option<String>,
     },
+    /// Makes the voxels of a label background. Step "Clear label".
+    ClearLabel(u16),
     /// Removes a label with its voxels. Step "Remove label".
     RemoveLabel(u16),
     /// Step "Rename label"; renaming again at once is the same step.
@@ -183,6 +185,8 @@ pub enum EditCommand {
     GoTo(usize),
     /// Undoes or redoes as far as a [`Journey`](super::Journey) went, with the labels that it found.
     Arrive(Box<Arrival>),
+    /// Makes the step that a command led to beside the document (see [`Document::ahead`](super::Document::ahead)).
+    Foreseen(Box<Foreseen>),
 }
 
 /// What a command changed, so that only this is drawn and computed again.

@@ -3,6 +3,7 @@
 //! A [`Document`] changes only through [`Document::apply`]: the command becomes [`JournalRecord`]s, and those
 //! change the [`State`], alike in the window and when a journal is replayed.
 
+mod ahead;
 mod change;
 mod command;
 mod plan;
@@ -12,6 +13,7 @@ mod travel;
 
 use std::sync::Arc;
 
+pub use ahead::{Ahead, Foreseen};
 pub use command::{EditCommand, EditError, Effects, NewLabel, StrokeTool};
 pub use record::JournalRecord;
 pub(crate) use state::SnapshotV1;
@@ -64,7 +66,7 @@ impl Document {
         if !found.matches(&expected) {
             return Err(EditError::Grid { found: found.dims(), expected: expected.dims() });
         }
-        Ok(Self::with(image, State::starting_with(table, labels)))
+        Ok(Self::with(image, State::starting_with(table, Arc::new(labels))))
     }
 
     /// An image with the labels and the history of a project. A stroke that was being made when the program

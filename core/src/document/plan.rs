@@ -118,6 +118,7 @@ impl Document {
             EditCommand::WriteMask { name, mask, label } => self.write_mask(name, &mask, label),
             EditCommand::ReplaceLabels { name, labels, names } => self.replace_labels(name, &labels, &names),
             EditCommand::AddLabel { name } => self.add_label(name.as_deref()),
+            EditCommand::ClearLabel(id) => self.clear_label(id),
             EditCommand::RemoveLabel(id) => self.remove_label(id),
             EditCommand::RenameLabel { id, name } => {
                 let change = self.table().renaming(id, &name)?;
@@ -138,6 +139,7 @@ impl Document {
             EditCommand::Redo => self.go_to(self.history().cursor() + 1),
             EditCommand::GoTo(step) => self.go_to(step),
             EditCommand::Arrive(arrival) => self.arrive(*arrival),
+            EditCommand::Foreseen(foreseen) => self.foresee(*foreseen),
             _ => Ok(Effects::default()),
         }?;
         Ok(ended.and(effects))
@@ -287,6 +289,12 @@ impl Document {
         let added = self.change_table("Add label", change)?;
         let activated = self.record(JournalRecord::Look(crate::label::LookChange::Active(id)))?;
         Ok(added.and(activated))
+    }
+
+    fn clear_label(&mut self, id: u16) -> Result<Effects, EditError> {
+        self.check_unlocked(id)?;
+        let mask = BoxMask::from_labels(self.labels(), id);
+        self.write_mask("Clear label".to_owned(), &mask, BACKGROUND)
     }
 
     fn remove_label(&mut self, id: u16) -> Result<Effects, EditError> {

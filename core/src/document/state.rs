@@ -152,9 +152,9 @@ impl State {
     }
 
     /// Labels made earlier, with their names and without history.
-    pub(super) fn starting_with(table: LabelTable, labels: LabelMap) -> Self {
+    pub(super) fn starting_with(table: LabelTable, labels: Arc<LabelMap>) -> Self {
         Self {
-            labels: Arc::new(labels),
+            labels,
             table,
             prompts: Prompts::default(),
             rulers: Rulers::default(),

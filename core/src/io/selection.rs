@@ -53,10 +53,4 @@ impl Selection {
             region: part.and_then(|part| part.region),
         }
     }
-
-    /// The same without the series, to compare images of which one was named by its path alone.
-    #[must_use]
-    pub fn without_series(&self) -> Self {
-        Self { series_uid: None, ..self.clone() }
-    }
 }

@@ -116,7 +116,7 @@ pub fn measure_object(
         surface_mm2: sure(&|o| o.surface_mm2),
         mean: interval(&|o| o.statistics.map(|s| s.mean)),
         statistics: own.statistics,
-        recist: own.recist.map(|found| in_image(found, region.start())),
+        recist: own.recist.map(|found| found.moved_by(region.start())),
     }))
 }
 
@@ -173,17 +173,6 @@ fn moved(inside: &[bool], size: [usize; 3], grid: &Grid, axes: &[usize], grows: 
         if grows { *inside || differs(index) } else { *inside && !differs(index) }
     };
     inside.iter().enumerate().map(stays).collect()
-}
-
-/// Brings axes of a part of the image to the numbering of the whole.
-fn in_image(mut found: Recist, start: [usize; 3]) -> Recist {
-    found.slice += start[2];
-    let ends =
-        [&mut found.long_axis, &mut found.short_axis].map(|axis| [&mut axis.from_voxel, &mut axis.to_voxel]);
-    for end in ends.into_iter().flatten() {
-        *end = [0, 1, 2].map(|a| end[a] + start[a] as f64);
-    }
-    found
 }
 
 #[cfg(test)]

@@ -30,6 +30,20 @@ pub struct Recist {
     pub short_axis: Axis,
 }
 
+impl Recist {
+    /// What was measured in a part of an image that begins at voxel `start`, in the voxels of the whole.
+    #[must_use]
+    pub fn moved_by(mut self, start: [usize; 3]) -> Self {
+        self.slice += start[2];
+        let ends = [&mut self.long_axis, &mut self.short_axis]
+            .map(|axis| [&mut axis.from_voxel, &mut axis.to_voxel]);
+        for end in ends.into_iter().flatten() {
+            *end = [0, 1, 2].map(|a| end[a] + start[a] as f64);
+        }
+        self
+    }
+}
+
 /// Measures a mask `[z, y, x]` in its acquisition slices, which are those along the last voxel axis. Separate
 /// parts of a mask are measured as one. Of equal diameters the one in the lowest slice is taken. `None` for an
 /// empty mask.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use egui::{Event, Key, Modifiers, PointerButton, Pos2, Role, Vec2, vec2};
+use egui::{Event, Key, Modifiers, Pos2, Role, Vec2, vec2};
 use egui_kittest::kittest::Queryable as _;
 use hilum::command::{EditAction, UiCommand, ViewAction};
 use hilum::state::{AppState, OperationKind, Tool};
@@ -443,15 +443,7 @@ fn labels_are_combined_and_the_rules_hold_for_strokes_and_operations() {
 fn flick(window: &mut Window<'_>, from: Pos2, to: Pos2) {
     window.pointer(from, None);
     for (pos, pressed) in [(from, Some(true)), (from.lerp(to, 0.5), None), (to, None), (to, Some(false))] {
-        window.harness.event(match pressed {
-            None => Event::PointerMoved(pos),
-            Some(pressed) => Event::PointerButton {
-                pos,
-                button: PointerButton::Primary,
-                pressed,
-                modifiers: Modifiers::NONE,
-            },
-        });
+        window.queue_pointer(pos, pressed);
     }
     window.harness.step();
     window.harness.run_ok();

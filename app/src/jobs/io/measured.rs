@@ -2,7 +2,7 @@
 
 use hilum_core::geometry::Grid;
 use hilum_core::label::BoxMask;
-use hilum_core::measure::{Recist, mask_statistics, recist};
+use hilum_core::measure::{mask_statistics, recist};
 use hilum_core::paint::{Components, Connectivity};
 use hilum_core::volume::Volume;
 
@@ -33,21 +33,10 @@ pub(super) fn measure(request: &MeasureRequest) -> Option<Measurement> {
         recist: recist(mask.inside(), &part)
             .ok()
             .flatten()
-            .map(|found| in_image(found, mask.region().start())),
+            .map(|found| found.moved_by(mask.region().start())),
         mean_sd: statistics.map(|s| (s.mean, s.sd)),
         ..empty
     })
-}
-
-/// Brings a measurement of a part of the image to the numbering of the whole.
-fn in_image(mut found: Recist, start: [usize; 3]) -> Recist {
-    found.slice += start[2];
-    let ends =
-        [&mut found.long_axis, &mut found.short_axis].map(|axis| [&mut axis.from_voxel, &mut axis.to_voxel]);
-    for end in ends.into_iter().flatten() {
-        *end = [0, 1, 2].map(|a| end[a] + start[a] as f64);
-    }
-    found
 }
 
 #[cfg(test)]

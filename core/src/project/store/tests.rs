@@ -165,6 +165,32 @@ fn another_image_is_told_apart() {
     assert!(reference.folder_name().ends_with("-t0"));
 }
 
+#[test]
+fn which_part_of_a_slide_it_is_survives_the_loss_of_the_manifest_and_older_snapshots_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = document();
+    let region = "3,2,4,5".parse().ok();
+    let selection = crate::io::Selection { time_point: 2, ..crate::io::Selection::page(1, region) };
+    let image = ImageReference { selection: selection.clone(), ..ImageReference::of(document.image()) };
+    let store = Store::create(folder.path(), image.clone(), &document.snapshot()).unwrap();
+    let snapshot = snapshot_path(folder.path(), store.generation);
+    drop(store);
+    assert_eq!(peek(folder.path()).unwrap().selection, selection);
+    std::fs::remove_file(folder.path().join("project.json")).unwrap();
+    assert_eq!(peek(folder.path()).unwrap().selection, selection);
+
+    // As they were written before pages were chosen: without what stands behind the state.
+    let bytes = std::fs::read(&snapshot).unwrap();
+    let part: (Option<usize>, Option<crate::io::raster::PixelRegion>) = (Some(1), region);
+    let mut frame = Vec::new();
+    push_frame(&mut frame, &part).unwrap();
+    let older = bytes.strip_suffix(&frame[..]).expect("the part is the last frame");
+    std::fs::write(&snapshot, older).unwrap();
+    let (_, saved) = Store::open(folder.path()).unwrap();
+    assert_eq!(saved.image.selection, crate::io::Selection { page: None, region: None, ..selection });
+    assert_eq!(saved.into_state().unwrap().0.snapshot(), document.snapshot());
+}
+
 /// Frames of a journal as (end in the file, state after it).
 fn states_by_length(document: &mut Document, commands: Vec<EditCommand>) -> (Vec<u8>, Vec<(usize, State)>) {
     let mut file = file_header().to_vec();

@@ -89,7 +89,7 @@ fn what_is_not_there_is_refused() {
 
 #[test]
 fn a_real_slide_opens_at_every_resolution_and_in_parts() {
-    let Some(path) = shared_data("wsi/small_HE.svs") else { return };
+    let Some(path) = shared_data("data/wsi/small_HE.svs") else { return };
     let mut slide = open(&path);
     let roles: Vec<_> = slide.pages().iter().map(|page| page.role).collect();
     assert_eq!(roles, [PageRole::Level, PageRole::Level, PageRole::Label, PageRole::Macro]);
@@ -114,7 +114,7 @@ fn a_real_slide_opens_at_every_resolution_and_in_parts() {
 
 #[test]
 fn a_real_pyramid_opens_at_every_level_and_in_parts() {
-    let Some(path) = shared_data("wsi/small_HE_levels.tiff") else { return };
+    let Some(path) = shared_data("data/wsi/small_HE_levels.tiff") else { return };
     let mut slide = open(&path);
     assert_eq!(slide.pages().len(), 4);
     assert!(slide.pages().iter().all(|page| page.role == PageRole::Level && page.pixel_um.is_none()));
