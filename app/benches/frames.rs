@@ -124,7 +124,7 @@ fn main() {
     window.press(Key::Enter, Modifiers::COMMAND);
     window.rest(200);
     println!("| 1440 × 900 points | median ms | 99th percentile ms | slowest ms |\n|---|---:|---:|---:|");
-    let back_and_forth = |i: usize| wheel(if i / 40 % 2 == 0 { 1.0 } else { -1.0 });
+    let back_and_forth = |i: usize| wheel(if (i / 40).is_multiple_of(2) { 1.0 } else { -1.0 });
     for (key, layout) in [(Key::F3, "one large view"), (Key::F4, "four views")] {
         window.press(key, Modifiers::NONE);
         window.rest(60);

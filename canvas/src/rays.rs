@@ -123,11 +123,11 @@ impl Rays<'_> {
     /// Where a ray enters and leaves the volume, in mm.
     fn inside(&self, origin: [f32; 3]) -> Option<(f32, f32)> {
         let (mut start, mut end) = (f32::NEG_INFINITY, f32::INFINITY);
-        for axis in 0..3 {
+        for ((origin, into), size) in origin.into_iter().zip(self.into).zip(self.dims) {
             // A direction along a face is nudged off it.
-            let slant = if self.into[axis].abs() < 1e-7 { 1e-7 } else { self.into[axis] };
-            let one = (-0.5 - origin[axis]) / slant;
-            let two = (self.dims[axis] as f32 - 0.5 - origin[axis]) / slant;
+            let slant = if into.abs() < 1e-7 { 1e-7 } else { into };
+            let one = (-0.5 - origin) / slant;
+            let two = (size as f32 - 0.5 - origin) / slant;
             start = start.max(one.min(two));
             end = end.min(one.max(two));
         }

@@ -210,9 +210,9 @@ mod tests {
     fn shades_go_evenly_from_corner_to_corner() {
         let at = |x, y, gray: u8| corner([x, y], u32::from_le_bytes([gray, gray, gray, 255]));
         let pixels = drawn(&[[at(0.0, 0.0, 0), at(40.0, 0.0, 200), at(0.0, 40.0, 0)]], all());
-        for x in 0..39 {
+        for (x, pixel) in pixels.iter().enumerate().take(39) {
             let wanted = (x as f32 + 0.5) / 40.0 * 200.0;
-            assert!((f32::from(pixels[x].to_le_bytes()[0]) - wanted).abs() <= 0.6);
+            assert!((f32::from(pixel.to_le_bytes()[0]) - wanted).abs() <= 0.6);
         }
     }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Processor time of the real window for each notch of the wheel and each movement of the mouse, on a virtual screen, where a
-# device in software draws: what the threads of the program took, which does not depend on what else the machine does.
+# Processor time of the real window for each notch of the wheel and each movement of the mouse, on a virtual screen, where the
+# processor draws: what the threads of the program took, which does not depend on what else the machine does.
 #
 #     docs/benchmarks/frames.sh target/release/hilum [LAYOUT KEY, such as F4]
 #

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Frames of the real window while it teaches, on a virtual screen, where a device in software draws: pictures of the status
+# Frames of the real window while it teaches, on a virtual screen, where the processor draws: pictures of the status
 # bar (median and 99th percentile of the last five seconds) while the wheel turns, before and while a network learns.
 #
 #     docs/benchmarks/teach_frames.sh target/release/hilum IMAGES MASKS MODEL OUT

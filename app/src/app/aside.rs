@@ -32,13 +32,11 @@ impl HilumApp {
         // What is being planned is for labels that go now, and would keep the thread busy.
         session.editing.stop();
         session.editing.asked = None;
-        let ahead = match session.document.ahead(command) {
-            Ok(ahead) => ahead,
-            Err(command) => {
-                let is_done = self.edit(command).is_some();
-                return self.say_all(said, is_done);
-            }
-        };
+        if !session.document.is_large(&command) {
+            let is_done = self.edit(command).is_some();
+            return self.say_all(said, is_done);
+        }
+        let ahead = session.document.ahead(command);
         let (sender, answer) = sync_channel(1);
         let session = session.id;
         let work = EditWork::Ahead { ahead, answer: sender };

@@ -49,14 +49,10 @@ impl Ahead {
 }
 
 impl Document {
-    /// A command that may change so many voxels that [`Document::apply`] would take longer than a frame, to be carried out
-    /// elsewhere; its outcome comes back with [`EditCommand::Foreseen`]. A command that is quick, or makes other than one step
-    /// out of labels and their table, is given back.
-    ///
-    /// # Errors
-    /// The command.
-    pub fn ahead(&self, command: EditCommand) -> Result<Box<Ahead>, EditCommand> {
-        let voxels = match &command {
+    /// Whether a command may change so many voxels that [`Document::apply`] would take longer than a frame. It is then to be
+    /// carried out elsewhere ([`Document::ahead`]). Commands that make other than one step out of labels and their table are not.
+    pub fn is_large(&self, command: &EditCommand) -> bool {
+        let voxels = match command {
             EditCommand::WriteMask { mask, .. } => mask.region().voxel_count(),
             EditCommand::ReplaceLabels { labels, .. } => labels.voxels().len(),
             EditCommand::ClearLabel(id) | EditCommand::RemoveLabel(id) if self.labels().count(*id) > 0 => {
@@ -65,14 +61,16 @@ impl Document {
             }
             _ => 0,
         };
-        if voxels <= LARGE_VOXELS || self.has_open_stroke() {
-            return Err(command);
-        }
+        voxels > LARGE_VOXELS && !self.has_open_stroke()
+    }
+
+    /// A large command, to be carried out elsewhere; its outcome comes back with [`EditCommand::Foreseen`].
+    pub fn ahead(&self, command: EditCommand) -> Box<Ahead> {
         let state = State::starting_with(self.table().clone(), Arc::clone(self.labels()));
         let mut copy = Self::with(Arc::clone(self.image()), state);
         (copy.draw_over, copy.draw_within) = (self.draw_over, self.draw_within);
         copy.start_journal();
-        Ok(Box::new(Ahead { copy, command, basis: self.basis() }))
+        Box::new(Ahead { copy, command, basis: self.basis() })
     }
 
     fn basis(&self) -> Basis {
@@ -139,13 +137,12 @@ mod tests {
         let (mut here, mut beside) = (document(), document());
         for command in commands {
             here.apply(command.clone()).unwrap();
-            match beside.ahead(command) {
-                Ok(ahead) => {
-                    let foreseen = ahead.carry_out().unwrap();
-                    beside.apply(EditCommand::Foreseen(Box::new(foreseen))).unwrap();
-                }
+            if beside.is_large(&command) {
+                let foreseen = beside.ahead(command).carry_out().unwrap();
+                beside.apply(EditCommand::Foreseen(Box::new(foreseen))).unwrap();
+            } else {
                 // After the label is gone there is nothing large to do.
-                Err(command) => drop(beside.apply(command).unwrap()),
+                beside.apply(command).unwrap();
             }
             assert_eq!(here.state, beside.state);
             assert_eq!(here.take_unsaved(), beside.take_unsaved());
@@ -158,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_for_something_else_is_refused_and_quick_commands_are_given_back() {
+    fn an_outcome_for_something_else_is_refused_and_locks_count() {
         let disturbances = [
             EditCommand::SetColor { id: 2, color: [1, 2, 3] },
             EditCommand::Look(LookChange::Locked { id: 2, locked: true }),
@@ -166,7 +163,7 @@ mod tests {
         ];
         for disturbance in disturbances {
             let mut document = document();
-            let foreseen = document.ahead(EditCommand::ClearLabel(1)).unwrap().carry_out().unwrap();
+            let foreseen = document.ahead(EditCommand::ClearLabel(1)).carry_out().unwrap();
             document.apply(disturbance).unwrap();
             let before = document.state.clone();
             let error = document.apply(EditCommand::Foreseen(Box::new(foreseen))).unwrap_err();
@@ -174,9 +171,9 @@ mod tests {
             assert_eq!(document.state, before);
         }
         let mut document = document();
-        assert!(matches!(document.ahead(EditCommand::ClearLabel(5)), Err(EditCommand::ClearLabel(5))));
+        assert!(!document.is_large(&EditCommand::ClearLabel(5)) && !document.is_large(&EditCommand::Undo));
         document.apply(EditCommand::Look(LookChange::Locked { id: 1, locked: true })).unwrap();
-        let refused = document.ahead(EditCommand::ClearLabel(1)).unwrap().carry_out().unwrap_err();
+        let refused = document.ahead(EditCommand::ClearLabel(1)).carry_out().unwrap_err();
         assert!(matches!(refused, EditError::Locked { id: 1, .. }), "{refused}");
     }
 }

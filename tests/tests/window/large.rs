@@ -2,7 +2,7 @@
 
 use egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::Queryable as _;
-use hilum::command::{EditAction, UiCommand, ViewAction};
+use hilum::command::{Action, EditAction, UiCommand, ViewAction};
 use hilum::state::AppState;
 use hilum_core::document::Document;
 use hilum_core::geometry::Grid;
@@ -73,4 +73,41 @@ fn a_filled_background_is_applied_undone_redone_and_painted_over() {
     window.harness.run_ok();
     assert_eq!((window.labelled(), document(window.state()).labels().count(1)), (0, dab));
     assert!(window.session().editing.walk.is_none());
+}
+
+#[test]
+fn a_large_mask_is_imported_cleared_and_removed_beside_the_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.nii.gz");
+    let grid = Grid::from_spacing([SIDE; 3], [1.0; 3]).unwrap();
+    let volume = |values| Volume::new(grid, Voxels::U8(values), ImageMeta::default()).unwrap();
+    save_volume(&path, &volume((0..SIDE.pow(3)).map(|i| (i % 200) as u8).collect())).unwrap();
+    let mask = folder.path().join("mask.nii.gz");
+    save_volume(&mask, &volume((0..SIDE.pow(3)).map(|i| u8::from(i % 3 == 0)).collect())).unwrap();
+    let all = SIDE.pow(3).div_ceil(3);
+    let mut window = Window::open(folder.path(), vec![path]);
+    window.until("the image is open", is_complete);
+    window.harness.state().send(Action::ImportMask(mask));
+    window.until("the mask is there", |s| document(s).labels().count(1) == all);
+    assert!(window.state().messages.list().iter().any(|m| m.text == "The mask was imported"));
+
+    window.harness.state().send(UiCommand::ClearLabel);
+    window.until("the label is cleared", |s| document(s).labels().count(1) == 0);
+    assert_eq!(document(window.state()).history().undo_name(), Some("Clear label"));
+    // At once: what comes after a command finds the labels that it leaves.
+    window.harness.state().send(UiCommand::Undo);
+    window.until("it is back", |s| document(s).labels().count(1) == all);
+    window.harness.state().send(UiCommand::ClearLabel);
+    window.harness.state().send(SegmentAction::Rename(1, "Nothing".into()));
+    window.harness.run_ok();
+    let steps: Vec<_> = document(window.state()).history().steps().collect();
+    assert_eq!(steps[steps.len() - 2..], ["Clear label", "Rename label"]);
+    assert_eq!(window.labelled(), 0);
+
+    window.harness.state().send(SegmentAction::GoTo(1));
+    window.until("the mask is there again", |s| document(s).labels().count(1) == all);
+    window.harness.state().send(UiCommand::AddLabel);
+    window.harness.state().send(SegmentAction::Remove(1));
+    window.until("the label is gone", |s| document(s).table().get(1).is_none());
+    assert_eq!(document(window.state()).labels().count(0), SIDE.pow(3));
 }
