@@ -1,13 +1,14 @@
 //! Work that was kept without a project: listed, opened, deleted.
 
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 
 use hilum_core::job::CancelToken;
 use hilum_core::project::KeptWork;
 
 use super::HilumApp;
 use crate::command::{Action, KeptAction};
-use crate::jobs::{KeptEvent, OpenProject, kept};
+use crate::jobs::{KeptEvent, OpenProject, ProjectRequest, kept};
 use crate::state::{Dialog, KeptList, Severity};
 
 impl HilumApp {
@@ -15,11 +16,13 @@ impl HilumApp {
     pub(super) fn show_kept(&mut self) {
         let listing = self.number();
         let cancel = CancelToken::default();
+        let (sender, written) = sync_channel(1);
+        // Without an answer the list shows what is there.
+        self.project.ask(ProjectRequest::Flush(sender)).ok();
         let begun = match &self.kept_folder {
             None => Err("no folder for kept work could be found on this system".to_owned()),
-            Some(root) => {
-                kept::list(root, listing, cancel.clone(), &self.inbox).map_err(|error| error.to_string())
-            }
+            Some(root) => kept::list(root, listing, written, cancel.clone(), &self.inbox)
+                .map_err(|error| error.to_string()),
         };
         let is_complete = begun.is_err();
         self.state.dialog = Dialog::Kept(KeptList {

@@ -2,11 +2,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use hilum_core::job::CancelToken;
 use hilum_core::project::{KeptWork, list_kept};
 
 use super::{Event, Inbox};
+
+/// How long a listing waits for changes that are being written.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What is told about kept work.
 #[derive(Debug)]
@@ -36,13 +41,22 @@ pub enum KeptEvent {
     },
 }
 
-/// Lists all kept work below a folder, one by one as they are looked into.
+/// Lists all kept work below a folder, one by one as they are looked into, once `written` tells that what was just closed is
+/// there.
 ///
 /// # Errors
 /// That of the operating system, if there is no thread to be had.
-pub fn list(root: &Path, listing: u64, cancel: CancelToken, inbox: &Inbox) -> io::Result<()> {
+pub fn list(
+    root: &Path,
+    listing: u64,
+    written: Receiver<()>,
+    cancel: CancelToken,
+    inbox: &Inbox,
+) -> io::Result<()> {
     let (root, inbox) = (root.to_owned(), inbox.clone());
     run(move || {
+        // A disk that does not answer keeps nobody from looking, nor does a thread that is gone.
+        written.recv_timeout(LONGEST_WAIT).ok();
         let listed = list_kept(&root, |work| {
             !cancel.is_cancelled()
                 && inbox.send(Event::Kept(KeptEvent::Found { listing, work: Box::new(work.clone()) }))
