@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hilum::cli::drive::{digest, image};
 use hilum_core::document::{Document, EditCommand};
 use hilum_core::project::{Saved, Store, StoreError, StoreWarning};
+use hilum_models::device::{DeviceChoice, list_devices};
 
 /// Programs that run at the same time, each on a project of its own.
 const PROGRAMS: usize = 8;
@@ -27,11 +28,12 @@ const SECS: &str = "3600";
 /// Windows that run at the same time.
 const WINDOWS: usize = 3;
 
-/// Where windows open, and with which image.
+/// Where windows open, with which image, and who draws them: `device` or `processor`.
 struct Window {
     display: String,
     image: PathBuf,
     home: tempfile::TempDir,
+    painter: &'static str,
 }
 
 /// A virtual screen for as long as the value lives.
@@ -163,7 +165,7 @@ fn start(root: &Path, seed: u64, window: Option<&Window>) -> Child {
     if let Some(window) = window {
         let home = window.home.path();
         command.arg("--window").arg(&window.image).env("DISPLAY", &window.display);
-        command.env_remove("WAYLAND_DISPLAY").stderr(Stdio::null());
+        command.env_remove("WAYLAND_DISPLAY").env("HILUM_WINDOW", window.painter).stderr(Stdio::null());
         for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"] {
             command.env(name, home);
         }
@@ -263,7 +265,16 @@ fn a_killed_program_loses_nothing_that_it_kept() {
     assert!(tally.compacted.into_inner() > kills / 10, "journals are compacted");
 }
 
-/// The window itself on a virtual screen, killed in the midst of frames.
+/// Whether any adapter draws, be it a driver in software.
+fn has_adapter() -> bool {
+    let is_there = list_devices().iter().any(|device| device.choice != DeviceChoice::Cpu);
+    if !is_there {
+        hilum_core::testing::skip("a graphics adapter, to kill the window that it draws");
+    }
+    is_there
+}
+
+/// The window itself on a virtual screen, killed in the midst of frames: one drawn by a graphics device, two by the processor.
 #[test]
 fn a_killed_window_loses_nothing_that_it_kept() {
     let Some(screen) = Screen::start() else {
@@ -274,15 +285,17 @@ fn a_killed_window_loses_nothing_that_it_kept() {
     let files = tempfile::tempdir().unwrap();
     let path = files.path().join("image.nii.gz");
     hilum_core::io::nifti::save_volume(&path, &image().unwrap()).unwrap();
+    let first = if has_adapter() { "device" } else { "processor" };
     let began = std::time::Instant::now();
     let (tally, next) = (Tally::default(), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for program in 0..WINDOWS {
             let (tally, next, path, screen) = (&tally, &next, &path, &screen);
+            let painter = if program == 0 { first } else { "processor" };
             scope.spawn(move || {
                 let root = tempfile::tempdir().unwrap();
                 let home = tempfile::tempdir().unwrap();
-                let window = Window { display: screen.display.clone(), image: path.clone(), home };
+                let window = Window { display: screen.display.clone(), image: path.clone(), home, painter };
                 let mut lives = 0;
                 while next.fetch_add(1, Ordering::Relaxed) < kills {
                     let seed = (program * 100_003 + lives * 7 + 1) as u64;

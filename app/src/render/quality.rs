@@ -16,7 +16,8 @@ pub struct Level {
     pub linear: bool,
 }
 
-/// From the finest to the coarsest.
+/// From the finest to the coarsest. Surfaces, which cost little, know the first two only: twice as fine as the pixels, and as
+/// fine.
 pub const LEVELS: [Level; 7] = [
     Level { scale: 1.0, step: 0.7, linear: true },
     Level { scale: 1.0, step: 1.0, linear: true },

@@ -35,13 +35,18 @@ impl ScenePainter {
         let start = Instant::now();
         let size = frame.size().map(|n| ((n as f32 * LEVELS[level].scale) as u32).max(1));
         let image = match frame.mode {
-            SceneMode::Surfaces => surfaces(frame, parts, size, if level == 0 { 2 } else { 1 }),
+            SceneMode::Surfaces => surfaces(frame, parts, size, samples(level)),
             SceneMode::Mip => rays(frame, volume, level, size, Mode::Largest),
             SceneMode::Volume => rays(frame, volume, level, size, Mode::Fog),
         };
         self.pace.done(frame, level, start.elapsed().as_secs_f64() * 1e3);
         Some(image)
     }
+}
+
+/// Samples of surfaces along a side of a pixel: the finest level smooths their edges, the next, while they change, does not.
+fn samples(level: usize) -> usize {
+    if level == 0 { 2 } else { 1 }
 }
 
 fn rays(frame: &SceneFrame, volume: &Volume, level: usize, size: [u32; 2], mode: Mode) -> ColorImage {

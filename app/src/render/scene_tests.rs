@@ -153,3 +153,25 @@ fn surfaces_look_the_same_on_both_cover_their_label_and_translucent_ones_are_fai
     assert_eq!(sum(&drawn(&mut renderer, &gpu, &volume, &frame)), 0);
     renderer.clear();
 }
+
+#[test]
+fn surfaces_that_cost_much_are_plain_while_they_change_and_fine_once_they_rest() {
+    let (_, _, mut frame) = case();
+    let mut pace = Pace::default();
+    assert_eq!(pace.due(&frame), Some(0), "nothing is known yet");
+    pace.done(&frame, 0, 12.0);
+    assert_eq!(pace.due(&frame), None, "the finest picture will do");
+    frame.version += 1;
+    assert_eq!(pace.due(&frame), Some(1));
+    pace.done(&frame, 1, 3.0);
+    assert!(pace.is_coarse());
+    std::thread::sleep(REST);
+    assert_eq!(pace.due(&frame), Some(0), "it rests");
+    pace.done(&frame, 0, 2.0);
+    frame.version += 1;
+    assert_eq!(pace.due(&frame), Some(0), "fine pictures cost little now");
+    pace.done(&frame, 0, 2.0);
+    assert!(!pace.is_coarse());
+    pace.forget();
+    assert_eq!(pace.due(&frame), Some(0), "the picture is gone");
+}

@@ -4,6 +4,7 @@
 //! knows windows with a graphics device.
 
 mod open;
+mod place;
 mod present;
 mod storage;
 

@@ -9,20 +9,17 @@ use egui_winit::winit::event::WindowEvent;
 use egui_winit::winit::event_loop::{ActiveEventLoop, EventLoopProxy};
 use egui_winit::winit::raw_window_handle::HasDisplayHandle;
 use egui_winit::winit::window::Window;
-use egui_winit::{ActionRequested, WindowGeometry, WindowSettings, accesskit_winit};
+use egui_winit::{ActionRequested, accesskit_winit};
 use hilum_canvas::Canvas;
 
 use super::Wake;
+use super::place::{self, Place};
 use super::present::Presenter;
 use super::storage::FileStorage;
 use crate::window::Create;
 
 /// Pictures with longer sides are not made: `u16` places in the atlas of letters are not exceeded.
 const MAX_TEXTURE_SIDE: usize = 1 << 15;
-/// Frames a second where the display does not say.
-const USUAL_RATE_HZ: f64 = 60.0;
-/// Under which `eframe` keeps place and size of the window; the same file serves both.
-const WINDOW_KEY: &str = "window";
 
 /// What a pass through the program is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +45,7 @@ pub(super) struct Open {
     canvas: Canvas,
     presenter: Presenter,
     storage: FileStorage,
-    normal_geometry: Option<WindowGeometry>,
-    restored: Option<WindowSettings>,
+    place: Place,
     is_shown: bool,
     began: Instant,
     frame_began: Instant,
@@ -77,13 +73,8 @@ impl Open {
         let ctx = egui::Context::default();
         ctx.set_embed_viewports(false);
         let storage = FileStorage::open();
-        let mut restored: Option<WindowSettings> = eframe::get_value(&storage, WINDOW_KEY);
-        let viewport = placed(&ctx, event_loop, viewport, &mut restored).with_visible(false);
-        let window = egui_winit::create_window(&ctx, event_loop, &viewport)?;
-        if let Some(settings) = &restored {
-            settings.initialize_window(&window);
-        }
-        let window = Arc::new(window);
+        let mut place = Place::of_last_time(&storage);
+        let window = Arc::new(place.create(&ctx, event_loop, viewport)?);
         let mut state = egui_winit::State::new(
             ctx.clone(),
             ViewportId::ROOT,
@@ -103,10 +94,6 @@ impl Open {
         egui_winit::update_viewport_info(&mut info, &ctx, &window, true);
         // Before the program starts its threads, it is known whether the display takes pictures.
         let presenter = Presenter::new(Arc::clone(&window))?;
-        let normal_geometry = restored.map(|settings| settings.normal_geometry()).or_else(|| {
-            let is_normal = !window.is_maximized() && window.fullscreen().is_none();
-            is_normal.then(|| WindowGeometry::from_window(ctx.zoom_factor(), &window))
-        });
         let mut creation = eframe::CreationContext::_new_kittest(ctx.clone());
         creation.storage = Some(&storage);
         let app = create(&creation)?;
@@ -125,8 +112,7 @@ impl Open {
             canvas: Canvas::default(),
             presenter,
             storage,
-            normal_geometry,
-            restored,
+            place,
             is_shown: false,
             began: now,
             frame_began: now,
@@ -184,7 +170,7 @@ impl Open {
     /// Runs the program once, and draws what it shows.
     pub(super) fn pass(&mut self, event_loop: &ActiveEventLoop, pass: Pass) -> anyhow::Result<()> {
         self.frame_began = Instant::now();
-        self.interval = interval(&self.window);
+        self.interval = place::interval(&self.window);
         let input = self.input();
         let asked_to_close = input.viewport().close_requested();
         let commands = match pass {
@@ -248,9 +234,7 @@ impl Open {
             self.presenter.forget();
         }
         if !std::mem::replace(&mut self.is_shown, true) {
-            self.restored.iter().for_each(|settings| settings.before_first_show(&self.window));
-            self.window.set_visible(true);
-            self.restored.iter().for_each(|settings| settings.after_first_show(&self.window));
+            self.place.show(&self.window);
         }
         let secs = self.frame_began.elapsed().as_secs_f32();
         self.ctx.data_mut(|data| data.insert_temp(frame_secs_id(), secs));
@@ -286,10 +270,7 @@ impl Open {
         self.saved = Instant::now();
         // A minimised window has no place and no size on some systems.
         if !self.is_covered() && self.window.inner_size().width > 0 {
-            let settings =
-                WindowSettings::from_window(self.ctx.zoom_factor(), &self.window, self.normal_geometry);
-            self.normal_geometry = Some(settings.normal_geometry());
-            eframe::set_value(&mut self.storage, WINDOW_KEY, &settings);
+            self.place.keep(&self.ctx, &self.window, &mut self.storage);
         }
         self.app.save(&mut self.storage);
         eframe::Storage::flush(&mut self.storage);
@@ -301,34 +282,4 @@ impl Open {
         self.save();
         self.app.on_exit();
     }
-}
-
-/// Between two frames that the display shows.
-fn interval(window: &Window) -> Duration {
-    let rate = window.current_monitor().and_then(|monitor| monitor.refresh_rate_millihertz());
-    let rate_hz = rate.map_or(USUAL_RATE_HZ, |rate| f64::from(rate) / 1000.0).clamp(30.0, 240.0);
-    Duration::from_secs_f64(1.0 / rate_hz)
-}
-
-/// Where the window was when it was last closed, but on a screen that is there.
-fn placed(
-    ctx: &egui::Context,
-    event_loop: &ActiveEventLoop,
-    viewport: ViewportBuilder,
-    restored: &mut Option<WindowSettings>,
-) -> ViewportBuilder {
-    let monitors = event_loop.available_monitors().map(|monitor| {
-        let size = monitor.size().to_logical::<f32>(monitor.scale_factor());
-        egui::vec2(size.width, size.height)
-    });
-    let largest = monitors.reduce(egui::Vec2::max).filter(|size| size.min_elem() > 0.0);
-    let Some(settings) = restored else {
-        let size = viewport.inner_size.map(|size| largest.map_or(size, |largest| size.min(largest)));
-        return size.map_or(viewport.clone(), |size| viewport.with_inner_size(size));
-    };
-    if let Some(largest) = largest {
-        settings.clamp_size_to_sane_values(largest);
-    }
-    settings.clamp_position_to_monitors(ctx.zoom_factor(), event_loop);
-    settings.initialize_viewport_builder(ctx.zoom_factor(), viewport)
 }
