@@ -164,7 +164,7 @@ impl LabelPatch {
             if x_end > dims[0] || y >= dims[1] || z >= dims[2] || start < builder.end() {
                 return Err(outside(map, VoxelBox::new([x_start, y, z], [x_end, y + 1, z + 1])));
             }
-            for same in runs_of(&map.voxels()[start..start + x_end - x_start]) {
+            for same in runs_of(&map.row(y, z)[x_start..x_end]) {
                 if same[0] != new && rule.allows(same[0], new) {
                     builder.push(Run { start, len: same.len(), old: same[0], new });
                 }
@@ -188,21 +188,43 @@ impl LabelPatch {
         if labels.len() != region.voxel_count() {
             return Err(PatchError::Count { found: labels.len(), expected: region.voxel_count() });
         }
-        let width = region.size()[0].max(1);
+        Ok(Self::replace_rows(map, region, labels.chunks_exact(region.size()[0].max(1)), rule))
+    }
+
+    /// Makes one map the other where the rule allows.
+    ///
+    /// # Errors
+    /// [`PatchError::Grid`] if they differ in size.
+    pub fn replace_all(map: &LabelMap, with: &LabelMap, rule: &OverwriteRule) -> Result<Self, PatchError> {
+        let (dims, wanted) = (map.grid().dims(), with.grid().dims());
+        if dims != wanted {
+            return Err(PatchError::Grid { patch: wanted, map: dims });
+        }
+        let rows = with.stretches().flat_map(|stretch| stretch.chunks_exact(dims[0]));
+        Ok(Self::replace_rows(map, map.grid().full_box(), rows, rule))
+    }
+
+    fn replace_rows<'a>(
+        map: &LabelMap,
+        region: VoxelBox,
+        new: impl Iterator<Item = &'a [u16]>,
+        rule: &OverwriteRule,
+    ) -> Self {
+        let (x_start, x_end) = (region.start()[0], region.end()[0]);
         let mut builder = PatchBuilder::new(map.grid().dims());
-        for ((y, z), new_row) in region.rows().zip(labels.chunks_exact(width)) {
-            let start = map.grid().index([region.start()[0], y, z]);
-            let old_row = &map.voxels()[start..start + width];
+        for ((y, z), new_row) in region.rows().zip(new) {
+            let old_row = &map.row(y, z)[x_start..x_end];
             if old_row == new_row {
                 continue;
             }
+            let start = map.grid().index([x_start, y, z]);
             for (x, (old, new)) in old_row.iter().zip(new_row).enumerate() {
                 if old != new && rule.allows(*old, *new) {
                     builder.push(Run { start: start + x, len: 1, old: *old, new: *new });
                 }
             }
         }
-        Ok(builder.finish())
+        builder.finish()
     }
 
     /// One patch that does the work of two that touch no voxel twice; `None` if they do.
@@ -294,10 +316,10 @@ impl LabelPatch {
             return Err(PatchError::Grid { patch: self.dims, map: dims });
         }
         for run in self.runs().map(&direction) {
-            let fitting = count_leading(&map.voxels()[run.range()], run.old);
+            let fitting = count_leading(map.in_row(run.range()), run.old);
             if fitting < run.len {
                 let index = run.start + fitting;
-                let (voxel, found) = (map.grid().voxel(index), map.voxels()[index]);
+                let (voxel, found) = (map.grid().voxel(index), map.at(index));
                 return Err(PatchError::Stale { voxel, expected: run.old, found });
             }
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Role, vec2};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::WgpuTestRenderer;
-use egui_kittest::{Harness, HarnessBuilder};
+use egui_kittest::{Harness, HarnessBuilder, TestRenderer};
 use hilum::app::{HilumApp, Services};
 use hilum::command::{Action, ViewAction};
 use hilum::jobs::{Ask, Dialogs, Event as JobEvent, Inbox, ModelInfo, RemotePlaces};
@@ -92,6 +92,15 @@ impl Dialogs for Answers {
     }
 }
 
+/// Draws with a graphics device, where there is one; the renderer of the test library panics elsewhere.
+fn device_renderer() -> Option<WgpuTestRenderer> {
+    let renderer = std::panic::catch_unwind(WgpuTestRenderer::new).ok();
+    if renderer.is_none() {
+        hilum_core::testing::skip("a graphics adapter");
+    }
+    renderer
+}
+
 struct Window<'a> {
     harness: Harness<'a, HilumApp>,
 }
@@ -119,6 +128,16 @@ impl Window<'_> {
                 HilumApp::new(creation, services, paths).expect("the threads start")
             }),
         }
+    }
+
+    /// The oblique, anisotropic, odd-sized image in a window whose pixels can be looked at.
+    fn drawn(renderer: impl TestRenderer + 'static, folder: &Path) -> Self {
+        let path = folder.join("oblique.nii.gz");
+        save_volume(&path, &oblique_volume()).expect("the image is written");
+        let builder = Harness::builder().renderer(renderer).with_render_cursor(false);
+        let mut window = Self::build(builder, folder, vec![path]);
+        window.until("the file is open", is_complete);
+        window
     }
 
     fn state(&self) -> &AppState {
@@ -294,7 +313,7 @@ fn a_lesion_is_clicked_accepted_undone_redone_painted_and_saved() {
     window.until("the mask is saved", |s| !s.session.as_ref().unwrap().has_unsaved_work());
     let path = window.session().mask_path.clone().unwrap();
     let image = open_labels(&path).unwrap();
-    assert_eq!(image.labels, window.session().document.labels().voxels());
+    assert_eq!(image.labels, window.session().document.labels().to_voxels());
     assert!(image.grid.matches(window.session().volume().grid()));
 }
 
@@ -409,7 +428,7 @@ fn work_survives_a_window_that_ends_without_closing() {
     window.button("Open sample case");
     window.until("the work is offered", |s| matches!(s.dialog, Dialog::Recover { .. }));
     window.button("Continue that work");
-    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    assert_eq!(window.session().document.labels().to_voxels(), painted.to_voxels());
     window.press(CTRL, Key::Z);
     assert_eq!(window.labelled(), 0, "the history is there as well");
 }
@@ -446,17 +465,9 @@ fn an_oblique_volume_opens_from_the_command_line_and_a_broken_file_is_explained(
 
 #[test]
 fn with_a_graphics_device_every_pixel_shows_the_value_at_its_place_in_the_patient() {
-    // The renderer of the test library panics where there is no adapter.
-    let Ok(renderer) = std::panic::catch_unwind(WgpuTestRenderer::new) else {
-        hilum_core::testing::skip("a graphics adapter");
-        return;
-    };
+    let Some(renderer) = device_renderer() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("oblique.nii.gz");
-    save_volume(&path, &oblique_volume()).unwrap();
-    let builder = Harness::builder().renderer(renderer).with_render_cursor(false);
-    let mut window = Window::build(builder, folder.path(), vec![path]);
-    window.until("the file is open", is_complete);
+    let mut window = Window::drawn(renderer, folder.path());
     assert!(window.state().graphics.is_some(), "the graphics device is not used");
     window.press(Modifiers::NONE, Key::X);
     window.press(Modifiers::NONE, Key::Num0);

@@ -37,7 +37,7 @@ impl HilumApp {
             Consensus::Differences => ("Mark differences", &comparison.differs),
         };
         let old = session.document.labels();
-        if inside.len() != old.voxels().len() {
+        if inside.len() != old.grid().voxel_count() {
             return;
         }
         let entries = session.document.table().entries();
@@ -51,10 +51,10 @@ impl HilumApp {
         };
         // Taking one answer decides on what was noted.
         let is_cleared = |value: u16| value == label || Some(value) == known;
-        let values = old.voxels().iter().zip(inside).map(|(value, inside)| match inside {
+        let values = old.iter().zip(inside).map(|(value, inside)| match inside {
             true => label,
-            false if is_cleared(*value) => BACKGROUND,
-            false => *value,
+            false if is_cleared(value) => BACKGROUND,
+            false => value,
         });
         let Ok(labels) = LabelMap::from_voxels(*old.grid(), values.collect()) else { return };
         self.edit(EditCommand::ReplaceLabels { name: name.into(), labels, names });

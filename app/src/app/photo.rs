@@ -166,7 +166,7 @@ impl HilumApp {
         }
         let Some(session) = self.state.editable() else { return };
         let old = session.document.labels();
-        if labels.values.len() != old.voxels().len() {
+        if labels.values.len() != old.grid().voxel_count() {
             self.state.messages.error("the network answered for another image");
             return;
         }
@@ -357,9 +357,7 @@ impl HilumApp {
             _ => ("Remove disc", 0),
         };
         let left = |label: u16| if label == CUP || label == id { without } else { label };
-        let Ok(labels) =
-            LabelMap::from_voxels(*labels.grid(), labels.voxels().iter().map(|l| left(*l)).collect())
-        else {
+        let Ok(labels) = LabelMap::from_voxels(*labels.grid(), labels.iter().map(left).collect()) else {
             return;
         };
         self.edit(EditCommand::ReplaceLabels { name: name.into(), labels, names: Vec::new() });

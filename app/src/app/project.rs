@@ -123,7 +123,7 @@ impl HilumApp {
             return is_fresh;
         }
         let is_empty = is.used_labels().iter().all(|label| *label == BACKGROUND);
-        let gives_way = is_empty || !document.history().is_empty() || is.voxels() == was.voxels();
+        let gives_way = is_empty || !document.history().is_empty() || is.has_labels_of(was);
         is_closed && is_fresh && gives_way
     }
 
@@ -243,7 +243,7 @@ impl HilumApp {
         }
         match Document::restore(Arc::clone(session.volume()), left.state) {
             Ok(document) => {
-                let is_same = session.document.labels().voxels() == document.labels().voxels();
+                let is_same = session.document.labels().has_labels_of(document.labels());
                 // Of this very file, and kept with it.
                 let is_known = is_same && session.document.history().is_empty();
                 let photo = session.photo.as_ref().filter(|photo| is_known && photo.kept.is_some());

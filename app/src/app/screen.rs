@@ -154,7 +154,7 @@ impl Due<'_> {
             let middle = offset + (part.start()[2] + part.end()[2]) / 2;
             std::cmp::Reverse((middle as f64 - slice).abs() as usize)
         };
-        let untouched = session.labels_revision == 0 && labels.count(0) == labels.voxels().len();
+        let untouched = session.labels_revision == 0 && labels.is_blank();
         if !dirty.labels.is_empty() && !untouched {
             self.labels.retain(|part| part.intersection(&dirty.labels) != *part);
             let mut new: Vec<_> = parts(dirty.labels).collect();
@@ -183,8 +183,7 @@ impl Due<'_> {
         while let Some(part) = self.labels.pop_if(|_| room > 0) {
             values.clear();
             for (y, z) in part.rows() {
-                let start = labels.grid().index([part.start()[0], y, z]);
-                values.extend_from_slice(&labels.voxels()[start..start + part.size()[0]]);
+                values.extend_from_slice(&labels.row(y, z)[part.start()[0]..part.end()[0]]);
             }
             renderer.write_labels(part, &values);
             room = room.saturating_sub(part.voxel_count());

@@ -63,7 +63,7 @@ pub fn digest(document: &Document) -> String {
     let open = usize::from(document.has_open_stroke());
     let applied = history.cursor() + open;
     let steps = if open > 0 { applied } else { history.len() };
-    let mut sum = crc(bytemuck::cast_slice(document.labels().voxels()), 0);
+    let mut sum = crc(bytemuck::cast_slice(&document.labels().to_voxels()), 0);
     sum = crc(format!("{:?}", document.prompts()).as_bytes(), sum);
     sum = crc(format!("{:?}", document.rulers()).as_bytes(), sum);
     format!("{steps} {applied} {sum:016x}")

@@ -164,7 +164,7 @@ fn write_mask(case: &DoneCase, path: &Path) -> anyhow::Result<Vec<String>> {
     let names = case.names()?;
     let source = &image.meta().source;
     let export =
-        LabelExport { labels: labels.voxels(), grid: labels.grid(), source, names: &names, covered: &[] };
+        LabelExport { labels: &labels.to_voxels(), grid: labels.grid(), source, names: &names, covered: &[] };
     export::save_labels(path, &export, None)?;
     Ok(damage)
 }
@@ -236,7 +236,7 @@ mod tests {
         let written = write_masks(&list_folder, &at("out"), &mut |_, _| ()).unwrap();
         assert_eq!((written.files.len(), written.notes.len()), (1, 0), "{written:?}");
         let read = io::open_labels(&at("out/b.nii.gz")).unwrap();
-        assert_eq!(read.labels, state.labels().voxels());
+        assert_eq!(read.labels, state.labels().to_voxels());
         let twice = write_masks(&list_folder, &at("out"), &mut |_, _| ()).unwrap();
         assert!(twice.files.is_empty() && twice.refused[0].contains("exists"), "{twice:?}");
     }

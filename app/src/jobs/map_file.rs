@@ -85,12 +85,9 @@ impl FigureFile {
             let known = self.colors.iter().find(|(value, ..)| *value == label);
             known.map_or([255; 3], |(_, color, _)| *color)
         };
-        let has_labels = self.labels.count(0) != self.labels.voxels().len() && !self.colors.is_empty();
-        let drawn = has_labels.then(|| Drawn {
-            labels: self.labels.voxels(),
-            grid: self.labels.grid(),
-            color: &color,
-        });
+        let has_labels = !self.labels.is_blank() && !self.colors.is_empty();
+        let voxels = if has_labels { self.labels.to_voxels() } else { Vec::new() };
+        let drawn = has_labels.then(|| Drawn { labels: &voxels, grid: self.labels.grid(), color: &color });
         let mut figure = Figure::new(&self.volume, &chosen.map.grid, self.at, self.window, drawn);
         if let Some((other, name)) = &self.compared {
             figure.fill_pair((other, name), chosen, self.is_scale_shared, &self.note);

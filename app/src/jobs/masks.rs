@@ -60,7 +60,7 @@ fn read_file(path: &Path, image: &Volume) -> Result<LabelImage, String> {
 pub(super) fn save(request: SaveRequest) -> IoEvent {
     let SaveRequest { session, path, labels, source, names, state } = request;
     let export = LabelExport {
-        labels: labels.voxels(),
+        labels: &labels.to_voxels(),
         grid: labels.grid(),
         source: &source,
         names: &names,
@@ -74,7 +74,8 @@ pub(super) fn save(request: SaveRequest) -> IoEvent {
 /// written.
 pub(super) fn export_surface(request: &SaveRequest) -> IoEvent {
     let SaveRequest { path, labels, source, names, .. } = request;
-    let export = LabelExport { labels: labels.voxels(), grid: labels.grid(), source, names, covered: &[] };
+    let export =
+        LabelExport { labels: &labels.to_voxels(), grid: labels.grid(), source, names, covered: &[] };
     let part = |name: io::LabelName| SurfacePart {
         label: name.value,
         mesh: SurfaceMesh::of_label(labels, name.value, SurfaceShape::Smooth),

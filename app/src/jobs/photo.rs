@@ -190,7 +190,7 @@ impl KeepPhoto {
             .with_context(|| format!("cannot make a folder: {}", home.display()))?;
         if let Some(labels) = &self.labels {
             let [width, height, _] = labels.grid().dims();
-            raster::save_labels(&home.join("labels.png"), labels.voxels(), [width, height])?;
+            raster::save_labels(&home.join("labels.png"), &labels.to_voxels(), [width, height])?;
         }
         let (bytes, modified_unix_secs) = stamp(&self.image).unwrap_or_default();
         let stored = Stored {
@@ -332,7 +332,7 @@ mod tests {
         };
         keep.write().unwrap();
         let kept = OpenedPhoto::of(&phantom.volume, Some(&image), Some(&store)).unwrap().kept.unwrap();
-        assert_eq!((kept.record, kept.labels.voxels()), (record, labels.voxels()));
+        assert_eq!((kept.record, kept.labels.to_voxels()), (record, labels.to_voxels()));
 
         std::fs::write(home(&store, &image, &Selection::default()).join("record.json"), "{").unwrap();
         let damaged = OpenedPhoto::of(&phantom.volume, Some(&image), Some(&store)).unwrap();

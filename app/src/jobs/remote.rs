@@ -225,7 +225,7 @@ fn store(client: &Client, request: SaveRequest, watcher: &Watcher<'_>) -> Result
     let path = folder.path().join("labels.dcm");
     let SaveRequest { session, labels, source, names, state, .. } = request;
     let wanted = LabelExport {
-        labels: labels.voxels(),
+        labels: &labels.to_voxels(),
         grid: labels.grid(),
         source: &source,
         names: &names,

@@ -367,7 +367,7 @@ pub fn compare(
     }
     if let Some(own) = own {
         names.push("This case".into());
-        masks.push(own.voxels().iter().map(|value| *value == label).collect());
+        masks.push(own.iter().map(|value| value == label).collect());
     }
     let slices: Vec<&[bool]> = masks.iter().map(Vec::as_slice).collect();
     let votes = Votes::of(&slices).map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 use egui::{Color32, ColorImage};
 use hilum_canvas::slice::{Labels, Look, Plane, Proposal, Scene, Values};
 use hilum_core::geometry::VoxelBox;
+use hilum_core::label::LabelMap;
 use hilum_core::volume::{Volume, Voxels};
 
 use super::look::{LabelColors, PREVIEW_COLOR, SliceLook};
@@ -12,8 +13,8 @@ use crate::viewport::VoxelFromPixel;
 pub struct CpuScene<'a> {
     /// The image.
     pub volume: &'a Volume,
-    /// Label of every voxel.
-    pub labels: &'a [u16],
+    /// Its labels.
+    pub labels: &'a LabelMap,
     /// The box of the proposal, and whether each of its voxels belongs to it.
     pub preview: Option<(VoxelBox, &'a [bool])>,
     /// Colours of the labels.
@@ -56,7 +57,7 @@ impl CpuScene<'_> {
     fn on_canvas(&self) -> Scene<'_> {
         let [r, g, b] = bytes(self.look.background);
         let labels = Labels {
-            voxels: self.labels,
+            map: self.labels,
             colors: self.colors,
             fill_opacity: self.look.fill_opacity,
             outline_opacity: self.look.outline_opacity,

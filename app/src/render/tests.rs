@@ -2,6 +2,7 @@
 
 use egui::{Color32, ColorImage, Pos2, Rect, Vec2};
 use hilum_core::geometry::{AnatomicalPlane, VoxelBox};
+use hilum_core::label::LabelMap;
 use hilum_core::volume::{Volume, Voxels};
 use wgpu::TextureFormat;
 
@@ -34,7 +35,7 @@ fn view_of(volume: &Volume, plane: AnatomicalPlane) -> SliceView {
 
 fn cpu_image(volume: &Volume, plane: AnatomicalPlane, look: SliceLook) -> ColorImage {
     let map = view_of(volume, plane).voxel_from_pixel(volume.grid().affine(), Pos2::ZERO, 1.0);
-    let labels = vec![0; volume.grid().voxel_count()];
+    let labels = LabelMap::new(*volume.grid());
     let scene = CpuScene { volume, labels: &labels, preview: None, colors: &Vec::new(), look };
     draw_on_cpu(&scene, &map, SIZE, [0.0; 2])
 }
@@ -198,6 +199,7 @@ fn both_renderers_draw_the_same_labels_and_proposal() {
     renderer.write_labels(region, &voxels(region).map(label_at).collect::<Vec<_>>());
     let inside: Vec<bool> = voxels(proposal).map(preview_at).collect();
     let labels: Vec<u16> = voxels(VoxelBox::new([0; 3], dims)).map(label_at).collect();
+    let labels = LabelMap::from_voxels(*volume.grid(), labels).unwrap();
     renderer.begin_preview(proposal.size()).unwrap();
     renderer.write_preview(VoxelBox::new([0; 3], proposal.size()), bytemuck::cast_slice(&inside));
     for plane in AnatomicalPlane::ALL {

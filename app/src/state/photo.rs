@@ -236,7 +236,7 @@ impl Photo {
         let labels = document.labels();
         match self.mark_of(document) {
             Some(mark) => mark,
-            None if labels.voxels().len() == labels.count(0) => ReviewState::Open,
+            None if labels.is_blank() => ReviewState::Open,
             None if document.history().cursor() > 0 && is_by_networks(document.history()) => {
                 ReviewState::Proposed
             }

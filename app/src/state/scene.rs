@@ -156,7 +156,7 @@ impl Scene {
         if self.under_way >= MAX_UNDER_WAY || self.waiting.is_empty() {
             return found;
         }
-        if labels.count(0) == labels.voxels().len() {
+        if labels.is_blank() {
             self.waiting.clear();
             self.forget_parts();
             return found;

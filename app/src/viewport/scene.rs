@@ -65,7 +65,7 @@ fn state_text(context: ViewContext<'_>, session: &Session) -> String {
         SceneMode::Surfaces => {
             let labels = session.document.labels();
             match &session.scene {
-                _ if labels.count(0) == labels.voxels().len() => "No label yet",
+                _ if labels.is_blank() => "No label yet",
                 scene if scene.is_behind() => "Surfaces are being made…",
                 scene if scene.is_cut => "Surfaces (too rugged, some parts are left out)",
                 _ => "Surfaces",

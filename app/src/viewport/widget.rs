@@ -203,7 +203,7 @@ impl CpuSlices {
             let mask = session.document.shown_preview();
             let scene = CpuScene {
                 volume: session.seen(),
-                labels: labels.voxels(),
+                labels,
                 preview: preview.zip(mask).map(|(region, mask)| (region, mask.inside())),
                 colors: &label_colors(session),
                 look,

@@ -4,7 +4,7 @@
 use egui::{Color32, ColorImage};
 use rayon::prelude::*;
 
-use super::marks::{LABEL_REACH, PROPOSAL_REACH, opaque, parts};
+use super::marks::{LABEL_REACH, Labels, PROPOSAL_REACH, opaque, parts};
 use super::voxel::{Values, Voxel, for_kind};
 use super::{Plane, Scene, around, byte, nearest};
 
@@ -233,20 +233,39 @@ fn mark_labels(scene: &Scene<'_>, lattice: &Lattice, row: usize, line: &mut [Col
     let (Some(labels), Some(row), Some(slice)) = (&scene.labels, tick.nearest, lattice.slice.nearest) else {
         return;
     };
-    let [by_column, by_row, by_slice] = lattice.strides(scene.dims);
-    let start = row * by_row + slice * by_slice;
-    let beside = tick.label_beside.map(|row| row.map(|row| row * by_row + slice * by_slice));
+    if lattice.axes[0] == 0 {
+        // Columns of pixels lie along rows of voxels, of which three are needed.
+        let along_x = |row: usize| {
+            let [_, y, z] = lattice.voxel(0, row, slice);
+            labels.map.row(y, z)
+        };
+        let (own, beside) = (along_x(row), tick.label_beside.map(|row| row.map(along_x)));
+        let beside_at = |column: usize| beside.map(|line| line.map_or(0, |line| line[column]));
+        mark_line(labels, lattice, line, |column| own[column], beside_at);
+    } else {
+        let at = |column: usize, row: usize| labels.map.value(lattice.voxel(column, row, slice));
+        let beside_at = |column: usize| tick.label_beside.map(|row| row.map_or(0, |row| at(column, row)));
+        mark_line(labels, lattice, line, |column| at(column, row), beside_at);
+    }
+}
+
+/// Draws labels over a line of pixels, given those of the line itself and of the lines above and below by their column.
+fn mark_line(
+    labels: &Labels<'_>,
+    lattice: &Lattice,
+    line: &mut [Color32],
+    label: impl Fn(usize) -> u16,
+    above_and_below: impl Fn(usize) -> [u16; 2],
+) {
     let inside = lattice.inside.clone();
     for (pixel, column) in line[inside.clone()].iter_mut().zip(&lattice.columns[inside]) {
-        let Some(place) = column.nearest.map(|column| column * by_column) else { continue };
-        let own = labels.voxels[start + place];
+        let Some(place) = column.nearest else { continue };
+        let own = label(place);
         if own == 0 {
             continue;
         }
-        let above_or_below = beside.iter().map(|start| start.map_or(0, |start| labels.voxels[start + place]));
-        let left_or_right =
-            column.label_beside.iter().map(|c| c.map_or(0, |c| labels.voxels[start + c * by_column]));
-        let is_edge = above_or_below.chain(left_or_right).any(|other| other != own);
+        let left_and_right = column.label_beside.map(|column| column.map_or(0, &label));
+        let is_edge = above_and_below(place).into_iter().chain(left_and_right).any(|other| other != own);
         *pixel = opaque(labels.over(parts(*pixel), own, is_edge));
     }
 }

@@ -1,6 +1,7 @@
 //! What is drawn over the values: labels and a proposal.
 
 use egui::Color32;
+use hilum_core::label::LabelMap;
 
 /// Distance in pixels at which a neighbour of another label makes a pixel part of an outline.
 pub(super) const LABEL_REACH: f64 = 1.25;
@@ -10,8 +11,8 @@ pub(super) const PROPOSAL_REACH: f64 = 1.75;
 /// Labels of the voxels and how they look.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
-    /// One a voxel; 0 is none.
-    pub voxels: &'a [u16],
+    /// One a voxel.
+    pub map: &'a LabelMap,
     /// Colour of each by its number: red, green, blue and the opacity of its inside, 0 to hide it; others are white.
     pub colors: &'a [[u8; 4]],
     /// Opacity of the inside, 0 to 1.

@@ -72,7 +72,7 @@ impl Scene<'_> {
     pub fn draw(&self, plane: &Plane, size: [usize; 2], pattern: f64) -> ColorImage {
         let count: usize = self.dims.iter().product();
         assert_eq!(self.values.len(), count, "one value a voxel");
-        assert!(self.labels.is_none_or(|labels| labels.voxels.len() == count), "one label a voxel");
+        assert!(self.labels.is_none_or(|labels| labels.map.grid().dims() == self.dims), "one label a voxel");
         let is_whole = |p: Proposal<'_>| p.inside.len() == p.size.iter().product::<usize>();
         assert!(self.proposal.is_none_or(is_whole), "one answer a proposed voxel");
         let mut image = ColorImage::filled(size, self.look.background);

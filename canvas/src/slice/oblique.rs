@@ -58,13 +58,12 @@ fn mark(
     [x, y]: [f64; 2],
     pattern: f64,
 ) {
-    let [width, height, _] = scene.dims;
     let beside = |reach: f64| {
         [(reach, 0.0), (-reach, 0.0), (0.0, reach), (0.0, -reach)]
             .map(|(dx, dy)| voxel_at(plane.at(x + dx, y + dy), scene.dims))
     };
     if let Some(labels) = &scene.labels {
-        let label = |[x, y, z]: [usize; 3]| labels.voxels[(z * height + y) * width + x];
+        let label = |voxel| labels.map.value(voxel);
         let own = label(voxel);
         if own != 0 {
             let is_edge = beside(LABEL_REACH).into_iter().any(|other| other.map_or(0, label) != own);

@@ -1,5 +1,7 @@
 //! Both ways of drawing agree on planes that follow the voxel axes, and show what lies there.
 
+use hilum_core::geometry::Grid;
+use hilum_core::label::LabelMap;
 use proptest::prelude::*;
 
 use super::*;
@@ -11,7 +13,7 @@ struct Case {
     scalars: Vec<i16>,
     reals: Vec<f32>,
     colors: Vec<[u8; 3]>,
-    labels: Vec<u16>,
+    labels: LabelMap,
     inside: Vec<bool>,
 }
 
@@ -25,7 +27,11 @@ impl Case {
             scalars: (0..count).map(|i| noise(i, 1) as i16 - 100).collect(),
             reals: (0..count).map(|i| if i % 17 == 0 { f32::NAN } else { noise(i, 2) as f32 }).collect(),
             colors: (0..count).map(|i| [3, 4, 5].map(|salt| noise(i, salt) as u8)).collect(),
-            labels: (0..count).map(|i| [0, 0, 1, 2, 9][noise(i / 3, 6) % 5]).collect(),
+            labels: LabelMap::from_voxels(
+                Grid::from_spacing(DIMS, [1.0; 3]).unwrap(),
+                (0..count).map(|i| [0, 0, 1, 2, 9][noise(i / 3, 6) % 5]).collect(),
+            )
+            .unwrap(),
             inside: (0..6 * 5 * 4).map(|i| noise(i / 2, 7) % 3 > 0).collect(),
         }
     }
@@ -37,7 +43,7 @@ impl Case {
             _ => Values::Rgb8(&self.colors),
         };
         let background = Color32::from_rgb(9, 8, 7);
-        let labels = Labels { voxels: &self.labels, colors: &TINTS, fill_opacity: 0.4, outline_opacity: 0.9 };
+        let labels = Labels { map: &self.labels, colors: &TINTS, fill_opacity: 0.4, outline_opacity: 0.9 };
         let proposal =
             Proposal { start: [3, 2, 1], size: [6, 5, 4], inside: &self.inside, color: [255, 219, 64] };
         Scene {

@@ -54,10 +54,10 @@ impl Document {
     pub fn is_large(&self, command: &EditCommand) -> bool {
         let voxels = match command {
             EditCommand::WriteMask { mask, .. } => mask.region().voxel_count(),
-            EditCommand::ReplaceLabels { labels, .. } => labels.voxels().len(),
+            EditCommand::ReplaceLabels { labels, .. } => labels.grid().voxel_count(),
             EditCommand::ClearLabel(id) | EditCommand::RemoveLabel(id) if self.labels().count(*id) > 0 => {
                 // To find them all voxels are looked at.
-                self.labels().voxels().len()
+                self.labels().grid().voxel_count()
             }
             _ => 0,
         };

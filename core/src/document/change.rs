@@ -134,7 +134,7 @@ impl Document {
             return Err(EditError::StaleChange);
         }
         let holds_old =
-            |run: Run| labels.voxels()[run.start..run.start + run.len].iter().all(|label| *label == run.old);
+            |run: Run| labels.in_row(run.start..run.start + run.len).iter().all(|label| *label == run.old);
         // Labels of the same stamp need no look at every voxel.
         if change.planned_for() != labels.stamp() && !change.patch().runs().all(holds_old) {
             return Err(EditError::StaleChange);

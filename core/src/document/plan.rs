@@ -251,7 +251,7 @@ impl Document {
             return Err(EditError::Grid { found: labels.grid().dims(), expected: grid.dims() });
         }
         let rule = OverwriteRule { draw_over: DrawOver::Everywhere, locked: self.table().locked() };
-        let patch = LabelPatch::replace_box(self.labels(), grid.full_box(), labels.voxels(), &rule)?;
+        let patch = LabelPatch::replace_all(self.labels(), labels, &rule)?;
         let mut table = self.table().clone();
         let mut changes = table.adding_missing(&labels.used_labels());
         for change in &changes {

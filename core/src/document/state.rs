@@ -249,7 +249,7 @@ impl State {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             grid: *self.labels.grid(),
-            labels: RunLengths::encode(self.labels.voxels()),
+            labels: self.labels.runs(),
             table: self.table.clone(),
             prompts: self.prompts.clone(),
             rulers: self.rulers.clone(),
@@ -398,7 +398,7 @@ impl Snapshot {
         &self.grid
     }
 
-    /// The state that was stored. Memory for two bytes a voxel of [`Snapshot::grid`] is taken.
+    /// The state that was stored. Memory for two bytes of every labelled voxel of [`Snapshot::grid`] is taken.
     ///
     /// # Errors
     /// [`StateError`] if parts of it do not fit together.
@@ -412,9 +412,7 @@ impl Snapshot {
         if !self.history.is_consistent() {
             return Err(StateError::Inconsistent { what: "history" });
         }
-        let voxels = self.labels.decode(grid.voxel_count())?;
-        let labels = LabelMap::from_voxels(grid, voxels)
-            .map_err(|_| StateError::Inconsistent { what: "label map" })?;
+        let labels = LabelMap::from_runs(grid, &self.labels)?;
         let Self { table, prompts, rulers, history, stroke, exported, .. } = self;
         Ok(State { labels: Arc::new(labels), table, prompts, rulers, history, stroke, exported })
     }

@@ -185,12 +185,11 @@ impl Change {
         table: Vec<TableChange>,
         mut target: impl FnMut(u16) -> u16,
     ) -> Result<Self, OperationError> {
-        let (map, width) = (&basis.labels, region.size()[0]);
+        let map = &basis.labels;
         let (mut new, mut values) = (Vec::with_capacity(region.voxel_count()), Vec::new());
         let mut wanted = false;
         for (y, z) in region.rows() {
-            let start = map.grid().index([region.start()[0], y, z]);
-            let old_row = &map.voxels()[start..start + width];
+            let old_row = &map.row(y, z)[region.start()[0]..region.end()[0]];
             let first = new.len();
             new.extend(old_row.iter().map(|old| target(*old)));
             let row = &mut new[first..];
@@ -200,7 +199,8 @@ impl Change {
             wanted = true;
             if basis.rule.within.is_some() {
                 values.clear();
-                basis.image.voxels().extend_f32(start..start + width, &mut values);
+                let start = map.grid().index([region.start()[0], y, z]);
+                basis.image.voxels().extend_f32(start..start + region.size()[0], &mut values);
             }
             for (x, (new, old)) in row.iter_mut().zip(old_row).enumerate() {
                 let in_range = || basis.rule.within.is_none_or(|range| range.contains(values[x]));

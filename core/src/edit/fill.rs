@@ -166,7 +166,7 @@ pub(super) fn region(
     let fits = |index: usize| {
         let near = |tolerance: f32| (basis.image.voxels().value(index) - value).abs() <= tolerance;
         let is_in = || slab.is_none() || in_slab(basis.grid().voxel(index));
-        basis.labels.voxels()[index] == label && tolerance.is_none_or(near) && is_in()
+        basis.labels.at(index) == label && tolerance.is_none_or(near) && is_in()
     };
     let flood = Flood { part, visited: vec![false; part.voxel_count()], bounds: VoxelBox::default() };
     let filled = flood.run(basis, seed, fits, observer)?;

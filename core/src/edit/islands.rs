@@ -86,8 +86,7 @@ pub(super) fn split(basis: &EditBasis, name: &str) -> Result<Change, OperationEr
     let region = mask.region();
     let mut new = Vec::with_capacity(region.voxel_count());
     for (y, z) in region.rows() {
-        let start = basis.grid().index([region.start()[0], y, z]);
-        new.extend_from_slice(&basis.labels.voxels()[start..start + region.size()[0]]);
+        new.extend_from_slice(&basis.labels.row(y, z)[region.start()[0]..region.end()[0]]);
     }
     for (span, owner) in components.owned_spans() {
         let first = mask.index_of([span.x_start, span.y, span.z]);

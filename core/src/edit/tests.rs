@@ -47,7 +47,7 @@ fn after(basis: &EditBasis, operation: Operation) -> Vec<u16> {
         Err(OperationError::Nothing) => {}
         Err(error) => panic!("{operation:?}: {error}"),
     }
-    map.voxels().to_vec()
+    map.to_voxels()
 }
 
 fn distance_mm(grid: &Grid, a: usize, b: usize) -> f64 {
@@ -251,7 +251,7 @@ proptest! {
         let effects = doc.apply(EditCommand::ApplyChange).unwrap();
         prop_assert!(effects.labels_changed && effects.preview_changed && doc.staged().is_none());
         prop_assert_eq!(doc.history().len(), steps + 1);
-        for (index, (old, new)) in before.0.voxels().iter().zip(doc.labels().voxels()).enumerate() {
+        for (index, (old, new)) in before.0.to_voxels().iter().zip(&doc.labels().to_voxels()).enumerate() {
             if old == new {
                 prop_assert!(!change.changed().contains(grid().voxel(index)));
                 continue;

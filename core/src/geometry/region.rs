@@ -88,8 +88,17 @@ impl VoxelBox {
 
     /// The smallest box around the voxels of a `[z, y, x]` array of `dims` for which `inside` holds.
     pub fn around<T>(voxels: &[T], dims: [usize; 3], inside: impl Fn(&T) -> bool) -> Self {
+        Self::around_rows(voxels.chunks_exact(dims[0]), dims, inside)
+    }
+
+    /// The same of rows that come one after the other.
+    pub fn around_rows<'a, T: 'a>(
+        rows: impl Iterator<Item = &'a [T]>,
+        dims: [usize; 3],
+        inside: impl Fn(&T) -> bool,
+    ) -> Self {
         let mut found = Self::default();
-        for (row, line) in voxels.chunks_exact(dims[0]).enumerate() {
+        for (row, line) in rows.enumerate() {
             let Some(first) = line.iter().position(&inside) else { continue };
             let last = line.iter().rposition(&inside).unwrap_or(first);
             let (y, z) = (row % dims[1], row / dims[1]);

@@ -138,7 +138,7 @@ impl DatasetWriter {
         for (i, name) in self.labels.iter().enumerate() {
             number_of[usize::from(name.value)] = i as u16 + 1;
         }
-        let voxels: Vec<u16> = labels.voxels().iter().map(|v| number_of[usize::from(*v)]).collect();
+        let voxels: Vec<u16> = labels.iter().map(|v| number_of[usize::from(v)]).collect();
         let renumbered = |(i, name): (usize, &LabelName)| LabelName { value: i as u16 + 1, ..name.clone() };
         let names: Vec<LabelName> = self.labels.iter().enumerate().map(renumbered).collect();
         let wanted = LabelExport {

@@ -1,19 +1,17 @@
 //! One label a voxel.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
-use super::RunLengths;
+use super::{BACKGROUND, RleError, RunLengths};
 use crate::geometry::{Grid, VoxelBox};
 use crate::provenance::hex;
 
-/// Number of values a label can take.
-const LABEL_VALUES: usize = 1 << 16;
-
-/// Labels looked at together when a map is copied.
-const BLOCK: usize = 2048;
+/// About how many labels lie in a page: so many are copied when a map changes of which there is a copy.
+const PAGE_VOXELS: usize = 1 << 15;
 
 /// A number that no state of any map of this program has had.
 fn new_stamp() -> u64 {
@@ -37,41 +35,39 @@ pub enum LabelMapError {
 /// A label for every voxel of a [`Grid`], `[z, y, x]`; 0 is background.
 ///
 /// It changes only through a [`LabelPatch`](crate::patch::LabelPatch), so that every change can be undone.
-#[derive(Debug)]
+///
+/// Labels lie in pages of whole rows. A copy shares all pages with its original until either changes, and then all but the
+/// changed ones; background takes one page for the whole map.
+#[derive(Clone, Debug)]
 pub struct LabelMap {
     grid: Grid,
-    voxels: Vec<u16>,
-    /// Voxels of each label, kept up to date because the window shows volumes in every frame.
+    pages: Box<[Arc<[u16]>]>,
+    /// A page has `1 << page_shift` rows; the last may have fewer.
+    page_shift: u32,
+    /// Voxels of each label up to the largest, kept up to date because the window shows volumes in every frame.
     counts: Vec<usize>,
     stamp: u64,
-}
-
-impl Clone for LabelMap {
-    /// Copies what is labelled: the pages of the copy that hold background alone take no memory.
-    fn clone(&self) -> Self {
-        let mut voxels = vec![0; self.voxels.len()];
-        for (to, from) in voxels.chunks_mut(BLOCK).zip(self.voxels.chunks(BLOCK)) {
-            if super::rle::count_leading(from, 0) < from.len() {
-                to.copy_from_slice(from);
-            }
-        }
-        Self { grid: self.grid, voxels, counts: self.counts.clone(), stamp: self.stamp }
-    }
 }
 
 impl PartialEq for LabelMap {
     /// The same labels at the same place, however they came about.
     fn eq(&self, other: &Self) -> bool {
-        self.grid == other.grid && (self.stamp == other.stamp || self.voxels == other.voxels)
+        self.grid == other.grid && self.has_labels_of(other)
     }
 }
 
 impl LabelMap {
     /// All background.
     pub fn new(grid: Grid) -> Self {
-        let mut counts = vec![0; LABEL_VALUES];
-        counts[0] = grid.voxel_count();
-        Self { grid, voxels: vec![0; grid.voxel_count()], counts, stamp: new_stamp() }
+        let [width, height, depth] = grid.dims();
+        let page_shift = (PAGE_VOXELS / width.max(1)).max(1).ilog2();
+        let (rows, page_rows) = (height * depth, 1 << page_shift);
+        let blank: Arc<[u16]> = vec![0; width * rows.min(page_rows)].into();
+        let mut pages = vec![blank; rows / page_rows];
+        if rows % page_rows > 0 {
+            pages.push(vec![0; width * (rows % page_rows)].into());
+        }
+        Self { grid, pages: pages.into(), page_shift, counts: vec![grid.voxel_count()], stamp: new_stamp() }
     }
 
     /// Joins labels, `[z, y, x]`, with their grid.
@@ -82,11 +78,23 @@ impl LabelMap {
         if voxels.len() != grid.voxel_count() {
             return Err(LabelMapError::Count { found: voxels.len(), dims: grid.dims() });
         }
-        let mut counts = vec![0; LABEL_VALUES];
+        let mut map = Self::new(grid);
+        let mut start = 0;
         for run in super::runs_of(&voxels) {
-            counts[usize::from(run[0])] += run.len();
+            map.fill_run(start..start + run.len(), BACKGROUND, run[0]);
+            start += run.len();
         }
-        Ok(Self { grid, voxels, counts, stamp: new_stamp() })
+        Ok(map)
+    }
+
+    /// Unpacks labels.
+    ///
+    /// # Errors
+    /// [`RleError`] if the runs are malformed or do not fill the grid.
+    pub fn from_runs(grid: Grid, runs: &RunLengths) -> Result<Self, RleError> {
+        let mut map = Self::new(grid);
+        runs.each(grid.voxel_count(), |range, label| map.fill_run(range, BACKGROUND, label))?;
+        Ok(map)
     }
 
     /// Size and place.
@@ -94,24 +102,88 @@ impl LabelMap {
         &self.grid
     }
 
-    /// The labels, `[z, y, x]`.
-    pub fn voxels(&self) -> &[u16] {
-        &self.voxels
+    /// The labels, `[z, y, x]`, in stretches of whole rows.
+    pub fn stretches(&self) -> impl Iterator<Item = &[u16]> + Clone {
+        self.pages.iter().map(|page| &**page)
+    }
+
+    /// The labels one after the other, `[z, y, x]`.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + Clone + '_ {
+        self.stretches().flatten().copied()
+    }
+
+    /// A copy of all labels, `[z, y, x]`.
+    pub fn to_voxels(&self) -> Vec<u16> {
+        let mut voxels = Vec::with_capacity(self.grid.voxel_count());
+        self.stretches().for_each(|stretch| voxels.extend_from_slice(stretch));
+        voxels
+    }
+
+    /// The labels along x at a place.
+    ///
+    /// # Panics
+    /// Outside the map.
+    #[inline]
+    pub fn row(&self, y: usize, z: usize) -> &[u16] {
+        let [width, height, _] = self.grid.dims();
+        assert!(y < height, "row {y} of {height}");
+        let (page, row) = self.page_of(z * height + y);
+        &self.pages[page][row * width..(row + 1) * width]
     }
 
     /// The label of a voxel; background outside.
-    pub fn value(&self, voxel: [usize; 3]) -> u16 {
-        if self.grid.full_box().contains(voxel) { self.voxels[self.grid.index(voxel)] } else { 0 }
+    #[inline]
+    pub fn value(&self, [x, y, z]: [usize; 3]) -> u16 {
+        let [width, height, depth] = self.grid.dims();
+        if x >= width || y >= height || z >= depth {
+            return BACKGROUND;
+        }
+        let (page, row) = self.page_of(z * height + y);
+        self.pages[page][row * width + x]
+    }
+
+    /// The label at an array index.
+    ///
+    /// # Panics
+    /// Outside the map.
+    pub fn at(&self, index: usize) -> u16 {
+        self.in_row(index..index + 1)[0]
+    }
+
+    /// Labels of one row by their array indices.
+    pub(crate) fn in_row(&self, range: Range<usize>) -> &[u16] {
+        let width = self.grid.dims()[0];
+        let (page, row) = self.page_of(range.start / width);
+        let start = row * width + range.start % width;
+        &self.pages[page][start..start + range.len()]
+    }
+
+    /// The page that holds a row, and which of its rows that is.
+    #[inline]
+    fn page_of(&self, row: usize) -> (usize, usize) {
+        (row >> self.page_shift, row & ((1 << self.page_shift) - 1))
+    }
+
+    /// Whether all is background.
+    pub fn is_blank(&self) -> bool {
+        self.count(BACKGROUND) == self.grid.voxel_count()
+    }
+
+    /// Whether another map of this size holds the same labels; pages that both share need no look.
+    pub fn has_labels_of(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&Arc<[u16]>, &Arc<[u16]>)| Arc::ptr_eq(a, b) || a == b;
+        self.grid.dims() == other.grid.dims()
+            && (self.stamp == other.stamp || self.pages.iter().zip(&other.pages).all(is_same))
     }
 
     /// Number of voxels of a label; does not scan.
     pub fn count(&self, label: u16) -> usize {
-        self.counts[usize::from(label)]
+        self.counts.get(usize::from(label)).copied().unwrap_or(0)
     }
 
     /// Every label with at least one voxel, background excluded, ascending.
     pub fn used_labels(&self) -> Vec<u16> {
-        (1..=u16::MAX).filter(|label| self.count(*label) > 0).collect()
+        (1..=u16::MAX).take(self.counts.len() - 1).filter(|label| self.count(*label) > 0).collect()
     }
 
     /// The smallest box around a label; empty if it has no voxel. Scans the map.
@@ -119,7 +191,8 @@ impl LabelMap {
         if self.count(label) == 0 {
             return VoxelBox::default();
         }
-        VoxelBox::around(&self.voxels, self.grid.dims(), |v| *v == label)
+        let rows = self.stretches().flat_map(|stretch| stretch.chunks_exact(self.grid.dims()[0]));
+        VoxelBox::around_rows(rows, self.grid.dims(), |v| *v == label)
     }
 
     /// Volume of a label in millilitres.
@@ -134,8 +207,13 @@ impl LabelMap {
         for size in self.grid.dims() {
             hasher.update((size as u64).to_le_bytes());
         }
-        hasher.update(RunLengths::encode(&self.voxels).packed());
+        hasher.update(self.runs().packed());
         hex(&hasher.finalize())
+    }
+
+    /// The labels packed.
+    pub fn runs(&self) -> RunLengths {
+        RunLengths::of_stretches(self.stretches())
     }
 
     /// Identity of the present labels: two maps with the same stamp hold the same, for a copy keeps it and every change
@@ -149,9 +227,27 @@ impl LabelMap {
     pub(crate) fn fill(&mut self, changes: impl Iterator<Item = (Range<usize>, u16, u16)>) {
         self.stamp = new_stamp();
         for (range, old, new) in changes {
-            self.counts[usize::from(old)] -= range.len();
-            self.counts[usize::from(new)] += range.len();
-            self.voxels[range].fill(new);
+            self.fill_run(range, old, new);
+        }
+    }
+
+    /// Writes a new label over one range, which may span rows and pages.
+    fn fill_run(&mut self, range: Range<usize>, old: u16, new: u16) {
+        if old == new {
+            return;
+        }
+        if self.counts.len() <= usize::from(new) {
+            self.counts.resize(usize::from(new) + 1, 0);
+        }
+        self.counts[usize::from(old)] -= range.len();
+        self.counts[usize::from(new)] += range.len();
+        let page_len = self.grid.dims()[0] << self.page_shift;
+        let mut start = range.start;
+        while start < range.end {
+            let (page, first) = (start / page_len, start % page_len);
+            let last = page_len.min(first + range.end - start);
+            Arc::make_mut(&mut self.pages[page])[first..last].fill(new);
+            start += last - first;
         }
     }
 }
@@ -159,6 +255,7 @@ impl LabelMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn counts_and_bounds_follow_the_voxels() {
@@ -173,18 +270,54 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_the_same_until_either_changes() {
+    fn a_copy_shares_all_pages_but_the_changed_ones() {
         let grid = Grid::from_spacing([50, 50, 50], [1.0; 3]).unwrap();
         let mut voxels = vec![0; grid.voxel_count()];
-        (voxels[7], voxels[2 * BLOCK], voxels[124_999]) = (3, 4, 5);
-        let map = LabelMap::from_voxels(grid, voxels).unwrap();
+        (voxels[7], voxels[60_000], voxels[124_999]) = (3, 4, 5);
+        let map = LabelMap::from_voxels(grid, voxels.clone()).unwrap();
         let mut copy = map.clone();
-        assert_eq!((copy.stamp(), copy.voxels(), copy.count(4)), (map.stamp(), map.voxels(), 1));
+        assert_eq!((copy.stamp(), copy.to_voxels(), copy.count(4)), (map.stamp(), voxels.clone(), 1));
         copy.fill([(7..8, 3, 0)].into_iter());
-        assert!(copy.stamp() != map.stamp() && copy != map);
+        assert!(copy.stamp() != map.stamp() && copy != map && !copy.has_labels_of(&map));
+        assert_eq!((map.at(7), copy.at(7)), (3, 0));
+        let shared = map.pages.iter().zip(&copy.pages).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+        assert_eq!((map.pages.len(), shared), (5, 4));
         copy.fill([(7..8, 0, 3)].into_iter());
         assert!(copy.stamp() != map.stamp(), "no stamp is used twice");
         assert_eq!(copy, map);
+    }
+
+    #[test]
+    fn background_takes_one_page() {
+        let map = LabelMap::new(Grid::from_spacing([512, 512, 300], [1.0; 3]).unwrap());
+        assert!(map.is_blank() && map.pages.iter().all(|page| Arc::ptr_eq(page, &map.pages[0])));
+        assert_eq!(map.stretches().map(<[u16]>::len).sum::<usize>(), 512 * 512 * 300);
+    }
+
+    proptest! {
+        #[test]
+        fn every_way_to_a_label_finds_the_same(
+            dims in [1usize..40, 1usize..60, 1usize..40],
+            runs in prop::collection::vec((0usize..4000, 0u16..4), 1..40),
+        ) {
+            let grid = Grid::from_spacing(dims, [1.0; 3]).unwrap();
+            let drawn = runs.iter().flat_map(|(len, label)| std::iter::repeat_n(*label, *len));
+            let voxels: Vec<u16> = drawn.chain(std::iter::repeat(0)).take(grid.voxel_count()).collect();
+            let map = LabelMap::from_voxels(grid, voxels.clone()).unwrap();
+            prop_assert_eq!(map.to_voxels(), voxels.clone());
+            prop_assert_eq!(map.iter().collect::<Vec<_>>(), voxels.clone());
+            prop_assert_eq!(map.runs(), RunLengths::encode(&voxels));
+            let unpacked = LabelMap::from_runs(grid, &map.runs()).unwrap();
+            prop_assert!(unpacked == map && unpacked.counts == map.counts);
+            for label in 0..4 {
+                prop_assert_eq!(map.count(label), voxels.iter().filter(|v| **v == label).count());
+                prop_assert_eq!(map.bounds(label), VoxelBox::around(&voxels, dims, |v| *v == label));
+            }
+            for (index, label) in voxels.iter().enumerate() {
+                let voxel = grid.voxel(index);
+                prop_assert_eq!([map.at(index), map.value(voxel), map.row(voxel[1], voxel[2])[voxel[0]]], [*label; 3]);
+            }
+        }
     }
 
     #[test]

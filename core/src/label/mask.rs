@@ -83,8 +83,8 @@ impl BoxMask {
         let region = region.intersection(&map.grid().full_box());
         let mut inside = Vec::with_capacity(region.voxel_count());
         for (y, z) in region.rows() {
-            let start = map.grid().index([region.start()[0], y, z]);
-            inside.extend(map.voxels()[start..start + region.size()[0]].iter().map(|v| *v == label));
+            let row = &map.row(y, z)[region.start()[0]..region.end()[0]];
+            inside.extend(row.iter().map(|v| *v == label));
         }
         Self { region, inside }
     }

@@ -30,11 +30,27 @@ pub struct RunLengths {
 impl RunLengths {
     /// Packs an array of labels.
     pub fn encode(labels: &[u16]) -> Self {
+        Self::of_stretches(std::iter::once(labels))
+    }
+
+    /// Packs labels that come in stretches, one after the other.
+    pub fn of_stretches<'a>(stretches: impl Iterator<Item = &'a [u16]>) -> Self {
         let mut packed = Vec::new();
-        for run in runs_of(labels) {
-            push_varint(&mut packed, run.len() as u64);
-            push_varint(&mut packed, u64::from(run[0]));
+        let mut push = |length: usize, label: u16| {
+            if length > 0 {
+                push_varint(&mut packed, length as u64);
+                push_varint(&mut packed, u64::from(label));
+            }
+        };
+        let (mut length, mut label) = (0, 0);
+        for run in stretches.flat_map(runs_of) {
+            if run[0] != label {
+                push(std::mem::take(&mut length), label);
+                label = run[0];
+            }
+            length += run.len();
         }
+        push(length, label);
         Self { packed }
     }
 
@@ -47,24 +63,37 @@ impl RunLengths {
         labels
             .try_reserve_exact(voxel_count)
             .map_err(|_| RleError::Count { found: 0, expected: voxel_count })?;
-        let mut at = 0;
+        self.each(voxel_count, |range, label| labels.resize(range.end, label))?;
+        Ok(labels)
+    }
+
+    /// Tells where each label lies, in order, without gaps; never beyond `voxel_count`.
+    ///
+    /// # Errors
+    /// [`RleError`] if the runs are malformed or cover another number of voxels; what came before has been told.
+    pub fn each(
+        &self,
+        voxel_count: usize,
+        mut found: impl FnMut(std::ops::Range<usize>, u16),
+    ) -> Result<(), RleError> {
+        let (mut at, mut end) = (0, 0);
         while at < self.packed.len() {
             let start = at;
             let damaged = RleError::Damaged { at: start };
             let length = read_varint(&self.packed, &mut at).ok_or(damaged.clone())?;
             let label = read_varint(&self.packed, &mut at).ok_or(damaged.clone())?;
             let label = u16::try_from(label).map_err(|_| damaged)?;
-            let room = voxel_count - labels.len();
-            if length > room as u64 {
-                let found = (labels.len() as u64).saturating_add(length);
+            if length > (voxel_count - end) as u64 {
+                let found = (end as u64).saturating_add(length);
                 return Err(RleError::Count { found, expected: voxel_count });
             }
-            labels.resize(labels.len() + length as usize, label);
+            found(end..end + length as usize, label);
+            end += length as usize;
         }
-        if labels.len() != voxel_count {
-            return Err(RleError::Count { found: labels.len() as u64, expected: voxel_count });
+        if end != voxel_count {
+            return Err(RleError::Count { found: end as u64, expected: voxel_count });
         }
-        Ok(labels)
+        Ok(())
     }
 
     /// The packed form.

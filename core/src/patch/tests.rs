@@ -20,7 +20,7 @@ fn a_mask_writes_its_label_and_nothing_else() {
     let mask = BoxMask::from_fn(VoxelBox::new([1, 0, 0], [4, 2, 1]), |[x, y, _]| x < 3 || y == 1);
     let patch = LabelPatch::from_mask(&map, &mask, 2, &open()).unwrap();
     patch.apply(&mut map).unwrap();
-    assert_eq!(map.voxels(), [0, 2, 2, 0, 0, 2, 2, 2]);
+    assert_eq!(map.to_voxels(), [0, 2, 2, 0, 0, 2, 2, 2]);
     assert_eq!((patch.voxel_count(), patch.bounds()), (4, VoxelBox::new([1, 0, 0], [4, 2, 1])));
     assert_eq!((map.count(2), map.count(1), map.count(0)), (5, 0, 3));
 }
@@ -33,7 +33,7 @@ fn locked_labels_neither_shrink_nor_grow() {
     let written = |draw_over, new| {
         let mut map = map.clone();
         LabelPatch::from_mask(&map, &mask, new, &rule(draw_over)).unwrap().apply(&mut map).unwrap();
-        map.voxels().to_vec()
+        map.to_voxels()
     };
     assert_eq!(written(DrawOver::Everywhere, 5), [5, 1, 5, 5]);
     assert_eq!(written(DrawOver::Background, 5), [5, 1, 2, 5]);
@@ -57,7 +57,7 @@ fn a_patch_for_another_state_changes_nothing() {
     let mut other = map_of([4, 1, 1], vec![0, 0, 0, 8]);
     let error = patch.apply(&mut other).unwrap_err();
     assert_eq!(error, PatchError::Stale { voxel: [3, 0, 0], expected: 9, found: 8 });
-    assert_eq!(other.voxels(), [0, 0, 0, 8]);
+    assert_eq!(other.to_voxels(), [0, 0, 0, 8]);
     patch.apply(&mut map).unwrap();
     assert!(matches!(patch.apply(&mut map_of([2, 2, 1], vec![0; 4])), Err(PatchError::Grid { .. })));
 }

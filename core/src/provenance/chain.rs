@@ -286,6 +286,6 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), damaged);
         let (_, saved) = Store::open(folder.path()).unwrap();
         let (restored, _) = saved.into_document(document.image().clone()).unwrap();
-        assert_eq!(restored.labels().voxels(), document.labels().voxels());
+        assert_eq!(restored.labels().to_voxels(), document.labels().to_voxels());
     }
 }

@@ -142,9 +142,9 @@ impl BlockLabels {
             for y in ys.clone() {
                 let voxel = [xs.start, y, z];
                 let voxel = [0, 1, 2].map(|a| (first[a] + voxel[a] as isize) as usize);
-                let from = labels.grid().index(voxel);
+                let row = labels.row(voxel[1], voxel[2]);
                 let to = (z * SIDE + y) * SIDE + xs.start;
-                copy[to..to + xs.len()].copy_from_slice(&labels.voxels()[from..from + xs.len()]);
+                copy[to..to + xs.len()].copy_from_slice(&row[voxel[0]..voxel[0] + xs.len()]);
             }
         }
         Some(Self { block, start, labels: copy })
@@ -168,8 +168,6 @@ fn is_uniform(labels: &LabelMap, start: [usize; 3]) -> bool {
     let high = [0, 1, 2].map(|a| (start[a] + BLOCK).min(dims[a]));
     let at_border = (0..3).any(|a| start[a] == 0 || start[a] + BLOCK > dims[a]);
     let wanted = if at_border { 0 } else { labels.value(low) };
-    VoxelBox::new(low, high).rows().all(|(y, z)| {
-        let row = labels.grid().index([low[0], y, z]);
-        labels.voxels()[row..row + high[0] - low[0]].iter().all(|label| *label == wanted)
-    })
+    let is_wanted = |(y, z)| labels.row(y, z)[low[0]..high[0]].iter().all(|label| *label == wanted);
+    VoxelBox::new(low, high).rows().all(is_wanted)
 }

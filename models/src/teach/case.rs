@@ -105,7 +105,7 @@ impl TeachingCase {
     /// SHA-256 of its labels, unless they are in a file, where nobody changes them here.
     pub(super) fn labels_sha256(&self) -> Option<String> {
         match &self.labels {
-            CaseLabels::Memory(map) => Some(hash_of(map.voxels())),
+            CaseLabels::Memory(map) => Some(hash_of(&map.to_voxels())),
             CaseLabels::Project { .. } => self.read_labels(None).ok().flatten().as_deref().map(hash_of),
             CaseLabels::None | CaseLabels::File(_) => None,
         }
@@ -119,14 +119,14 @@ impl TeachingCase {
                 Some(io::open_labels_for(path, target)?.labels)
             }
             (CaseLabels::None | CaseLabels::File(_), _) => None,
-            (CaseLabels::Memory(map), _) => Some(map.voxels().to_vec()),
+            (CaseLabels::Memory(map), _) => Some(map.to_voxels()),
             (CaseLabels::Project { folder, values }, _) => {
                 let of_case = |error: hilum_core::project::StoreError| {
                     TeachError::Unsuitable(format!("the case {}: {error}", self.id))
                 };
                 let state = project::read(folder).and_then(project::Saved::into_state).map_err(of_case)?.0;
-                let value = |value: &u16| values.get(value).copied().unwrap_or(0);
-                Some(state.labels().voxels().iter().map(value).collect())
+                let value = |value: u16| values.get(&value).copied().unwrap_or(0);
+                Some(state.labels().iter().map(value).collect())
             }
         })
     }

@@ -128,7 +128,7 @@ fn a_click_version_is_made_again_bit_for_bit() {
         let image = folder.path().join(format!("{nth}.nii.gz"));
         let mask = folder.path().join(format!("{nth}_mask.nii.gz"));
         save_volume(&image, &volume).unwrap();
-        save_labels(&mask, labels.voxels(), labels.grid(), &Source::Synthetic, &[]).unwrap();
+        save_labels(&mask, &labels.to_voxels(), labels.grid(), &Source::Synthetic, &[]).unwrap();
         all.push(TeachingCase::files(&nth.to_string(), image, Some(mask), purpose));
     }
     let options = TeachOptions { layers: Layers::Decoder, ..quick(4) };

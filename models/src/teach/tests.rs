@@ -149,7 +149,7 @@ fn a_version_is_made_again_bit_for_bit_from_its_record() {
         let image = folder.path().join(format!("{nth}.nii.gz"));
         let mask = folder.path().join(format!("{nth}_mask.nii.gz"));
         save_volume(&image, &volume).unwrap();
-        save_labels(&mask, labels.voxels(), labels.grid(), &Source::Synthetic, &[]).unwrap();
+        save_labels(&mask, &labels.to_voxels(), labels.grid(), &Source::Synthetic, &[]).unwrap();
         let mut case = TeachingCase::files(&nth.to_string(), image, Some(mask.clone()), purpose);
         if nth == 0 {
             // In memory, as in the window: kept beside the version.

@@ -32,11 +32,7 @@ impl TestRenderer for ByProcessor {
 /// The window at work: planes with a label and a proposal, the 3-D view, texts, a dialog.
 fn pictures(renderer: impl TestRenderer + 'static) -> Vec<image::RgbaImage> {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("oblique.nii.gz");
-    save_volume(&path, &oblique_volume()).expect("the image is written");
-    let builder = Harness::builder().renderer(renderer).with_render_cursor(false);
-    let mut window = Window::build(builder, folder.path(), vec![path]);
-    window.until("the file is open", is_complete);
+    let mut window = Window::drawn(renderer, folder.path());
     window.press(Modifiers::NONE, Key::F4);
     let mut settings = window.state().settings.clone();
     (settings.brush_radius_mm, settings.ball) = (4.0, true);
@@ -57,10 +53,7 @@ fn pictures(renderer: impl TestRenderer + 'static) -> Vec<image::RgbaImage> {
 
 #[test]
 fn the_processor_draws_what_a_graphics_device_draws() {
-    let Ok(renderer) = std::panic::catch_unwind(WgpuTestRenderer::new) else {
-        hilum_core::testing::skip("a graphics adapter");
-        return;
-    };
+    let Some(renderer) = device_renderer() else { return };
     let (by_device, by_processor) = (pictures(renderer), pictures(ByProcessor::default()));
     for (number, (a, b)) in by_device.iter().zip(&by_processor).enumerate() {
         assert_eq!(a.dimensions(), b.dimensions());

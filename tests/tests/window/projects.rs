@@ -68,7 +68,7 @@ fn an_image_that_was_kept_for_later_or_saved_comes_back_with_labels_history_and_
     window.harness.state().send(open);
     window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
     assert!(matches!(window.state().dialog, Dialog::None));
-    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    assert_eq!(window.session().document.labels().to_voxels(), painted.to_voxels());
     assert_eq!((window.session().views.center, window.session().views.width), (400.0, 1800.0));
 
     // Saved and quit: the history is there all the same.
@@ -78,7 +78,7 @@ fn an_image_that_was_kept_for_later_or_saved_comes_back_with_labels_history_and_
     let mut window = Window::open(folder.path(), vec![path.clone()]);
     window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
     assert!(!window.session().has_unsaved_work(), "it is still saved");
-    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    assert_eq!(window.session().document.labels().to_voxels(), painted.to_voxels());
     window.press(CTRL, Key::Z);
     assert_eq!(window.labelled(), 0);
 
@@ -108,7 +108,7 @@ fn what_was_discarded_for_an_image_that_did_not_open_is_still_kept() {
     quit(window);
     let mut window = Window::open(folder.path(), vec![path]);
     window.until("the work is there", |s| is_complete(s) && s.session.as_ref().unwrap().document.can_undo());
-    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    assert_eq!(window.session().document.labels().to_voxels(), painted.to_voxels());
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_project_is_saved_closed_and_opened_with_labels_rulers_history_and_view() {
     window.until("the project is open", is_complete);
     let session = window.session();
     assert_eq!(session.project.as_deref(), Some(&*project));
-    assert_eq!(session.document.labels().voxels(), labels.voxels());
+    assert_eq!(session.document.labels().to_voxels(), labels.to_voxels());
     assert_eq!(session.document.rulers().len(), 1);
     assert_eq!((session.views.center, session.views.width), (400.0, 1800.0));
     let steps: Vec<&str> = session.document.history().steps().collect();

@@ -98,7 +98,7 @@ fn a_series_comes_from_a_server_and_its_labels_go_back() {
     assert_eq!(stored.study_uid, identify(&slices[0]).unwrap().study_uid);
 
     // Another day: the labels are fetched into the image.
-    let painted = window.session().document.labels().voxels().to_vec();
+    let painted = window.session().document.labels().to_voxels().to_vec();
     window.button("Close");
     window.press(CTRL, Key::Z);
     assert_eq!(window.labelled(), 0);
@@ -111,7 +111,7 @@ fn a_series_comes_from_a_server_and_its_labels_go_back() {
     window.until("the labels are there again", |s| {
         s.session.as_ref().is_some_and(|session| session.document.labels().count(1) > 0)
     });
-    assert!(window.session().document.labels().voxels() == painted);
+    assert!(window.session().document.labels().to_voxels() == painted);
     let session = window.session();
     let target = LabelTarget { grid: session.volume().grid(), source: &session.volume().meta().source };
     // The only server's folder.

@@ -124,7 +124,7 @@ fn the_threshold_brush_paints_only_its_range_and_the_adaptive_brush_stays_in_the
     window.click(at);
     window.harness.run_ok();
     let document = &window.session().document;
-    let painted = document.labels().voxels().iter().enumerate().filter(|(_, label)| **label == 1);
+    let painted = document.labels().iter().enumerate().filter(|(_, label)| *label == 1);
     assert!(painted.clone().count() > 10 && painted.clone().count() < plain);
     for (index, _) in painted {
         assert!(range.contains(document.image().voxels().value(index)));
@@ -201,10 +201,8 @@ fn a_lasso_in_the_coronal_plane_adds_and_undo_takes_it_back() {
     window.trace(&circle);
     let document = &window.session().document;
     let grid = document.image().grid();
-    let rows: std::collections::BTreeSet<usize> = (0..grid.voxel_count())
-        .filter(|i| document.labels().voxels()[*i] == 1)
-        .map(|i| grid.voxel(i)[1])
-        .collect();
+    let rows: std::collections::BTreeSet<usize> =
+        (0..grid.voxel_count()).filter(|i| document.labels().at(*i) == 1).map(|i| grid.voxel(i)[1]).collect();
     assert_eq!(rows.len(), 1, "one coronal slice");
     assert!(window.labelled() > 20);
     assert_eq!(window.steps(), ["Lasso"]);
@@ -235,12 +233,12 @@ fn operations_are_previewed_follow_their_options_and_are_one_step_each() {
         assert_eq!(window.steps().last().map(String::as_str), Some(step));
         assert_eq!(window.steps().len(), steps + 1);
         let after = window.session().document.labels().clone();
-        let differing = before.voxels().iter().zip(after.voxels()).filter(|(a, b)| a != b).count();
+        let differing = before.iter().zip(after.iter()).filter(|(a, b)| a != b).count();
         assert_eq!(differing, changed, "what was previewed was done");
         window.press(CTRL, Key::Z);
-        assert_eq!(window.session().document.labels().voxels(), before.voxels());
+        assert_eq!(window.session().document.labels().to_voxels(), before.to_voxels());
         window.press(CTRL_SHIFT, Key::Z);
-        assert_eq!(window.session().document.labels().voxels(), after.voxels());
+        assert_eq!(window.session().document.labels().to_voxels(), after.to_voxels());
     }
     window.press(SHIFT, Key::M);
     window.until_planned("a margin is previewed");

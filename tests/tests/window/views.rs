@@ -2,13 +2,10 @@
 //! mouse.
 
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Role, vec2};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use egui_kittest::wgpu::WgpuTestRenderer;
 use hilum::command::{Action, SegmentAction, UiCommand, ViewAction};
 use hilum::state::{KeyMap, Layout, MousePreset, SceneMode, Tool, Turn, ViewId};
 use hilum_core::geometry::PatientDirection;
-use hilum_core::io::nifti::save_volume;
 use hilum_core::label::LookChange;
 use nalgebra::Vector3;
 
@@ -209,7 +206,7 @@ fn planes_are_turned_by_handles_and_angles_and_brushes_work_in_them() {
     assert!(window.labelled() > 0);
     let session = window.session();
     let (grid, labels) = (session.volume().grid(), session.document.labels());
-    let painted = (0..grid.voxel_count()).filter(|i| labels.voxels()[*i] != 0).map(|i| grid.voxel(i));
+    let painted = (0..grid.voxel_count()).filter(|i| labels.at(*i) != 0).map(|i| grid.voxel(i));
     for voxel in painted {
         let distance = (grid.world_of(voxel) - lesion).dot(&into).abs();
         assert!(distance < 2.0 * grid.spacing_mm()[0], "a voxel lies {distance:.1} mm off the plane");
@@ -295,16 +292,9 @@ fn the_3d_view_follows_edits_undo_and_visibility_and_a_click_on_it_moves_the_cro
 
 #[test]
 fn with_a_graphics_device_the_3d_view_shows_the_label_and_the_volume() {
-    let Ok(renderer) = std::panic::catch_unwind(WgpuTestRenderer::new) else {
-        hilum_core::testing::skip("a graphics adapter");
-        return;
-    };
+    let Some(renderer) = device_renderer() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("oblique.nii.gz");
-    save_volume(&path, &oblique_volume()).unwrap();
-    let builder = Harness::builder().renderer(renderer).with_render_cursor(false);
-    let mut window = Window::build(builder, folder.path(), vec![path]);
-    window.until("the file is open", is_complete);
+    let mut window = Window::drawn(renderer, folder.path());
     window.press(Modifiers::NONE, Key::F9);
     let mut settings = window.state().settings.clone();
     (settings.brush_radius_mm, settings.ball) = (4.0, true);
@@ -558,5 +548,5 @@ fn a_case_is_completed_with_the_keyboard_alone() {
     window.press(CTRL, Key::S);
     window.until("the mask is saved", |s| !s.session.as_ref().unwrap().has_unsaved_work());
     let saved = open_labels(&window.session().mask_path.clone().unwrap()).unwrap();
-    assert_eq!(saved.labels, window.session().document.labels().voxels());
+    assert_eq!(saved.labels, window.session().document.labels().to_voxels());
 }

@@ -6,7 +6,6 @@ use super::*;
 use hilum::command::{UiCommand, WorklistAction};
 use hilum::state::Settings;
 use hilum_core::io::nifti::save_labels;
-use hilum_core::label::LabelMap;
 use hilum_core::project::Store;
 use hilum_core::provenance::{Action as Happened, read_chain, verify};
 use hilum_core::worklist::{CaseId, CaseOrder, CaseState, Role as CaseRole, WorklistStore};
@@ -21,7 +20,7 @@ fn images(folder: &Path) {
     }
     for (annotator, first) in [("eva", 0), ("adam", 10)] {
         std::fs::create_dir_all(folder.join(annotator)).unwrap();
-        let mut labels = LabelMap::new(*volume.grid()).voxels().to_vec();
+        let mut labels = vec![0; volume.grid().voxel_count()];
         labels[first..first + 40].fill(1);
         let path = folder.join(annotator).join("knee 1_seg.nii.gz");
         save_labels(&path, &labels, volume.grid(), &volume.meta().source, &[]).unwrap();
@@ -99,7 +98,7 @@ fn cases_are_worked_through_with_the_keyboard_and_are_there_again_the_next_day()
     window.until("the list is open", |s| s.worklist.is_some());
     window.harness.get_by_label_contains("knee 1").click();
     window.until("the first case is open", |s| open_case(s) == Some(1));
-    assert_eq!(window.session().document.labels().voxels(), painted.voxels());
+    assert_eq!(window.session().document.labels().to_voxels(), painted.to_voxels());
     assert_eq!(state(&window, 1), CaseState::Corrected, "looking changes nothing");
     window.press(CTRL, Key::Z);
     assert_eq!(window.labelled(), 0, "the history is there as well");

@@ -194,7 +194,7 @@ impl HilumApp {
             (known.look, &known.layer, known.is_plain) == (look, &layer, is_plain)
                 && (known.reading, known.labels_revision) == (inspect.reading, session.labels_revision)
         });
-        if !inspect.wants_classes || is_known || labels.count(0) == labels.voxels().len() {
+        if !inspect.wants_classes || is_known || labels.is_blank() {
             return;
         }
         let (reading, labels) = (inspect.reading, Arc::clone(labels));

@@ -51,7 +51,7 @@ pub fn measure(facts: &PhotoFacts, labels: &LabelMap, eye: Option<Laterality>) -
     let mask = if labels.count(RIM) + labels.count(CUP) == 0 {
         Err(CdrError::NoDisc { rim: RIM, cup: CUP })
     } else {
-        DiscMask::from_labels(labels.voxels(), [width, height], names).map(|mask| mask.without_holes())
+        DiscMask::from_labels(&labels.to_voxels(), [width, height], names).map(|mask| mask.without_holes())
     };
     let vessel_share = vessel_share(facts, labels);
     let mut reading = of_mask(facts, mask, eye);
@@ -102,13 +102,13 @@ fn vessel_share(facts: &PhotoFacts, labels: &LabelMap) -> Option<f64> {
     }
     // Without a field of view the picture is the field.
     let Some(field) = &facts.field else {
-        let area = labels.voxels().len() - labels.count(RIM) - labels.count(CUP);
+        let area = labels.grid().voxel_count() - labels.count(RIM) - labels.count(CUP);
         return Some(labels.count(VESSELS) as f64 / area.max(1) as f64);
     };
     let (mut vessels, mut area) = (0usize, 0usize);
-    for (label, inside) in labels.voxels().iter().zip(&field.mask) {
-        vessels += usize::from(*inside && *label == VESSELS);
-        area += usize::from(*inside && *label != RIM && *label != CUP);
+    for (label, inside) in labels.iter().zip(&field.mask) {
+        vessels += usize::from(*inside && label == VESSELS);
+        area += usize::from(*inside && label != RIM && label != CUP);
     }
     Some(vessels as f64 / area.max(1) as f64)
 }
@@ -124,7 +124,7 @@ pub fn with_disc(labels: &LabelMap, answer: &[u16], names: DiscLabels) -> Option
 /// The labels with this disc and cup instead of the old ones.
 pub fn with_mask(labels: &LabelMap, mask: &DiscMask) -> LabelMap {
     let new = mask.labels(DiscLabels { rim: RIM, cup: CUP });
-    let merged = labels.voxels().iter().zip(new).map(|(old, new)| match (*old, new) {
+    let merged = labels.iter().zip(new).map(|(old, new)| match (old, new) {
         (RIM | CUP, 0) => 0,
         (old, 0) => old,
         (_, new) => new,
@@ -134,7 +134,7 @@ pub fn with_mask(labels: &LabelMap, mask: &DiscMask) -> LabelMap {
 
 /// The labels with these vessels instead of the old ones; disc and cup lie over them.
 pub fn with_vessels(labels: &LabelMap, answer: &[u16]) -> LabelMap {
-    let merged = labels.voxels().iter().zip(answer).map(|(old, vessel)| match (*old, *vessel != 0) {
+    let merged = labels.iter().zip(answer).map(|(old, vessel)| match (old, *vessel != 0) {
         (0 | VESSELS, true) => VESSELS,
         (VESSELS, false) => 0,
         (old, _) => old,
@@ -150,7 +150,7 @@ fn relabelled(labels: &LabelMap, values: Vec<u16>) -> LabelMap {
 pub fn parts(labels: &LabelMap) -> (BoxMask, BoxMask) {
     let [width, height, _] = labels.grid().dims();
     let names = DiscLabels { rim: RIM, cup: CUP };
-    match DiscMask::from_labels(labels.voxels(), [width, height], names) {
+    match DiscMask::from_labels(&labels.to_voxels(), [width, height], names) {
         Ok(mask) => (mask.disc().clone(), mask.cup().clone()),
         Err(_) => (BoxMask::default(), BoxMask::default()),
     }
@@ -180,7 +180,7 @@ mod tests {
         let field = facts.field.as_ref().unwrap().mask.iter().filter(|v| **v).count();
         let expected = both.count(VESSELS) as f64 / (field - labels.count(RIM) - labels.count(CUP)) as f64;
         assert!((reading.vessel_share.unwrap() - expected).abs() < 0.01, "{reading:?}");
-        assert_eq!(with_vessels(&both, &vec![0; answer.len()]).voxels(), labels.voxels());
+        assert_eq!(with_vessels(&both, &vec![0; answer.len()]).to_voxels(), labels.to_voxels());
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn work_left_by_a_crash_is_found_and_continued_and_dropped_work_leaves_nothing()
     let Ok(Event::Project(ProjectEvent::Found { state, .. })) = events.try_recv() else {
         panic!("nothing found")
     };
-    assert_eq!(state.labels().voxels(), document.labels().voxels());
+    assert_eq!(state.labels().to_voxels(), document.labels().to_voxels());
     let mut restored = Document::restore(Arc::clone(&volume), *state).unwrap();
     second.handle(ProjectRequest::Continue(true));
     let records = edit(&mut restored, 8);
@@ -86,7 +86,7 @@ fn work_that_was_closed_in_good_order_waits_with_its_history_and_view() {
         };
         assert_eq!((state.history().len(), is_closed), (2, is_expected_closed));
         assert_eq!(view.unwrap()["zoom"], zoom);
-        assert_eq!(state.labels().voxels(), document.labels().voxels());
+        assert_eq!(state.labels().to_voxels(), document.labels().to_voxels());
         next.handle(ProjectRequest::Continue(true));
         // A crash from here on is no good order.
         if !is_expected_closed {

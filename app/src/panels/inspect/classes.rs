@@ -30,7 +30,7 @@ pub(super) fn show(ui: &mut Ui, context: Context<'_>, inspect: &Inspecting) {
     }
     let tokens = theme::of(ui);
     let labels = session.document.labels();
-    if labels.count(0) == labels.voxels().len() {
+    if labels.is_blank() {
         ui.label(RichText::new("There are no labels on this image.").color(tokens.weak));
         return;
     }

@@ -53,7 +53,7 @@ impl AppState {
     /// kept of the picture.
     fn makers_of_labels<'a>(&'a self, session: &'a Session) -> Vec<&'a str> {
         let labels = session.document.labels();
-        if labels.count(0) == labels.voxels().len() {
+        if labels.is_blank() {
             return Vec::new();
         }
         let list =

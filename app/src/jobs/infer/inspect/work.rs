@@ -163,7 +163,7 @@ impl InferWorker {
             for map in look.maps()? {
                 let mut shown = shown(number, MapKind::Pass, map, labels)?;
                 if !is_empty(labels) {
-                    shown.error_auc = agreement(&shown.map, look, labels.voxels(), labels.grid());
+                    shown.error_auc = agreement(&shown.map, look, &labels.to_voxels(), labels.grid());
                 }
                 maps.push(shown);
             }
@@ -221,7 +221,7 @@ impl InferWorker {
         let Some(layer) = look.layers().iter().find(|known| known.layer == layer) else {
             return Ok(Vec::new());
         };
-        look.mass_by_class(&read_as(layer, reading, is_plain), labels.voxels(), labels.grid())
+        look.mass_by_class(&read_as(layer, reading, is_plain), &labels.to_voxels(), labels.grid())
     }
 
     fn random(&self) -> Result<InspectAnswer, InspectError> {
@@ -276,10 +276,10 @@ fn surface(map: &FieldMap, share: f64) -> SurfaceMesh {
 }
 
 fn shown(look: usize, kind: MapKind, map: FieldMap, labels: &LabelMap) -> Result<ShownMap, InspectError> {
-    let mass = if is_empty(labels) { Vec::new() } else { map.mass(labels.voxels(), labels.grid())? };
+    let mass = if is_empty(labels) { Vec::new() } else { map.mass(&labels.to_voxels(), labels.grid())? };
     Ok(ShownMap { look, kind, map: Arc::new(map), mass, error_auc: None, spearman: None })
 }
 
 fn is_empty(labels: &LabelMap) -> bool {
-    labels.count(0) == labels.voxels().len()
+    labels.is_blank()
 }

@@ -152,7 +152,8 @@ fn bring_up_to_date(version: u32) {
     );
     assert_eq!((steps.len(), state.history().cursor()), (if version == 1 { 6 } else { 7 }, 6));
     assert_eq!((state.labels().count(1), state.labels().count(2)), (18, 13));
-    let weighted: usize = state.labels().voxels().iter().enumerate().map(|(i, v)| i * usize::from(*v)).sum();
+    let weighted: usize =
+        state.labels().to_voxels().iter().enumerate().map(|(i, v)| i * usize::from(*v)).sum();
     assert_eq!((weighted, state.prompts().len()), (5538, 1));
     let mut restored = Document::restore(document().image().clone(), state.clone()).unwrap();
     restored.apply(EditCommand::GoTo(0)).unwrap();
