@@ -80,9 +80,10 @@ impl VoxelBox {
         )
     }
 
-    /// The rows of the box as `(y, z)`, z slowest; a row spans `start()[0]..end()[0]`.
+    /// The rows of the box as `(y, z)`, z slowest; a row spans `start()[0]..end()[0]`. An empty box has none.
     pub fn rows(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (y, z) = (self.start[1]..self.end[1], self.start[2]..self.end[2]);
+        let last = if self.is_empty() { self.start[2] } else { self.end[2] };
+        let (y, z) = (self.start[1]..self.end[1], self.start[2]..last);
         z.flat_map(move |z| y.clone().map(move |y| (y, z)))
     }
 
@@ -117,6 +118,14 @@ mod tests {
         let a = VoxelBox::new([1, 2, 3], [4, 5, 6]);
         assert_eq!(a.union(&VoxelBox::default()), a);
         assert!(a.intersection(&VoxelBox::new([4, 2, 3], [9, 9, 9])).is_empty());
+    }
+
+    #[test]
+    fn a_box_without_voxels_has_no_rows() {
+        let rows = |start, end| VoxelBox::new(start, end).rows().collect::<Vec<_>>();
+        assert_eq!(rows([5, 1, 2], [5, 4, 6]), []);
+        assert_eq!(rows([1, 4, 2], [5, 4, 6]), []);
+        assert_eq!(rows([1, 3, 2], [5, 5, 4]), [(3, 2), (4, 2), (3, 3), (4, 3)]);
     }
 
     #[test]

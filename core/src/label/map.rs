@@ -32,6 +32,15 @@ pub enum LabelMapError {
     },
 }
 
+/// Notes that voxels change from one label to another.
+fn recount(counts: &mut Vec<usize>, voxels: usize, old: u16, new: u16) {
+    if counts.len() <= usize::from(new) {
+        counts.resize(usize::from(new) + 1, 0);
+    }
+    counts[usize::from(old)] -= voxels;
+    counts[usize::from(new)] += voxels;
+}
+
 /// A label for every voxel of a [`Grid`], `[z, y, x]`; 0 is background.
 ///
 /// It changes only through a [`LabelPatch`](crate::patch::LabelPatch), so that every change can be undone.
@@ -152,10 +161,15 @@ impl LabelMap {
 
     /// Labels of one row by their array indices.
     pub(crate) fn in_row(&self, range: Range<usize>) -> &[u16] {
-        let width = self.grid.dims()[0];
-        let (page, row) = self.page_of(range.start / width);
-        let start = row * width + range.start % width;
+        let page_len = self.page_len();
+        let page = range.start / page_len;
+        let start = range.start - page * page_len;
         &self.pages[page][start..start + range.len()]
+    }
+
+    /// Labels in a page that is full.
+    fn page_len(&self) -> usize {
+        self.grid.dims()[0] << self.page_shift
     }
 
     /// The page that holds a row, and which of its rows that is.
@@ -222,12 +236,20 @@ impl LabelMap {
         self.stamp
     }
 
-    /// Writes new labels over ranges that hold only an old one: (range, old, new). For
+    /// Writes new labels over ranges in rows that hold only an old one: (range, old, new). For
     /// [`LabelPatch`](crate::patch::LabelPatch) alone.
     pub(crate) fn fill(&mut self, changes: impl Iterator<Item = (Range<usize>, u16, u16)>) {
         self.stamp = new_stamp();
+        let page_len = self.page_len();
+        // Neighbours mostly share their page, which is made this map's own once.
+        let (mut first, mut page): (usize, &mut [u16]) = (0, &mut []);
         for (range, old, new) in changes {
-            self.fill_run(range, old, new);
+            recount(&mut self.counts, range.len(), old, new);
+            if !(first..first + page.len()).contains(&range.start) {
+                let nth = range.start / page_len;
+                (first, page) = (nth * page_len, Arc::make_mut(&mut self.pages[nth]));
+            }
+            page[range.start - first..range.end - first].fill(new);
         }
     }
 
@@ -236,12 +258,8 @@ impl LabelMap {
         if old == new {
             return;
         }
-        if self.counts.len() <= usize::from(new) {
-            self.counts.resize(usize::from(new) + 1, 0);
-        }
-        self.counts[usize::from(old)] -= range.len();
-        self.counts[usize::from(new)] += range.len();
-        let page_len = self.grid.dims()[0] << self.page_shift;
+        recount(&mut self.counts, range.len(), old, new);
+        let page_len = self.page_len();
         let mut start = range.start;
         while start < range.end {
             let (page, first) = (start / page_len, start % page_len);

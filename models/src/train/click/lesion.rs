@@ -193,4 +193,20 @@ mod tests {
             assert!(lesion.depth_mm(lesion.point_inside(&mut rng)) < 0.0);
         }
     }
+
+    #[test]
+    fn a_body_beside_the_image_paints_nothing() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let grid = Grid::from_spacing([13, 9, 7], [1.0, 2.0, 3.0]).unwrap();
+        for direction in (0..6).map(|i| (i % 3, if i < 3 { -90.0 } else { 90.0 })) {
+            let mut center = grid.center_world();
+            center[direction.0] += direction.1;
+            let lesion = Lesion::random(center, 20.0, &mut rng);
+            let mut values = vec![50.0; grid.voxel_count()];
+            lesion.paint(&mut values, &grid, 50.0, &Look::random(50.0, 5.0, 20.0, &mut rng));
+            assert!(
+                values.iter().all(|value| *value == 50.0) && lesion.mask(&grid).iter().all(|inside| !inside)
+            );
+        }
+    }
 }
