@@ -29,13 +29,13 @@ impl HilumApp {
         self.finish_aside();
         let request = self.number();
         let Some(session) = self.state.session.as_mut().filter(|session| session.can_edit()) else { return };
+        // What is being planned is for labels that go now, and would keep the thread busy; it is planned anew.
+        session.editing.stop();
+        session.editing.asked = None;
         if !session.document.is_large(&command) {
             let is_done = self.edit(command).is_some();
             return self.say_all(said, is_done);
         }
-        // What is being planned is for labels that go now, and would keep the thread busy.
-        session.editing.stop();
-        session.editing.asked = None;
         let ahead = session.document.ahead(command);
         let (sender, answer) = sync_channel(1);
         let session = session.id;

@@ -7,6 +7,7 @@ use hilum_core::job::CancelToken;
 use hilum_core::project::KeptWork;
 
 use super::HilumApp;
+use super::project::LAST_REQUEST;
 use crate::command::{Action, KeptAction};
 use crate::jobs::{KeptEvent, OpenProject, ProjectRequest, kept};
 use crate::state::{Dialog, KeptList, Severity};
@@ -18,7 +19,7 @@ impl HilumApp {
         let cancel = CancelToken::default();
         let (sender, written) = sync_channel(1);
         // Without an answer the list shows what is there.
-        self.project.ask(ProjectRequest::Flush(sender)).ok();
+        self.project.ask_waiting(ProjectRequest::Flush(sender), LAST_REQUEST).ok();
         let begun = match &self.kept_folder {
             None => Err("no folder for kept work could be found on this system".to_owned()),
             Some(root) => kept::list(root, listing, written, cancel.clone(), &self.inbox)

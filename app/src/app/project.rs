@@ -6,7 +6,6 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use hilum_core::document::{Document, EditCommand, State};
-use hilum_core::label::BACKGROUND;
 
 use super::HilumApp;
 use crate::command::UiCommand;
@@ -16,7 +15,7 @@ use crate::state::{Dialog, LabelPurpose, Session, Severity, is_by_networks};
 /// Writing that failed is tried again after so long, and the view is kept that often.
 const RETRY_SECS: f64 = 2.0;
 /// How long the window waits until the last requests for an image are taken.
-const LAST_REQUEST: Duration = Duration::from_secs(2);
+pub(super) const LAST_REQUEST: Duration = Duration::from_secs(2);
 /// How long the program waits for the last write when it ends.
 const LAST_WRITE: Duration = Duration::from_secs(10);
 
@@ -122,8 +121,7 @@ impl HilumApp {
         if is_flat && self.state.album.is_some() {
             return is_fresh;
         }
-        let is_empty = is.used_labels().iter().all(|label| *label == BACKGROUND);
-        let gives_way = is_empty || !document.history().is_empty() || is.has_labels_of(was);
+        let gives_way = is.is_blank() || !document.history().is_empty() || is.has_labels_of(was);
         is_closed && is_fresh && gives_way
     }
 

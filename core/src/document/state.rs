@@ -398,7 +398,7 @@ impl Snapshot {
         &self.grid
     }
 
-    /// The state that was stored. Memory for two bytes of every labelled voxel of [`Snapshot::grid`] is taken.
+    /// The state that was stored. Memory for at most two bytes a voxel of [`Snapshot::grid`] is taken.
     ///
     /// # Errors
     /// [`StateError`] if parts of it do not fit together.

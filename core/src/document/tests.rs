@@ -331,7 +331,7 @@ type Named = (u16, String, [u8; 3]);
 /// What undo must restore: everything but looks, which are no steps.
 fn content(state: &State) -> (Vec<u16>, Vec<Named>, Prompts) {
     let names = state.table().entries().iter().map(|e| (e.id, e.name.clone(), e.color));
-    (state.labels().to_voxels().to_vec(), names.collect(), state.prompts().clone())
+    (state.labels().to_voxels(), names.collect(), state.prompts().clone())
 }
 
 proptest! {
@@ -341,7 +341,7 @@ proptest! {
         let mut seen = BTreeMap::from([(0, content(&doc.state))]);
         for command in commands {
             doc.apply(command).ok();
-            let whole = LabelMap::from_voxels(*doc.labels().grid(), doc.labels().to_voxels().to_vec()).unwrap();
+            let whole = LabelMap::from_voxels(*doc.labels().grid(), doc.labels().to_voxels()).unwrap();
             prop_assert_eq!(&whole, doc.labels().as_ref(), "counts follow the voxels");
             if !doc.state.has_open_stroke() {
                 let before = seen.insert(doc.history().state(), content(&doc.state));

@@ -163,13 +163,13 @@ pub(super) fn region(
     }
     let label = basis.labels.value(seed);
     let value = basis.image.value(seed).unwrap_or_default();
-    let fits = |index: usize| {
-        let near = |tolerance: f32| (basis.image.voxels().value(index) - value).abs() <= tolerance;
-        let is_in = || slab.is_none() || in_slab(basis.grid().voxel(index));
-        basis.labels.at(index) == label && tolerance.is_none_or(near) && is_in()
+    let fits = |voxel: [usize; 3]| {
+        let here = || basis.image.voxels().value(basis.grid().index(voxel));
+        let near = |tolerance: f32| (here() - value).abs() <= tolerance;
+        basis.labels.value(voxel) == label && tolerance.is_none_or(near) && in_slab(voxel)
     };
     let flood = Flood { part, visited: vec![false; part.voxel_count()], bounds: VoxelBox::default() };
-    let filled = flood.run(basis, seed, fits, observer)?;
+    let filled = flood.run(seed, fits, observer)?;
     Ok(basis.with_active(&filled))
 }
 
@@ -183,9 +183,8 @@ struct Flood {
 impl Flood {
     fn run(
         mut self,
-        basis: &EditBasis,
         seed: [usize; 3],
-        fits: impl Fn(usize) -> bool,
+        fits: impl Fn([usize; 3]) -> bool,
         observer: &dyn Observer,
     ) -> Result<BoxMask, OperationError> {
         let mut front = vec![seed];
@@ -195,9 +194,9 @@ impl Flood {
                 go_on(observer, "filling", filled, self.visited.len())?;
             }
             rows += 1;
-            let Some((first, last)) = self.fill_row(basis, voxel, &fits) else { continue };
+            let Some((first, last)) = self.fill_row(voxel, &fits) else { continue };
             filled += last - first;
-            self.push_neighbours(basis, voxel, (first, last), &fits, &mut front);
+            self.push_neighbours(voxel, (first, last), &fits, &mut front);
         }
         let whole = BoxMask::new(self.part, self.visited).unwrap_or_default();
         Ok(whole.cut(self.bounds))
@@ -211,18 +210,15 @@ impl Flood {
     /// Fills the run of a row around a voxel; `None` if there is nothing to fill.
     fn fill_row(
         &mut self,
-        basis: &EditBasis,
         [x, y, z]: [usize; 3],
-        fits: impl Fn(usize) -> bool,
+        fits: impl Fn([usize; 3]) -> bool,
     ) -> Option<(usize, usize)> {
-        let index = basis.grid().index([x, y, z]);
-        let (row, here) = (index - x, self.at([x, y, z]));
-        if self.visited[here] || !fits(index) {
+        if self.visited[self.at([x, y, z])] || !fits([x, y, z]) {
             return None;
         }
         let (low, high) = (self.part.start()[0], self.part.end()[0]);
-        let first = (low..x).rev().take_while(|x| fits(row + x)).last().unwrap_or(x);
-        let last = (x + 1..high).take_while(|x| fits(row + x)).last().unwrap_or(x) + 1;
+        let first = (low..x).rev().take_while(|x| fits([*x, y, z])).last().unwrap_or(x);
+        let last = (x + 1..high).take_while(|x| fits([*x, y, z])).last().unwrap_or(x) + 1;
         let at = self.at([first, y, z]);
         self.visited[at..at + last - first].fill(true);
         self.bounds = self.bounds.union(&VoxelBox::new([first, y, z], [last, y + 1, z + 1]));
@@ -232,10 +228,9 @@ impl Flood {
     /// Remembers one voxel of every run of the four rows beside that touches `first..last`.
     fn push_neighbours(
         &self,
-        basis: &EditBasis,
         [_, y, z]: [usize; 3],
         (first, last): (usize, usize),
-        fits: impl Fn(usize) -> bool,
+        fits: impl Fn([usize; 3]) -> bool,
         front: &mut Vec<[usize; 3]>,
     ) {
         for (dy, dz) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
@@ -243,10 +238,10 @@ impl Flood {
             if !self.part.contains([first, y, z]) {
                 continue;
             }
-            let (row, here) = (basis.grid().index([0, y, z]), self.at([first, y, z]));
+            let here = self.at([first, y, z]);
             let mut in_run = false;
             for x in first..last {
-                let open = !self.visited[here + x - first] && fits(row + x);
+                let open = !self.visited[here + x - first] && fits([x, y, z]);
                 if open && !in_run {
                     front.push([x, y, z]);
                 }

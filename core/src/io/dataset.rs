@@ -138,7 +138,8 @@ impl DatasetWriter {
         for (i, name) in self.labels.iter().enumerate() {
             number_of[usize::from(name.value)] = i as u16 + 1;
         }
-        let voxels: Vec<u16> = labels.iter().map(|v| number_of[usize::from(v)]).collect();
+        let mut voxels = labels.to_voxels();
+        voxels.iter_mut().for_each(|v| *v = number_of[usize::from(*v)]);
         let renumbered = |(i, name): (usize, &LabelName)| LabelName { value: i as u16 + 1, ..name.clone() };
         let names: Vec<LabelName> = self.labels.iter().enumerate().map(renumbered).collect();
         let wanted = LabelExport {

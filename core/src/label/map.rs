@@ -99,10 +99,14 @@ impl LabelMap {
     /// Unpacks labels.
     ///
     /// # Errors
-    /// [`RleError`] if the runs are malformed or do not fill the grid.
+    /// [`RleError`] if the runs are malformed or do not fill the grid, or memory would not do for a map without background.
     pub fn from_runs(grid: Grid, runs: &RunLengths) -> Result<Self, RleError> {
+        let count = grid.voxel_count();
+        // A stored size may be a lie; a map that cannot be had ends the program.
+        let room = Vec::<u16>::new().try_reserve_exact(count);
+        room.map_err(|_| RleError::Count { found: 0, expected: count })?;
         let mut map = Self::new(grid);
-        runs.each(grid.voxel_count(), |range, label| map.fill_run(range, BACKGROUND, label))?;
+        runs.each(count, |range, label| map.fill_run(range, BACKGROUND, label))?;
         Ok(map)
     }
 
@@ -336,6 +340,13 @@ mod tests {
                 prop_assert_eq!([map.at(index), map.value(voxel), map.row(voxel[1], voxel[2])[voxel[0]]], [*label; 3]);
             }
         }
+    }
+
+    #[test]
+    fn a_lie_about_the_size_is_refused_before_allocation() {
+        let grid = Grid::from_spacing([1 << 20, 1 << 20, 1 << 19], [1.0; 3]).unwrap();
+        let error = LabelMap::from_runs(grid, &RunLengths::encode(&[0; 8])).unwrap_err();
+        assert_eq!(error, RleError::Count { found: 0, expected: 1 << 59 });
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct KeptContents {
 }
 
 impl KeptWork {
-    /// Looks into a folder. The labels are counted from the stored state: two bytes a voxel of memory meanwhile.
+    /// Looks into a folder. The labels are counted from the stored state, which is in memory meanwhile.
     fn of(folder: &Path) -> Self {
         let files = own_files(folder).unwrap_or_default();
         let told: Vec<_> = files.iter().filter_map(|path| std::fs::metadata(path).ok()).collect();

@@ -125,8 +125,9 @@ impl TeachingCase {
                     TeachError::Unsuitable(format!("the case {}: {error}", self.id))
                 };
                 let state = project::read(folder).and_then(project::Saved::into_state).map_err(of_case)?.0;
-                let value = |value: u16| values.get(&value).copied().unwrap_or(0);
-                Some(state.labels().iter().map(value).collect())
+                let mut labels = state.labels().to_voxels();
+                labels.iter_mut().for_each(|label| *label = values.get(label).copied().unwrap_or(0));
+                Some(labels)
             }
         })
     }

@@ -32,7 +32,7 @@ fn state(volume: Volume) -> AppState {
 /// Labels one voxel, as a step of this name.
 fn label(state: &mut AppState, voxel: usize, name: &str) {
     let document = &mut state.session.as_mut().unwrap().document;
-    let mut values = vec![0; document.labels().to_voxels().len()];
+    let mut values = vec![0; document.labels().grid().voxel_count()];
     values[voxel] = 1;
     let labels = LabelMap::from_voxels(*document.labels().grid(), values).unwrap();
     let names = vec![NewLabel::named(1, "part")];

@@ -98,7 +98,7 @@ fn a_series_comes_from_a_server_and_its_labels_go_back() {
     assert_eq!(stored.study_uid, identify(&slices[0]).unwrap().study_uid);
 
     // Another day: the labels are fetched into the image.
-    let painted = window.session().document.labels().to_voxels().to_vec();
+    let painted = window.session().document.labels().to_voxels();
     window.button("Close");
     window.press(CTRL, Key::Z);
     assert_eq!(window.labelled(), 0);

@@ -106,9 +106,14 @@ fn vessel_share(facts: &PhotoFacts, labels: &LabelMap) -> Option<f64> {
         return Some(labels.count(VESSELS) as f64 / area.max(1) as f64);
     };
     let (mut vessels, mut area) = (0usize, 0usize);
-    for (label, inside) in labels.iter().zip(&field.mask) {
-        vessels += usize::from(*inside && label == VESSELS);
-        area += usize::from(*inside && label != RIM && label != CUP);
+    let mut rest = field.mask.as_slice();
+    for stretch in labels.stretches() {
+        let (here, behind) = rest.split_at(stretch.len().min(rest.len()));
+        for (label, inside) in stretch.iter().zip(here) {
+            vessels += usize::from(*inside && *label == VESSELS);
+            area += usize::from(*inside && *label != RIM && *label != CUP);
+        }
+        rest = behind;
     }
     Some(vessels as f64 / area.max(1) as f64)
 }

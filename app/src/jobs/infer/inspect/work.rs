@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use hilum_core::geometry::WorldPoint;
+use hilum_core::geometry::{Grid, WorldPoint};
 use hilum_core::label::LabelMap;
 use hilum_core::surface::{SurfaceMesh, SurfaceShape};
 use hilum_core::volume::Volume;
@@ -153,17 +153,17 @@ impl InferWorker {
                     .then(|| drawn.iter().sum::<f32>() / drawn.len() as f32),
             });
         }
-        Ok(InspectAnswer::Opened(infos, self.pass(labels)?, notes))
+        Ok(InspectAnswer::Opened(infos, self.pass(&Drawn::of(labels))?, notes))
     }
 
     /// The maps of the pass, compared with the labels.
-    fn pass(&self, labels: &LabelMap) -> Result<Vec<ShownMap>, InspectError> {
+    fn pass(&self, labels: &Drawn<'_>) -> Result<Vec<ShownMap>, InspectError> {
         let mut maps = Vec::new();
         for (number, look) in self.looks.looks.iter().enumerate() {
             for map in look.maps()? {
                 let mut shown = shown(number, MapKind::Pass, map, labels)?;
-                if !is_empty(labels) {
-                    shown.error_auc = agreement(&shown.map, look, &labels.to_voxels(), labels.grid());
+                if let Some(voxels) = &labels.voxels {
+                    shown.error_auc = agreement(&shown.map, look, voxels, labels.grid);
                 }
                 maps.push(shown);
             }
@@ -179,6 +179,7 @@ impl InferWorker {
         has_changed: bool,
     ) -> Result<InspectAnswer, InspectError> {
         let begun = Instant::now();
+        let labels = &Drawn::of(labels);
         let mut maps = if has_changed { self.pass(labels)? } else { Vec::new() };
         let (mut densities, mut channels) = (Vec::new(), Vec::new());
         for (number, look) in self.looks.looks.iter().enumerate() {
@@ -275,11 +276,20 @@ fn surface(map: &FieldMap, share: f64) -> SurfaceMesh {
     )
 }
 
-fn shown(look: usize, kind: MapKind, map: FieldMap, labels: &LabelMap) -> Result<ShownMap, InspectError> {
-    let mass = if is_empty(labels) { Vec::new() } else { map.mass(&labels.to_voxels(), labels.grid())? };
-    Ok(ShownMap { look, kind, map: Arc::new(map), mass, error_auc: None, spearman: None })
+/// Labels in one array, if there are any.
+struct Drawn<'a> {
+    voxels: Option<Vec<u16>>,
+    grid: &'a Grid,
 }
 
-fn is_empty(labels: &LabelMap) -> bool {
-    labels.is_blank()
+impl<'a> Drawn<'a> {
+    fn of(labels: &'a LabelMap) -> Self {
+        Self { voxels: (!labels.is_blank()).then(|| labels.to_voxels()), grid: labels.grid() }
+    }
+}
+
+fn shown(look: usize, kind: MapKind, map: FieldMap, labels: &Drawn<'_>) -> Result<ShownMap, InspectError> {
+    let mass = labels.voxels.as_ref().map(|voxels| map.mass(voxels, labels.grid)).transpose()?;
+    let mass = mass.unwrap_or_default();
+    Ok(ShownMap { look, kind, map: Arc::new(map), mass, error_auc: None, spearman: None })
 }
